@@ -1,0 +1,1 @@
+"""Protocol bridges: each translates one outside protocol to and from the core."""

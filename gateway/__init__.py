@@ -1,0 +1,1 @@
+"""The core of the gateway: MQTT in, stored, JSON frames out, values back."""
