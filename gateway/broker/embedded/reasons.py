@@ -66,7 +66,7 @@ class ConnectReturnCode(enum.IntEnum):
     NOT_AUTHORIZED = 5
 
 
-_RETURN_CODES = {
+_RETURN_CODES: dict[int, ConnectReturnCode] = {
     ReasonCode.SUCCESS: ConnectReturnCode.ACCEPTED,
     ReasonCode.UNSUPPORTED_PROTOCOL_VERSION: ConnectReturnCode.UNACCEPTABLE_PROTOCOL_VERSION,
     ReasonCode.CLIENT_IDENTIFIER_NOT_VALID: ConnectReturnCode.IDENTIFIER_REJECTED,
@@ -86,7 +86,7 @@ _RETURN_CODES = {
 
 def connect_return_code(reason_code: int) -> ConnectReturnCode | None:
     """Return what a CONNACK of 3.1.1 says for a reason code, or None: close without one [MQTT-3.2.2-6]."""
-    return _RETURN_CODES.get(ReasonCode(reason_code))
+    return _RETURN_CODES.get(reason_code)
 
 
 class ProtocolError(Exception):
@@ -100,37 +100,37 @@ class ProtocolError(Exception):
             self.reason_code = reason_code
 
 
-class MalformedPacket(ProtocolError):
+class MalformedPacketError(ProtocolError):
     """The bytes cannot be parsed by the rules of the standard (1.2)."""
 
     reason_code = ReasonCode.MALFORMED_PACKET
 
 
-class UnsupportedProtocolVersion(ProtocolError):
+class UnsupportedProtocolVersionError(ProtocolError):
     """A CONNECT names a protocol or a level that is none of 3.1, 3.1.1 and 5."""
 
     reason_code = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
 
 
-class TopicFilterInvalid(ProtocolError):
+class TopicFilterInvalidError(ProtocolError):
     """A topic filter breaks the rules of 4.7."""
 
     reason_code = ReasonCode.TOPIC_FILTER_INVALID
 
 
-class TopicNameInvalid(ProtocolError):
+class TopicNameInvalidError(ProtocolError):
     """A topic name breaks the rules of 4.7."""
 
     reason_code = ReasonCode.TOPIC_NAME_INVALID
 
 
-class TopicAliasInvalid(ProtocolError):
+class TopicAliasInvalidError(ProtocolError):
     """A topic alias is 0, above the agreed maximum, or not yet known (3.3.2.3.4)."""
 
     reason_code = ReasonCode.TOPIC_ALIAS_INVALID
 
 
-class PacketTooLarge(ProtocolError):
+class PacketTooLargeError(ProtocolError):
     """A packet is longer than this side accepts [MQTT-3.1.2-24, 3.2.2.3.6]."""
 
     reason_code = ReasonCode.PACKET_TOO_LARGE
