@@ -89,6 +89,25 @@ def connect_return_code(reason_code: int) -> ConnectReturnCode | None:
     return _RETURN_CODES.get(reason_code)
 
 
+def _codes(*values: int) -> frozenset[int]:
+    return frozenset(values)
+
+
+# Table 2-6 of the standard and the section of each packet; where only one side may send a code, its set says so.
+PUBACK_CODES = PUBREC_CODES = _codes(0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99)
+PUBREL_CODES = PUBCOMP_CODES = _codes(0x00, 0x92)
+_DISCONNECT = _codes(0x00, *range(0x80, 0x84), 0x90, *range(0x93, 0x9A))
+CONNACK_CODES = _codes(0x00, *range(0x80, 0x8B), 0x8C, 0x90, 0x95, 0x97, *range(0x99, 0x9E), 0x9F)
+SUBACK_CODES = _codes(0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2)
+UNSUBACK_CODES = _codes(0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91)
+CONNECT_RETURN_CODES = _codes(*ConnectReturnCode)
+SUBACK_RETURN_CODES = _codes(0x00, 0x01, 0x02, 0x80)
+CLIENT_DISCONNECT_CODES = _DISCONNECT | _codes(0x04)
+SERVER_DISCONNECT_CODES = _DISCONNECT | _codes(0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, *range(0x9A, 0xA3))
+CLIENT_AUTH_CODES = _codes(0x18, 0x19)
+SERVER_AUTH_CODES = _codes(0x00, 0x18)
+
+
 class ProtocolError(Exception):
     """What the peer sent breaks the protocol: close this connection with `reason_code`."""
 
