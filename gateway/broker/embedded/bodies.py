@@ -29,8 +29,9 @@ from gateway.broker.embedded.packets import (
     Unsuback,
     Unsubscribe,
 )
-from gateway.broker.embedded.reasons import MalformedPacketError, ProtocolError
-from gateway.broker.embedded.topic_rules import check_no_wildcard, check_shared, check_topic_filter
+from gateway.broker.embedded.reasons import MalformedPacket
+from gateway.broker.embedded.topic_rules import check_shared, check_topic_filter, check_topic_name
+from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +45,12 @@ def publish_header(buffer: bytes, start: int, end: int, qos: int) -> tuple[bytes
     What depends only on the topic can be cached by these bytes; `read_topic_name` checks them.
     """
     if start + 2 > end:
-        raise MalformedPacketError("a PUBLISH has no topic")
+        raise MalformedPacket("a PUBLISH has no topic")
     after = start + 2 + (buffer[start] << 8 | buffer[start + 1])
     topic = buffer[start + 2 : after]
     if not qos:
         if after > end:
-            raise MalformedPacketError("a PUBLISH ends inside its topic")
+            raise MalformedPacket("a PUBLISH ends inside its topic")
         return topic, 0, after
     packet_id, position = read_packet_id(buffer, after, end)
     return topic, packet_id, position
@@ -58,10 +59,9 @@ def publish_header(buffer: bytes, start: int, end: int, qos: int) -> tuple[bytes
 def read_topic_name(raw: bytes, version: int) -> str:
     """Return the topic name of a PUBLISH as text; only in MQTT 5 may it be empty."""
     topic = wire.text(raw)  # [MQTT-3.3.2-1]
-    check_no_wildcard(topic)
-    # [MQTT-4.7.3-1]
-    if not topic and version < 5:
-        raise MalformedPacketError("the topic name of a PUBLISH is empty")
+    # 3.3.2.1: in MQTT 5 a topic alias may stand for it.
+    if topic or version < 5:
+        check_topic_name(topic)
     return topic
 
 
@@ -97,9 +97,7 @@ def read_client_publish(buffer: bytes, start: int, end: int, first: int, version
     return packet
 
 
-def _answer_reader(
-    make: type[_Answer], codes: frozenset[int]
-) -> Callable[[bytes, int, int, int, int], _Answer]:
+def _answer_reader(make: type[_Answer], codes: frozenset[int]) -> Callable[[bytes, int, int, int, int], _Answer]:
     def read_answer(buffer: bytes, start: int, end: int, first: int, version: int) -> _Answer:
         packet_id, start = read_packet_id(buffer, start, end)
         # 3.4.2.1: success without properties needs no more, and before MQTT 5 there is no more.
@@ -144,7 +142,7 @@ def _read_topic_filter(buffer: bytes, start: int, end: int) -> tuple[str, int]:
 def _subscription(topic_filter: str, options: int, version: int) -> Subscription:
     # [MQTT-3.8.3-5], in 3.1.1 [MQTT-3-8.3-4]
     if options & (0xC0 if version == 5 else 0xFC):
-        raise MalformedPacketError("reserved bits of the subscription options are set")
+        raise MalformedPacket("reserved bits of the subscription options are set")
     qos, retain_handling = options & 3, options >> 4
     # 3.8.3.1, in 3.1.1 [MQTT-3-8.3-4]
     if qos == 3 or retain_handling == 3:
@@ -177,7 +175,7 @@ def read_connack(buffer: bytes, start: int, end: int, first: int, version: int) 
     code, start = wire.read_byte(buffer, start, end)
     # [MQTT-3.2.2-1]
     if flags > 1:
-        raise MalformedPacketError("a reserved flag of a CONNACK is set")
+        raise MalformedPacket("a reserved flag of a CONNACK is set")
     _check_code(code, reasons.CONNACK_CODES if version == 5 else reasons.CONNECT_RETURN_CODES)
     # [MQTT-3.2.2-6], in 3.1.1 [MQTT-3.2.2-4]
     if flags and code:
@@ -286,5 +284,5 @@ def _finish(start: int, end: int) -> None:
         raise _too_long()
 
 
-def _too_long() -> MalformedPacketError:
-    return MalformedPacketError("the packet goes on after its last field")
+def _too_long() -> MalformedPacket:
+    return MalformedPacket("the packet goes on after its last field")

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.broker.embedded import properties, wire
-from gateway.broker.embedded.packets import EMPTY, Connect, PacketType, Will
-from gateway.broker.embedded.reasons import (
-    MalformedPacketError,
-    ProtocolError,
-    UnsupportedProtocolVersionError,
-)
+from gateway.broker.embedded.packets import EMPTY, Connect, PacketType, Properties, Will
+from gateway.broker.embedded.reasons import MalformedPacket, UnsupportedProtocolVersion
 from gateway.broker.embedded.topic_rules import check_topic_name
+from gateway.errors import ProtocolError
 
 _PROTOCOLS: Final = {(b"MQIsdp", 3): 3, (b"MQTT", 4): 4, (b"MQTT", 5): 5}
 
@@ -19,12 +16,12 @@ _RESERVED, _CLEAN_START, _WILL, _WILL_RETAIN, _PASSWORD, _USERNAME = 0x01, 0x02,
 
 
 def read_protocol(buffer: bytes, start: int, end: int) -> tuple[int, int]:
-    """Read the protocol name and level: 3, 4 or 5. Raises `UnsupportedProtocolVersionError` for any other."""
+    """Read the protocol name and level: 3, 4 or 5. Raises `UnsupportedProtocolVersion` for any other."""
     name, start = wire.read_binary(buffer, start, end)
     level, start = wire.read_byte(buffer, start, end)
     # [MQTT-3.1.2-1] [MQTT-3.1.2-2]
     if (name, level) not in _PROTOCOLS:
-        raise UnsupportedProtocolVersionError(f"protocol {name[:16]!r} level {level} is not spoken here")
+        raise UnsupportedProtocolVersion(f"protocol {name[:16]!r} level {level} is not spoken here")
     return level, start
 
 
@@ -45,7 +42,7 @@ def read_connect(buffer: bytes, start: int, end: int, first: int, version: int) 
     username, password, start = _read_credentials(buffer, start, end, flags, level)
     # [MQTT-3.1.2-16] [MQTT-3.1.2-18]: what no flag announces is not there.
     if start != end:
-        raise MalformedPacketError("a CONNECT goes on after its last field")
+        raise MalformedPacket("a CONNECT goes on after its last field")
     clean_start = bool(flags & _CLEAN_START)
     return Connect(client_id, level, clean_start, keep_alive, username, password, will, props)
 
@@ -53,20 +50,20 @@ def read_connect(buffer: bytes, start: int, end: int, first: int, version: int) 
 def _check_flags(flags: int, level: int) -> None:
     # [MQTT-3.1.2-3]
     if flags & _RESERVED:
-        raise MalformedPacketError("the reserved flag of a CONNECT is set")
+        raise MalformedPacket("the reserved flag of a CONNECT is set")
     will_qos = flags >> 3 & 3
     # [MQTT-3.1.2-12], in 3.1.1 [MQTT-3.1.2-14]
     if will_qos == 3:
-        raise MalformedPacketError("a will has QoS 3")
+        raise MalformedPacket("a will has QoS 3")
     # [MQTT-3.1.2-11] [MQTT-3.1.2-13], in 3.1.1 [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-15]
     if not flags & _WILL and (will_qos or flags & _WILL_RETAIN):
-        raise MalformedPacketError("a CONNECT without a will has the QoS or retain of one")
+        raise MalformedPacket("a CONNECT without a will has the QoS or retain of one")
     # 3.1.1 [MQTT-3.1.2-22]; MQTT 5 allows a password alone.
     if level < 5 and flags & _PASSWORD and not flags & _USERNAME:
-        raise MalformedPacketError("a CONNECT has a password and no user name")
+        raise MalformedPacket("a CONNECT has a password and no user name")
 
 
-def _check_authentication(props: properties.Properties) -> None:
+def _check_authentication(props: Properties) -> None:
     # 3.1.2.11.10
     if props.authentication_data is not None and props.authentication_method is None:
         raise ProtocolError("authentication data without a method")

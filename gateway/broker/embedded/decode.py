@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from gateway.broker.embedded import bodies, wire
 from gateway.broker.embedded.connect import read_connect, read_protocol
 from gateway.broker.embedded.packets import PacketType
-from gateway.broker.embedded.reasons import MalformedPacketError, ProtocolError
+from gateway.broker.embedded.reasons import MalformedPacket
+from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,8 +79,7 @@ def _table(readers: dict[PacketType, BodyReader], version: int) -> tuple[BodyRea
     """Return the reader of a packet for each of the 256 values of its first byte."""
     kinds = [None if first < 16 else PacketType(first >> 4) for first in range(256)]
     return tuple(
-        readers.get(kind) if kind and _flags_hold(first, version) else None
-        for first, kind in enumerate(kinds)
+        readers.get(kind) if kind and _flags_hold(first, version) else None for first, kind in enumerate(kinds)
     )
 
 
@@ -138,10 +138,10 @@ def _refusal(first: int, version: int) -> ProtocolError:
     kind = first >> 4
     # 2.1.2: 0 is reserved, before MQTT 5 also 15.
     if kind == 0 or (kind == PacketType.AUTH and version < 5):
-        return MalformedPacketError(f"packet type {kind} is reserved")
+        return MalformedPacket(f"packet type {kind} is reserved")
     name = PacketType(kind).name
     if not _flags_hold(first, version):
-        return MalformedPacketError(f"the flags of a {name} are 0x{first & 15:x}")
+        return MalformedPacket(f"the flags of a {name} are 0x{first & 15:x}")
     # [MQTT-3.1.0-1]
     if version == UNKNOWN_VERSION:
         return ProtocolError(f"the first packet is {name}, not CONNECT")
@@ -160,9 +160,7 @@ class Decoder:
 
     __slots__ = ("_missing", "_pending", "max_size", "sender", "version")
 
-    def __init__(
-        self, max_size: int, *, sender: Sender = Sender.CLIENT, version: int = UNKNOWN_VERSION
-    ) -> None:
+    def __init__(self, max_size: int, *, sender: Sender = Sender.CLIENT, version: int = UNKNOWN_VERSION) -> None:
         self.max_size = max_size
         self.sender = sender
         self.version = version

@@ -103,7 +103,7 @@ def _properties(props: Properties, version: int) -> bytes:
 
 def _reason(code: int, props: Properties) -> bytes:
     """Return code and properties, leaving out what the standard lets be left out (3.4.2.1, 3.14.2.1)."""
-    if props is EMPTY or props == EMPTY:
+    if props == EMPTY:
         return bytes((code,)) if code else b""
     return bytes((code,)) + properties.write(props)
 
@@ -146,7 +146,7 @@ def _write_publish(packet: Publish, version: int) -> bytes:
 
 
 def _write_answer(packet: Puback | Pubrec | Pubrel | Pubcomp, version: int) -> bytes:
-    if version < 5 or not packet.reason_code and packet.properties is EMPTY:
+    if version < 5 or (not packet.reason_code and packet.properties is EMPTY):
         return encode_answer(packet.packet_type, packet.packet_id)
     packet_id = packet.packet_id.to_bytes(2, "big")
     first = _ANSWER_HEADS[packet.packet_type][0]
@@ -162,9 +162,7 @@ def _options(subscription: Subscription, version: int) -> int:
 
 def _write_subscribe(packet: Subscribe, version: int) -> bytes:
     head = packet.packet_id.to_bytes(2, "big") + _properties(packet.properties, version)
-    filters = [
-        wire.string(one.topic_filter) + bytes((_options(one, version),)) for one in packet.subscriptions
-    ]
+    filters = [wire.string(one.topic_filter) + bytes((_options(one, version),)) for one in packet.subscriptions]
     return _frame(0x82, head, *filters)
 
 

@@ -8,8 +8,9 @@ import msgspec
 
 from gateway.broker.embedded import wire
 from gateway.broker.embedded.packets import EMPTY, PacketType, Properties
-from gateway.broker.embedded.reasons import MalformedPacketError, ProtocolError, TopicAliasInvalidError
-from gateway.broker.embedded.topic_rules import check_no_wildcard
+from gateway.broker.embedded.reasons import MalformedPacket, TopicAliasInvalid
+from gateway.broker.embedded.topic_rules import check_topic_name
+from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def _read_flag(buffer: bytes, start: int, end: int) -> tuple[int, int]:
 
 def _read_topic(buffer: bytes, start: int, end: int) -> tuple[str, int]:
     topic, start = wire.read_string(buffer, start, end)
-    check_no_wildcard(topic)  # [MQTT-3.3.2-14]
+    check_topic_name(topic)  # [MQTT-3.3.2-14]
     return topic, start
 
 
@@ -51,7 +52,7 @@ def _read_alias(buffer: bytes, start: int, end: int) -> tuple[int, int]:
     alias, start = wire.read_two_bytes(buffer, start, end)
     # [MQTT-3.3.2-8]
     if not alias:
-        raise TopicAliasInvalidError("a topic alias is 0")
+        raise TopicAliasInvalid("a topic alias is 0")
     return alias, start
 
 
@@ -153,9 +154,7 @@ _FIELDS: Final[dict[int, dict[int, Field]]] = {
     for owner in (WILL, *PacketType)
 }
 _LISTS: Final = frozenset(("subscription_identifier", "user_property"))
-_WRITERS: Final = tuple(
-    (bytes((identifier,)), form.write, name in _LISTS) for identifier, name, form, _ in _TABLE
-)
+_WRITERS: Final = tuple((bytes((identifier,)), form.write, name in _LISTS) for identifier, name, form, _ in _TABLE)
 
 
 def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, int]:
@@ -165,7 +164,7 @@ def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, i
         return EMPTY, start
     stop = start + length
     if stop > end:
-        raise MalformedPacketError("the packet ends inside its properties")
+        raise MalformedPacket("the packet ends inside its properties")
     fields = _FIELDS[owner]
     values: dict[str, Any] = {}
     while start < stop:
@@ -179,7 +178,7 @@ def _read_one(buffer: bytes, start: int, stop: int, fields: dict[int, Field], va
     # 2.2.2.2: all identifiers are below 128, so one byte of the variable byte integer says it all.
     field = fields.get(buffer[start])
     if field is None:
-        raise MalformedPacketError(f"property 0x{buffer[start]:02x} has no place in this packet")
+        raise MalformedPacket(f"property 0x{buffer[start]:02x} has no place in this packet")
     # Each property's own section: "It is a Protocol Error to include the ... more than once."
     if field.name in values and not field.repeats:
         raise ProtocolError(f"the property {field.name} stands twice")
@@ -204,9 +203,7 @@ def write_fields(properties: Properties) -> bytes:
     if properties is EMPTY:
         return b""
     parts: list[bytes] = []
-    for (identifier, write_value, repeats), value in zip(
-        _WRITERS, msgspec.structs.astuple(properties), strict=True
-    ):
+    for (identifier, write_value, repeats), value in zip(_WRITERS, msgspec.structs.astuple(properties), strict=True):
         if value is None:
             continue
         for one in value if repeats else (value,):

@@ -1,14 +1,14 @@
 """How MQTT writes numbers, text and bytes (1.5), and where a packet begins and ends (2.1).
 
 The readers take a buffer, the position to read at and the end of what they may read, and return the value with the
-position after it. They raise `MalformedPacketError` where the value is cut off or breaks its own rules.
+position after it. They raise `MalformedPacket` where the value is cut off or breaks its own rules.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from gateway.broker.embedded.reasons import MalformedPacketError, PacketTooLargeError
+from gateway.broker.embedded.reasons import MalformedPacket, PacketTooLarge
 
 LARGEST_LENGTH: Final = 268_435_455
 """The largest variable byte integer: four bytes of seven bits."""
@@ -25,7 +25,7 @@ def read_length(buffer: bytes | bytearray, start: int, end: int) -> tuple[int, i
         shift += 7
     # 1.5.5: a fifth byte is never read, so nobody can claim a length that has no end.
     if end - start >= 4:
-        raise MalformedPacketError("a variable byte integer has more than four bytes")
+        raise MalformedPacket("a variable byte integer has more than four bytes")
     return None
 
 
@@ -33,7 +33,7 @@ def packet_bounds(buffer: bytes | bytearray, start: int, max_size: int) -> tuple
     """Return where the packet at `start` has its variable header and where it ends.
 
     None when the remaining length is not all there; the end may lie beyond the buffer. Raises
-    `PacketTooLargeError` as soon as the fixed header shows more than `max_size` bytes in all.
+    `PacketTooLarge` as soon as the fixed header shows more than `max_size` bytes in all.
     """
     found = read_length(buffer, start + 1, len(buffer))
     if found is None:
@@ -41,9 +41,7 @@ def packet_bounds(buffer: bytes | bytearray, start: int, max_size: int) -> tuple
     length, body = found
     # [MQTT-3.2.2-15] in MQTT 5; before it, what this side is willing to hold.
     if body + length - start > max_size:
-        raise PacketTooLargeError(
-            f"a packet of {body + length - start} bytes is over the limit of {max_size}"
-        )
+        raise PacketTooLarge(f"a packet of {body + length - start} bytes is over the limit of {max_size}")
     return body, body + length
 
 
@@ -51,7 +49,7 @@ def read_variable_byte_integer(buffer: bytes, start: int, end: int) -> tuple[int
     """Read a complete variable byte integer in its shortest form (1.5.5)."""
     found = read_length(buffer, start, end)
     if found is None:
-        raise MalformedPacketError("a variable byte integer is cut off")
+        raise MalformedPacket("a variable byte integer is cut off")
     check_shortest(buffer, start, found[1])
     return found
 
@@ -59,27 +57,27 @@ def read_variable_byte_integer(buffer: bytes, start: int, end: int) -> tuple[int
 def check_shortest(buffer: bytes, start: int, end: int) -> None:
     """Refuse a variable byte integer whose last byte adds nothing [MQTT-1.5.5-1]."""
     if end - start > 1 and not buffer[end - 1]:
-        raise MalformedPacketError("a variable byte integer is longer than it need be")
+        raise MalformedPacket("a variable byte integer is longer than it need be")
 
 
 def read_byte(buffer: bytes, start: int, end: int) -> tuple[int, int]:
     """Read one byte."""
     if start >= end:
-        raise MalformedPacketError("the packet ends where a byte should be")
+        raise MalformedPacket("the packet ends where a byte should be")
     return buffer[start], start + 1
 
 
 def read_two_bytes(buffer: bytes, start: int, end: int) -> tuple[int, int]:
     """Read a two byte integer (1.5.2)."""
     if start + 2 > end:
-        raise MalformedPacketError("the packet ends inside a two byte integer")
+        raise MalformedPacket("the packet ends inside a two byte integer")
     return buffer[start] << 8 | buffer[start + 1], start + 2
 
 
 def read_four_bytes(buffer: bytes, start: int, end: int) -> tuple[int, int]:
     """Read a four byte integer (1.5.3)."""
     if start + 4 > end:
-        raise MalformedPacketError("the packet ends inside a four byte integer")
+        raise MalformedPacket("the packet ends inside a four byte integer")
     return int.from_bytes(buffer[start : start + 4], "big"), start + 4
 
 
@@ -88,7 +86,7 @@ def read_binary(buffer: bytes, start: int, end: int) -> tuple[bytes, int]:
     length, start = read_two_bytes(buffer, start, end)
     after = start + length
     if after > end:
-        raise MalformedPacketError("the packet ends inside a string or binary data")
+        raise MalformedPacket("the packet ends inside a string or binary data")
     return buffer[start:after], after
 
 
@@ -106,16 +104,16 @@ def read_string_pair(buffer: bytes, start: int, end: int) -> tuple[tuple[str, st
 
 
 def text(raw: bytes) -> str:
-    """Return the text of a UTF-8 string, or raise `MalformedPacketError`."""
+    """Return the text of a UTF-8 string, or raise `MalformedPacket`."""
     try:
         # [MQTT-1.5.4-1], in 3.1.1 [MQTT-1.5.3-1]: Python's decoder refuses surrogates and overlong forms,
         # [MQTT-1.5.4-3] and keeps a byte order mark where it stands.
         value = raw.decode()
     except UnicodeDecodeError as error:
-        raise MalformedPacketError(f"a string is not UTF-8: {error.reason}") from None
+        raise MalformedPacket(f"a string is not UTF-8: {error.reason}") from None
     # [MQTT-1.5.4-2], in 3.1.1 [MQTT-1.5.3-2]
     if "\0" in value:
-        raise MalformedPacketError("a string holds U+0000")
+        raise MalformedPacket("a string holds U+0000")
     return value
 
 
