@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     BodyReader = Callable[[bytes, int, int, int, int], Packet]
 
 
-class Sender(enum.Enum):
+class Sender(enum.IntEnum):
     """Who sent the bytes: each side may send only its own packets."""
 
-    CLIENT = "client"
-    SERVER = "server"
+    CLIENT = 0
+    SERVER = 1
 
 
 UNKNOWN_VERSION: Final = 0
