@@ -141,7 +141,7 @@ def _refusal(first: int, version: int) -> ProtocolError:
         return MalformedPacket(f"packet type {kind} is reserved")
     name = PacketType(kind).name
     if not _flags_hold(first, version):
-        return MalformedPacket(f"the flags of a {name} are 0x{first & 15:x}")
+        return MalformedPacket(f"the flags of {name} are 0x{first & 15:x}")
     # [MQTT-3.1.0-1]
     if version == UNKNOWN_VERSION:
         return ProtocolError(f"the first packet is {name}, not CONNECT")
