@@ -37,7 +37,7 @@ class Places:
         """Give `gateway.toml: [http] port`, or `environment: GATEWAY_HTTP__PORT`."""
         if self.from_environment(path):
             return f"environment: {variable(path)}"
-        return f"{self._file}: {_place(path)}"
+        return f"{self._file}: {_place(path)}" if path else str(self._file)
 
 
 def variable(path: KeyPath) -> str:

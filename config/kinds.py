@@ -76,9 +76,9 @@ _DURATION = Reading(_text_to(parse_duration), lambda seconds: f'"{format_duratio
 _SIZE = Reading(_text_to(parse_size), lambda size: f'"{format_size(size)}"')
 _CENTURY = 36525 * 86400
 
-Text = Annotated[str, Meta(min_length=1, title="text")]
+Text = Annotated[str, Meta(min_length=1, title="text, not empty")]
 Name = Annotated[str, Meta(pattern=r"^\S(.*\S)?\Z", max_length=100, title="a name on one line")]
-Secret = Annotated[str, Meta(min_length=1, title="text"), SECRET]
+Secret = Annotated[str, Meta(min_length=1, title="text, not empty"), SECRET]
 LongSecret = Annotated[str, Meta(min_length=16, title="a text of at least 16 characters"), SECRET]
 Code = Annotated[str, Meta(min_length=8, title="a text of at least 8 characters"), SECRET]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", title="an address or host name")]
@@ -88,7 +88,7 @@ Rate = Annotated[int, Meta(ge=0, le=2**31, title="a whole number from 0")]
 Number = Annotated[float, Meta(ge=-1e300, le=1e300, title="a number")]
 Switch = Annotated[bool, Meta(title="true or false")]
 Duration = Annotated[
-    float, Meta(gt=0, le=_CENTURY, title='a duration such as "90d", "1h30m" or "5s"'), _DURATION
+    float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION
 ]
 Delay = Annotated[float, Meta(ge=0, le=_CENTURY, title='a duration such as "10s" or "5m"'), _DURATION]
 DiskSize = Annotated[int, Meta(ge=1 << 20, le=1 << 53, title='a size from "1MB", such as "4GB"'), _SIZE]
@@ -153,7 +153,7 @@ class Kind:
         return mark in self.notes
 
     def read(self, value: object, *, strict: bool) -> Any:
-        """Turn a TOML value, or unless strict also a number's text, into the setting; ValueError if it is none."""
+        """Turn a TOML value into the setting; a number may be a text unless strict. ValueError if it is none."""
         if self.reading is not None:
             value = self.reading.read(value)
         metas = [note for note in self.notes if isinstance(note, Meta)]

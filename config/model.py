@@ -124,7 +124,7 @@ class Store(Table, frozen=True, kw_only=True):
 class History(Table, frozen=True, kw_only=True):
     """How much of the past is kept. What comes first counts; the oldest frames go."""
 
-    keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400
+    keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400.0
     max_size: Annotated[DiskSize, "size of the database above which the oldest frames are removed"] = 4 << 30
 
 
@@ -156,7 +156,7 @@ class Presence(Table, frozen=True, kw_only=True):
 
     http_timeout: Annotated[
         Duration, "how long a device that only posts over HTTP is online after each post"
-    ] = 300
+    ] = 300.0
 
 
 class Handlers(Table, frozen=True, kw_only=True):

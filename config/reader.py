@@ -1,11 +1,12 @@
 """From the tables of a TOML file to the typed model, with a complaint for everything that does not fit."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import msgspec
 
-from config.complaints import KeyPath, Places, header, meant, quoted, shown
+from config.complaints import KeyPath, Places, header, meant, quoted, shown, shown_key
 from config.environment import listed, structured
 from config.kinds import READABLE, SECRET, Kind, kind_of
 from config.model import Settings
@@ -31,7 +32,7 @@ class Reader:
         before = len(self.problems)
         fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
         for key in [key for key in raw if key not in fields]:
-            self._complain((*path, key), _unknown(key, raw[key], fields.keys(), top=not path))
+            self._unknown(path, key, raw[key], fields)
         values = {field.name: self._field(path, raw, field) for field in fields.values()}
         return None if len(self.problems) > before else self._checked(path, model(**values))
 
@@ -61,7 +62,7 @@ class Reader:
     def _array(self, path: KeyPath, raw: object, model: type[Table]) -> tuple[Table | None, ...]:
         raw = self._structured(path, raw)
         if not isinstance(raw, list):
-            self._complain(path, f"expected {header(path, array=True)} for each, got {shown(raw)}")
+            self._complain(path, f"expected {header(path, array=True)} in doubled brackets, got {shown(raw)}")
             return ()
         return tuple(self.table((*path, number), item, model) for number, item in enumerate(raw))
 
@@ -87,21 +88,22 @@ class Reader:
                 self._complain(path, f"expected {kind.expected}, got {quoted(str(file))}: {reason}")
         return file
 
+    def _unknown(self, path: KeyPath, key: str, value: object, known: Iterable[str]) -> None:
+        likely = meant(key, known)
+        if path:
+            hint = f"; did you mean {quoted(likely)}?" if likely else _homes(key)
+            self._complain((*path, key), f"unknown key{hint}")
+        elif isinstance(value, (dict, list)):
+            hint = f"; did you mean {header((likely,))}?" if likely else ""
+            self._complain((key,), f"unknown table{hint}")
+        else:
+            self._complain((), f"{shown_key(key)} stands outside of any table{_homes(key)}")
+
     def _structured(self, path: KeyPath, raw: object) -> object:
         return structured(raw) if isinstance(raw, str) and self._places.from_environment(path) else raw
 
     def _complain(self, path: KeyPath, problem: str) -> None:
         self.problems.append(f"{self._places.name(path)}: {problem}")
-
-
-def _unknown(key: str, value: object, known: Any, *, top: bool) -> str:
-    likely = meant(key, known)
-    if top and not isinstance(value, (dict, list)):
-        return "expected inside a table" + _homes(key)
-    what = "unknown table" if top else "unknown key"
-    if likely is not None:
-        return f"{what}; did you mean {header((likely,)) if top else quoted(likely)}?"
-    return what + ("" if top else _homes(key))
 
 
 def _homes(key: str) -> str:

@@ -46,7 +46,7 @@ class Rule(Table, frozen=True, kw_only=True):
     below: Annotated[Number | None, "sets in when a value is less than this"] = None
     clear: Annotated[Number | None, "the value at which it is over; without it, the bound itself"] = None
     hold: Annotated[Delay, "how long the value must stay beyond the bound first"] = msgspec.field(
-        name="for", default=0
+        name="for", default=0.0
     )
     silent: Annotated[Duration | None, "sets in when nothing came for this long"] = None
     command: RuleCommand | None = None
