@@ -18,21 +18,24 @@ def overlay(tables: dict[str, Any], environ: Mapping[str, str], whole: Collectio
     """
     paths: set[KeyPath] = set()
     for name in sorted(environ):
-        parts = name.removeprefix(PREFIX).lower().split("__")
+        parts = tuple(name.removeprefix(PREFIX).lower().split("__"))
         if name.startswith(PREFIX) and (len(parts) > 1 or parts[0] in whole):
-            paths |= _put(tables, parts, environ[name])
+            _put(tables, parts, environ[name], paths)
     return paths
 
 
-def _put(tables: dict[str, Any], parts: list[str], text: str) -> set[KeyPath]:
-    created: set[KeyPath] = {tuple(parts)}
-    for depth, part in enumerate(parts[:-1], start=1):
-        if not isinstance(tables.get(part), dict):
-            tables[part] = {}
-            created.add(tuple(parts[:depth]))
-        tables = tables[part]
-    tables[parts[-1]] = text
-    return created
+def _put(tables: dict[str, Any], path: tuple[str, ...], text: str, paths: set[KeyPath]) -> None:
+    for depth, part in enumerate(path[:-1], start=1):
+        inner = tables.get(part)
+        if isinstance(inner, str) and path[:depth] in paths:  # GATEWAY_MQTT__TLS, then GATEWAY_MQTT__TLS__PORT
+            inner = structured(inner)
+        if not isinstance(inner, dict):
+            inner = {}
+            paths.add(path[:depth])
+        tables[part] = inner
+        tables = inner
+    tables[path[-1]] = text
+    paths.add(path)
 
 
 def structured(text: str) -> Any:

@@ -87,9 +87,7 @@ Count = Annotated[int, Meta(ge=1, le=2**31, title="a whole number from 1")]
 Rate = Annotated[int, Meta(ge=0, le=2**31, title="a whole number from 0")]
 Number = Annotated[float, Meta(ge=-1e300, le=1e300, title="a number")]
 Switch = Annotated[bool, Meta(title="true or false")]
-Duration = Annotated[
-    float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION
-]
+Duration = Annotated[float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION]
 Delay = Annotated[float, Meta(ge=0, le=_CENTURY, title='a duration such as "10s" or "5m"'), _DURATION]
 DiskSize = Annotated[int, Meta(ge=1 << 20, le=1 << 53, title='a size from "1MB", such as "4GB"'), _SIZE]
 PacketSize = Annotated[
@@ -153,7 +151,7 @@ class Kind:
         return mark in self.notes
 
     def read(self, value: object, *, strict: bool) -> Any:
-        """Turn a TOML value into the setting; a number may be a text unless strict. ValueError if it is none."""
+        """Turn a TOML value into the setting, ValueError if it is none; unless strict, a text may be a number."""
         if self.reading is not None:
             value = self.reading.read(value)
         metas = [note for note in self.notes if isinstance(note, Meta)]

@@ -68,12 +68,8 @@ class Http(Table, frozen=True, kw_only=True):
 class BrokerTls(Table, frozen=True, kw_only=True):
     """TLS towards an external broker whose `url` is `mqtts://`."""
 
-    ca: Annotated[
-        ReadableFile | None, "CA that signed the broker's certificate, PEM; without it, the system's"
-    ] = None
-    cert: Annotated[ReadableFile | None, "certificate of the gateway, PEM, where the broker asks for one"] = (
-        None
-    )
+    ca: Annotated[ReadableFile | None, "CA that signed the broker's certificate, PEM; without it, the system's"] = None
+    cert: Annotated[ReadableFile | None, "certificate of the gateway, PEM, where the broker asks for one"] = None
     key: Annotated[ReadableFile | None, "private key of that certificate, PEM"] = None
 
     def faults(self) -> Iterator[Fault]:
@@ -142,9 +138,9 @@ class Access(Table, frozen=True, kw_only=True):
     device_to_device: Annotated[
         Literal["owner", "none"], "whether a device may send commands to other devices of its owner"
     ] = "owner"
-    sign_up: Annotated[
-        Literal["invite", "open"], "who may make an account: whom an admin invites, or anyone"
-    ] = "invite"
+    sign_up: Annotated[Literal["invite", "open"], "who may make an account: whom an admin invites, or anyone"] = (
+        "invite"
+    )
     claim_code: Annotated[
         Code | None,
         "code with which a new board may announce itself and wait for approval; without it, none can",
@@ -154,9 +150,7 @@ class Access(Table, frozen=True, kw_only=True):
 class Presence(Table, frozen=True, kw_only=True):
     """When a device counts as online."""
 
-    http_timeout: Annotated[
-        Duration, "how long a device that only posts over HTTP is online after each post"
-    ] = 300.0
+    http_timeout: Annotated[Duration, "how long a device that only posts over HTTP is online after each post"] = 300.0
 
 
 class Handlers(Table, frozen=True, kw_only=True):
@@ -168,7 +162,7 @@ class Handlers(Table, frozen=True, kw_only=True):
 
 
 class Log(Table, frozen=True, kw_only=True):
-    """What the gateway writes about itself, to standard error."""
+    """What the gateway writes about itself."""
 
     level: Annotated[Literal["debug", "info", "warning", "error"], "least severity that is written"] = "info"
     format: Annotated[Literal["text", "json"], "lines for people, or JSON lines for a log collector"] = "text"

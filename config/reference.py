@@ -41,9 +41,7 @@ def _key(path: KeyPath, field: msgspec.structs.FieldInfo, kind: Kind, *, array: 
     *around, name = path
     # Only the array itself has doubled brackets: [[rules]] holds [rules.command].
     table = header(tuple(around), array=array and len(around) == 1)
-    return Key(
-        table, str(name), kind.expected, _default(field, kind), kind.help, "" if array else variable(path)
-    )
+    return Key(table, str(name), kind.expected, _default(field, kind), kind.help, "" if array else variable(path))
 
 
 def _default(field: msgspec.structs.FieldInfo, kind: Kind) -> str:

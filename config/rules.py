@@ -23,9 +23,9 @@ class RulePublish(Table, frozen=True, kw_only=True):
 
     channel: Annotated[Text, "channel of the frame"]
     device: Annotated[Text | None, "device of the frame; without it, the device that set the rule off"] = None
-    value: Annotated[
-        Json, "value of the frame; without it, true when the rule sets in and false when it is over"
-    ] = None
+    value: Annotated[Json, "value of the frame; without it, true when the rule sets in and false when it is over"] = (
+        None
+    )
 
 
 class RuleWebhook(Table, frozen=True, kw_only=True):
@@ -39,9 +39,7 @@ class Rule(Table, frozen=True, kw_only=True):
     """Does something when a value crosses a bound, or when a channel falls silent."""
 
     name: Annotated[Name, "name of the rule, for logs and webhooks"]
-    filter: Annotated[
-        Text, "channels it watches, as `device/channel`, with `+` and `#`; each is watched by itself"
-    ]
+    filter: Annotated[Text, "channels it watches, as `device/channel`, with `+` and `#`; each is watched by itself"]
     above: Annotated[Number | None, "sets in when a value is greater than this"] = None
     below: Annotated[Number | None, "sets in when a value is less than this"] = None
     clear: Annotated[Number | None, "the value at which it is over; without it, the bound itself"] = None
