@@ -11,7 +11,7 @@ KeyPath = tuple[str | int, ...]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _CREDENTIALS = re.compile(r"//.*@")
-_LONGEST = 60
+_LONGEST = 120
 
 
 class ConfigError(Exception):

@@ -27,7 +27,8 @@ from config.kinds import (
 from config.rules import Rule
 from config.table import Fault, Table
 
-_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
+# Boards are elsewhere on the network: a gateway that listens on loopback alone would be of no use to them.
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # nosec B104
 
 
 class MqttTls(Table, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class MqttTls(Table, frozen=True, kw_only=True):
 class Mqtt(Table, frozen=True, kw_only=True):
     """Where devices connect with MQTT. Not used with an external broker."""
 
-    host: Annotated[Host, "address to listen on; `127.0.0.1` for this machine only"] = "0.0.0.0"  # noqa: S104 - boards are on the network
+    host: Annotated[Host, "address to listen on; `127.0.0.1` for this machine only"] = EVERYWHERE
     port: Annotated[Port, "port for MQTT without TLS; 0 takes a free one"] = 1883
     tls: MqttTls | None = None
 
@@ -60,7 +61,7 @@ class HttpTls(Table, frozen=True, kw_only=True):
 class Http(Table, frozen=True, kw_only=True):
     """Where browsers, scripts and HTTP devices connect: pages, HTTP, WebSocket and SSE."""
 
-    host: Annotated[Host, "address to listen on; `127.0.0.1` for this machine only"] = "0.0.0.0"  # noqa: S104 - as above
+    host: Annotated[Host, "address to listen on; `127.0.0.1` for this machine only"] = EVERYWHERE
     port: Annotated[Port, "port for HTTP; 0 takes a free one"] = 8080
     tls: HttpTls | None = None
 
@@ -214,7 +215,7 @@ class Settings(Table, frozen=True, kw_only=True):
         """Check what only shows across tables: listeners on one port, rules of one name."""
         for (_, host, port), (place, other_host, other_port) in combinations(self._listeners(), 2):
             hosts = {host, other_host}
-            if port == other_port != 0 and (len(hosts) == 1 or hosts & _EVERYWHERE):
+            if port == other_port != 0 and (len(hosts) == 1 or hosts & {EVERYWHERE, "::"}):
                 yield place, f"{port} is taken by another listener of this file; give each its own port"
         names = Counter(rule.name for rule in self.rules)
         for number, rule in enumerate(self.rules):
