@@ -1,0 +1,1 @@
+"""The Broker port and the engines behind it."""

@@ -1,0 +1,162 @@
+"""One tree of errors.
+
+Each class carries what the three protocols need to say it: an HTTP status, a WebSocket close code and an
+MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge catches `GatewayError` at its
+boundary and needs no table of its own.
+
+    GatewayError
+    ├── Invalid                 what was sent is wrong; `fields` names each wrong part
+    │   ├── InvalidTopic        not a topic name, topic filter, device id or channel
+    │   ├── Untranslatable      a payload that a route cannot decode
+    │   └── FutureCursor        a cursor above the newest seq
+    ├── Unauthenticated         no sign-in, or a wrong one; `delay` seconds to hold the answer back
+    ├── Forbidden               signed in, but not permitted
+    ├── NotFound
+    ├── Conflict                exists already, or is in the wrong state
+    ├── TooLarge                above a size limit
+    ├── TooMany                 above a rate, a count or a queue's bound; `retry_after` seconds
+    ├── Unavailable             storage refuses writes, or the gateway is stopping
+    ├── NoReply                 a wait that ran out
+    └── ProtocolError           the peer broke its protocol: this one connection ends
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something that was asked for did not happen; the message says what to do about it."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500  # RFC 9110
+    close_code: ClassVar[int] = 1011  # RFC 6455 section 7.4
+    reason_code: int = 0x80  # MQTT 5 section 2.4
+    retry_after: float | None = None
+
+    def __init__(self, message: str, *, fields: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = fields or {}
+
+
+class Invalid(GatewayError):
+    """What was sent is wrong; `fields` says which part and why."""
+
+    code = "invalid"
+    status = 400
+    close_code = 1008
+    reason_code = 0x83
+
+
+class InvalidTopic(Invalid):
+    """Not a topic name, topic filter, device id or channel."""
+
+    code = "invalid_topic"
+    reason_code = 0x90
+
+
+class Untranslatable(Invalid):
+    """A payload that its route cannot decode; kept in the rejected list."""
+
+    code = "untranslatable"
+    reason_code = 0x99
+
+
+class FutureCursor(Invalid):
+    """A cursor above the newest seq: it comes from another database, or from a mistake."""
+
+    code = "future_cursor"
+
+
+class Unauthenticated(GatewayError):
+    """No sign-in, or a wrong one. `delay`: seconds the answer is to be held back (abuse)."""
+
+    code = "unauthenticated"
+    status = 401
+    close_code = 4401
+    reason_code = 0x86
+
+    def __init__(self, message: str = "sign in first", *, delay: float = 0.0) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
+class Forbidden(GatewayError):
+    """Signed in, but not permitted."""
+
+    code = "forbidden"
+    status = 403
+    close_code = 4403
+    reason_code = 0x87
+
+
+class NotFound(GatewayError):
+    """There is no such thing, or none that the asker may know of."""
+
+    code = "not_found"
+    status = 404
+    close_code = 4404
+
+
+class Conflict(GatewayError):
+    """It exists already, or is in a state that forbids this."""
+
+    code = "conflict"
+    status = 409
+    close_code = 4409
+
+
+class TooLarge(GatewayError):
+    """Above a size limit."""
+
+    code = "too_large"
+    status = 413
+    close_code = 1009
+    reason_code = 0x95
+
+
+class TooMany(GatewayError):
+    """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds."""
+
+    code = "too_many"
+    status = 429
+    close_code = 1013
+    reason_code = 0x97
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(GatewayError):
+    """Storage refuses writes, or the gateway is stopping; try again later."""
+
+    code = "unavailable"
+    status = 503
+    close_code = 1013
+    reason_code = 0x88
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NoReply(GatewayError):
+    """What was waited for did not come in time."""
+
+    code = "timeout"
+    status = 504
+    close_code = 4408
+
+
+class ProtocolError(GatewayError):
+    """The peer broke its protocol; only this connection ends, with `reason_code` where MQTT has one."""
+
+    code = "protocol"
+    status = 400
+    close_code = 1002
+    reason_code = 0x82
+
+    def __init__(self, message: str, reason_code: int = 0x82) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code

@@ -1,0 +1,75 @@
+"""Frames: what listeners get and history keeps.
+
+A frame's JSON never changes: the half that depends only on the series is computed once, a payload that is
+valid JSON goes in as it came, and nothing is encoded twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+encode = msgspec.json.Encoder().encode
+MAX_TS = 253_402_300_799_999  # ms; the end of the year 9999, so that every ts is an RFC 3339 time
+
+
+def to_json(value: Any) -> str:
+    """Return the JSON text of a value, on one line."""
+    return encode(value).decode()
+
+
+class Series:
+    """One stream of frames: what has the same type, device and channel.
+
+    `latest` is the JSON of the frame with the greatest `ts`, the greater `seq` among equals; None before the
+    first. `routes` and `generation` are the hub's: who listens, as of which generation.
+    """
+
+    __slots__ = (
+        "channel", "device", "generation", "head", "id", "latest", "latest_seq", "latest_ts", "middle", "routes", "type",
+    )  # fmt: skip
+
+    def __init__(self, number: int, type_: str, device: str, channel: str) -> None:
+        self.id = number
+        self.type = type_
+        self.device = device
+        self.channel = channel
+        self.head = f'{{"type":{to_json(type_)},"seq":'
+        self.middle = f',"device":{to_json(device)},"channel":{to_json(channel)},"ts":'
+        self.latest: bytes | None = None
+        self.latest_ts = -1
+        self.latest_seq = 0
+        self.routes: tuple[Any, ...] = ()
+        self.generation = -1
+
+    @property
+    def path(self) -> str:
+        """`device/channel`, what a listener's filter is matched with."""
+        return f"{self.device}/{self.channel}"
+
+    def json(self, seq: int, ts: int, value: str, extra: str) -> bytes:
+        """Return the frame's JSON."""
+        return f'{self.head}{seq}{self.middle}{ts},"value":{value}{extra}}}'.encode()
+
+    def __repr__(self) -> str:
+        return f"Series({self.id}, {self.type}, {self.path})"
+
+
+Entry: TypeAlias = tuple[Series, int, str, str]
+"""A frame before it has its seq: series, ts (ms), the value's JSON text on one line, and `extra`: what follows
+the value, such as `,"received":1763673303125`, or nothing."""
+
+
+class Frame(NamedTuple):
+    """A stored frame."""
+
+    seq: int
+    series: Series
+    ts: int
+    value: str
+    extra: str
+
+    @property
+    def json(self) -> bytes:
+        return self.series.json(self.seq, self.ts, self.value, self.extra)

@@ -1,0 +1,161 @@
+"""Topic names, topic filters, device ids, channels and route patterns (MQTT 5 section 4.7)."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from gateway.errors import InvalidTopic
+
+MAX_CHANNEL = 256  # characters
+_DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NOT_IN_NAME = re.compile("[+#\x00]")
+_NOT_IN_CHANNEL = re.compile("[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CAPTURE = re.compile(r"\{(device|channel|channel\.\.\.)\}")
+
+
+def check_device(device: str) -> str:
+    """Return a device id as it is, or raise `InvalidTopic`."""
+    if not _DEVICE.fullmatch(device):
+        raise InvalidTopic(f"{device[:80]!r} is not a device id: 1 to 64 of A-Z a-z 0-9 _ . : -")
+    return device
+
+
+def check_channel(channel: str) -> str:
+    """Return a channel (one or more topic levels) as it is, or raise `InvalidTopic`."""
+    if not channel or len(channel) > MAX_CHANNEL or _NOT_IN_CHANNEL.search(channel):
+        raise InvalidTopic(
+            f"{channel[:80]!r} is not a channel: 1 to {MAX_CHANNEL} characters, no +, # or control characters"
+        )
+    if channel[0] == "/" or channel[-1] == "/" or "//" in channel:
+        raise InvalidTopic(f"{channel[:80]!r} is not a channel: a level is empty")
+    return channel
+
+
+def check_topic(topic: str) -> str:
+    """Return a topic name as it is, or raise `InvalidTopic`."""
+    if not topic:  # [MQTT-4.7.3-1]
+        raise InvalidTopic("a topic name has at least one character")
+    if _NOT_IN_NAME.search(topic):  # [MQTT-3.3.2-2] [MQTT-4.7.3-2]
+        raise InvalidTopic(f"a topic name has no wildcard and no NUL: {topic[:80]!r}")
+    if len(topic) > 16383 and len(topic.encode()) > 65535:  # [MQTT-4.7.3-3]
+        raise InvalidTopic("a topic name is at most 65,535 bytes")
+    return topic
+
+
+def check_filter(topic_filter: str) -> str:
+    """Return a topic filter as it is, or raise `InvalidTopic`."""
+    if not topic_filter:  # [MQTT-4.7.3-1]
+        raise InvalidTopic("a filter has at least one character")
+    if "\x00" in topic_filter:  # [MQTT-4.7.3-2]
+        raise InvalidTopic("a filter has no NUL")
+    if len(topic_filter) > 16383 and len(topic_filter.encode()) > 65535:  # [MQTT-4.7.3-3]
+        raise InvalidTopic("a filter is at most 65,535 bytes")
+    if "#" in topic_filter or "+" in topic_filter:
+        *front, last = topic_filter.split("/")
+        if any("#" in level for level in front) or ("#" in last and last != "#"):  # [MQTT-4.7.1-1]
+            raise InvalidTopic(f"{topic_filter[:80]!r} is no filter: # stands alone, as the last level")
+        if any("+" in level and level != "+" for level in (*front, last)):  # [MQTT-4.7.1-2]
+            raise InvalidTopic(f"{topic_filter[:80]!r} is no filter: + stands alone in its level")
+    return topic_filter
+
+
+class TopicFilter:
+    """A checked topic filter that knows what it matches; equal filters are equal and hash alike.
+
+    Used for MQTT topics, and for frames as `device/channel`.
+    """
+
+    __slots__ = ("_match", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = check_filter(text)
+        self._match = re.compile(_expression(text), re.DOTALL).fullmatch
+
+    def matches(self, topic: str) -> bool:
+        return self._match(topic) is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TopicFilter) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"TopicFilter({self.text!r})"
+
+
+def _expression(text: str) -> str:
+    levels = text.split("/")
+    # A wildcard in the first level does not match a topic that begins with $ [MQTT-4.7.2-1].
+    lead = r"(?!\$)" if levels[0] in {"+", "#"} else ""
+    if levels[-1] != "#":
+        return lead + "/".join(map(_level, levels))
+    front = "/".join(map(_level, levels[:-1]))
+    return lead + (f"{front}(?:/.*)?" if front else ".*")  # # includes the parent level
+
+
+def _level(level: str) -> str:
+    return "[^/]*" if level == "+" else re.escape(level)
+
+
+class Captures(NamedTuple):
+    """What a route pattern took out of a topic."""
+
+    device: str | None
+    channel: str | None
+
+
+class TopicPattern:
+    """A route's topic, such as `tele/{device}/SENSOR`: literals, `{device}`, `{channel}`, `{channel...}`.
+
+    `filter` is the narrowest MQTT topic filter that covers all its topics.
+    """
+
+    __slots__ = ("_match", "captures", "filter", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        levels = text.split("/")
+        self.captures = tuple(_CAPTURE.findall(text))
+        self._check(levels)
+        self._match = re.compile("/".join(map(_pattern_level, levels)), re.DOTALL).fullmatch
+        self.filter = "/".join(map(_filter_level, levels))
+
+    def _check(self, levels: list[str]) -> None:
+        names = [name.rstrip(".") for name in self.captures]
+        if len(set(names)) != len(names):
+            raise InvalidTopic(f"{self.text!r}: a capture stands twice")
+        for level in levels:
+            inside = _CAPTURE.fullmatch(level)
+            if not inside and any(sign in level for sign in "{}+#\x00"):
+                raise InvalidTopic(
+                    f"{self.text!r}: the level {level!r} is neither a literal nor {{device}}, {{channel}}, {{channel...}}"
+                )
+        if "channel..." in self.captures and levels[-1] != "{channel...}":
+            raise InvalidTopic(f"{self.text!r}: {{channel...}} is the last level")
+        check_topic(self.text)
+
+    def match(self, topic: str) -> Captures | None:
+        """Return the captures of a topic, or None where it is not one of this pattern."""
+        found = self._match(topic)
+        if found is None:
+            return None
+        groups = found.groupdict()
+        return Captures(groups.get("device"), groups.get("channel"))
+
+
+def _pattern_level(level: str) -> str:
+    if level == "{device}":
+        return f"(?P<device>{_DEVICE.pattern})"
+    if level == "{channel}":
+        return "(?P<channel>[^/]+)"
+    if level == "{channel...}":
+        return "(?P<channel>.+)"
+    return re.escape(level)
+
+
+def _filter_level(level: str) -> str:
+    if level == "{channel...}":
+        return "#"
+    return "+" if _CAPTURE.fullmatch(level) else level
