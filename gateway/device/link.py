@@ -15,6 +15,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.errors import GatewayError
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -31,13 +33,16 @@ _PATIENCE = 10.0  # seconds from the TCP connection to the CONNACK
 _UNSUPPORTED_VERSION = 0x84
 # Client id not valid, bad user name or password, not authorized, banned, bad authentication method.
 _REFUSALS = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+# Unspecified error, quota exceeded: the gateway cannot take this reading now, but may later.
+_NOT_NOW = frozenset({0x80, 0x97})
+_HOLD = 5.0  # seconds until it is asked again
 
 
-class DeviceRefused(Exception):  # noqa: N818 - reads as what happened, in programs as in the docs
+class DeviceRefused(GatewayError):
     """The gateway does not accept this device's id and key; trying again would not help."""
 
 
-class VersionRefused(Exception):  # noqa: N818
+class VersionRefused(GatewayError):
     """The broker does not speak this version of MQTT."""
 
 
@@ -88,6 +93,7 @@ class Link:
         self._packet_limit: int | None = None
         self._verdict: ReasonCode | None = None
         self._deadline = 0.0
+        self._hold_until: float | None = None
         self._client = self._new_client()
 
     def _topic(self, *levels: str) -> str:
@@ -163,6 +169,11 @@ class Link:
             raise TimeoutError("no answer to CONNECT")
 
     def _send_readings(self) -> None:
+        if self._hold_until is not None:
+            if self._under_way or time.monotonic() < self._hold_until:
+                return
+            self._hold_until = None
+            self._outbox.rewind()
         while self.ready and len(self._under_way) < self._window:
             due = self._outbox.take()
             if due is None:
@@ -233,7 +244,10 @@ class Link:
         reading = self._under_way.pop(mid, None)
         if reading is None:
             return  # a reply or the status
-        if reason.is_failure:
+        if reason.value in _NOT_NOW:
+            log.warning("the gateway cannot take readings of %s now: %s", self._account.device, reason)
+            self._hold_until = time.monotonic() + _HOLD
+        elif reason.is_failure:
             log.error("the gateway refused a reading of %s: %s", self._account.device, reason)
             self._outbox.reject(reading)
         else:
