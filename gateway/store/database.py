@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import aiosqlite
 
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -24,6 +26,7 @@ Durability = Literal["full", "normal"]
 
 READERS = 2
 BUSY_MS = 5_000
+LOG_BYTES = 4 << 20  # what the write-ahead log keeps of the disk when it begins again
 AUTOCHECKPOINT_PAGES = 32_768  # 128 MB: only when upkeep does not get to it
 
 
@@ -36,6 +39,8 @@ class DatabaseError(GatewayError):
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function on its thread, not a statement at a time."""
 
+    _execute: Callable[[Callable[[], Any]], Awaitable[Any]]  # aiosqlite leaves it untyped
+
     async def run(self, work: Work[T]) -> T:
         result: T = await self._execute(lambda: work(self._conn))
         return result
@@ -43,6 +48,12 @@ class _Connection(aiosqlite.Connection):
     async def transact(self, work: Work[T]) -> T:
         result: T = await self._execute(lambda: _in_transaction(self._conn, work))
         return result
+
+    @classmethod
+    async def open(cls, path: Path, durability: Durability) -> _Connection:
+        connection = cls(lambda: _connect(path, durability), 64)
+        await connection
+        return connection
 
 
 class Database:
@@ -63,13 +74,14 @@ class Database:
         connections: list[_Connection] = []
         try:
             for _ in range(2 + READERS):
-                connection = _Connection(lambda: _connect(path, durability), 64)
-                connections.append(await connection)
+                connections.append(await _Connection.open(path, durability))
         except BaseException:
             for connection in connections:
                 await connection.close()
             raise
         writer, upkeep, *readers = connections
+        # What upkeep writes can be written again; the next commit of the writer makes it durable.
+        await upkeep.run(lambda db: db.execute("PRAGMA synchronous=NORMAL"))
         for reader in readers:
             await reader.run(lambda db: db.execute("PRAGMA query_only=ON"))
         return cls(path, writer, upkeep, readers)
@@ -96,11 +108,10 @@ class Database:
         async with self.turn:
             return await self._upkeep.transact(work)
 
-    @asynccontextmanager
-    async def quiet(self) -> AsyncIterator[Callable[[Work[Any]], Any]]:
-        """Hold every writer back and give upkeep's connection, outside a transaction."""
+    async def quietly(self, work: Work[T]) -> T:
+        """Run `work` on upkeep's connection outside a transaction while no writer writes."""
         async with self.turn:
-            yield self._upkeep.run
+            return await self._upkeep.run(work)
 
 
 def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection:
@@ -144,6 +155,7 @@ def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
     db.execute("PRAGMA foreign_keys=ON")
     db.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
     db.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
+    db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
     db.execute("PRAGMA temp_store=MEMORY")
     db.execute("PRAGMA cache_size=-16384")  # 16 MB
     return db
