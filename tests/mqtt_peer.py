@@ -18,6 +18,8 @@ WAIT = 10.0  # seconds until a test that waits for the device fails
 
 @dataclass(frozen=True)
 class Connect:
+    """What a CONNECT said."""
+
     version: int
     client_id: str
     username: str
@@ -28,6 +30,8 @@ class Connect:
 
 @dataclass(frozen=True)
 class Publication:
+    """What a PUBLISH said."""
+
     topic: str
     payload: bytes
     retain: bool

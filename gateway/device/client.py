@@ -48,14 +48,15 @@ class Device:
         retry: tuple[float, float] = (1.0, 60.0),
     ) -> None:
         context = _tls_context(tls, ca_file)
-        port = port or (8883 if context else 1883)
         self.id = device_id
-        self._account = Account(device_id, key, host, port, context, keepalive)
+        self.host = host
+        self.port = port or (8883 if context else 1883)
+        self._account = Account(device_id, key, host, self.port, context, keepalive)
         self._outbox = Outbox(keep, path)
         self._handlers: dict[str, Callable[[Any], Any]] = {}
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Command, bytes | None]] = queue.SimpleQueue()
-        self._bell = _Bell()
+        self._bell: _Bell | None = None  # there while somebody waits
         self._version = MQTTv5
         self._retry = retry
         self._link: Link | None = None
@@ -64,7 +65,6 @@ class Device:
         self._worker: threading.Thread | None = None
         self._settled = threading.Event()  # the first attempt to connect is over
         self._stopping = threading.Event()
-        self._ended = False
         self._flush_until = 0.0
 
     @property
@@ -109,26 +109,24 @@ class Device:
         unless given. Raises TypeError for what JSON cannot hold, DeviceRefused once the gateway has
         refused this device.
         """
-        if self._refusal is not None:
-            raise self._refusal
-        if self._ended:
-            raise RuntimeError(f"device {self.id!r} is stopped")
         values = {channel: value} if isinstance(channel, str) else dict(channel)
         ts = time.time_ns() // 1_000_000 if ts is None else ts
-        self._outbox.put(msgspec.json.encode({"ts": ts, "values": values}))
-        self._bell.ring()
+        if not self._outbox.put(msgspec.json.encode({"ts": ts, "values": values})):
+            raise self._refusal or RuntimeError(f"device {self.id!r} is stopped")
+        self._ring()
 
     def run(self) -> None:
         """Serve until `stop`, reconnecting as often as needed; raises DeviceRefused for a wrong id or key."""
         self._worker = threading.Thread(target=self._work, name=f"{self.id}-handlers", daemon=True)
         self._worker.start()
+        self._bell = _Bell()
         try:
-            self._serve()
+            self._serve(self._bell)
         except DeviceRefused as refusal:
             self._refusal = refusal
             raise
         finally:
-            self._end()
+            self._end(self._bell)
 
     def start(self) -> None:
         """Serve in the background; returns when the first attempt to connect has succeeded or failed.
@@ -150,7 +148,7 @@ class Device:
         """
         self._flush_until = time.monotonic() + flush
         self._stopping.set()
-        self._bell.ring()
+        self._ring()
         if self._io is None or threading.current_thread() in (self._io, self._worker):
             return  # run() ends by itself; a handler must not wait for its own end
         self._io.join()
@@ -164,50 +162,56 @@ class Device:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
 
+    def _ring(self) -> None:
+        if self._bell is not None:
+            self._bell.ring()
+
     def _run_aside(self) -> None:
         try:
             self.run()
         except DeviceRefused as refusal:
             log.error("%s", refusal)
 
-    def _end(self) -> None:
+    def _end(self, bell: _Bell) -> None:
         if self.unsent:
             log.warning("device %s stops with %d readings unsent", self.id, self.unsent)
-        self._ended = True
         self._commands.put(None)
         self._outbox.close()
-        self._bell.close()
+        bell.close()
         self._settled.set()
 
-    def _serve(self) -> None:
+    def _serve(self, bell: _Bell) -> None:
         waits = delays(*self._retry)
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                self._stay_connected()
+                self._stay_connected(bell)
             except VersionRefused:
                 self._version = MQTTv311  # every broker speaks this; replies go by name only
                 continue
             except OSError as problem:
+                if isinstance(problem, TimeoutError):
+                    # Refusing version 5 takes reading it; amqtt, for one, waits for bytes that never come.
+                    self._version = MQTTv311 if self._version == MQTTv5 else MQTTv5
                 # A connection that held for a while was a good one; a short one was another failure,
                 # as when two programs with the same id push each other out.
                 if time.monotonic() - began > self._retry[1]:
                     waits = delays(*self._retry)
-                self._pause(next(waits), problem)
+                self._pause(next(waits), str(problem))
 
-    def _pause(self, seconds: float, problem: OSError) -> None:
+    def _pause(self, seconds: float, problem: str) -> None:
         log.warning("device %s is offline (%s); next attempt in %.1f s", self.id, problem, seconds)
         self._settled.set()
         self._stopping.wait(seconds)
 
-    def _stay_connected(self) -> None:
+    def _stay_connected(self, bell: _Bell) -> None:
         link = Link(self._account, self._version, self._outbox, self._commands.put)
         try:
             link.open()
             self._link = link
             while not self._may_leave(link):
-                link.step(self._bell.waiting)
-                self._bell.hush()
+                link.step(bell.waiting)
+                bell.hush()
                 self._pass_on_answers()
                 if link.ready:
                     self._settled.set()
@@ -218,8 +222,8 @@ class Device:
     def _may_leave(self, link: Link) -> bool:
         if not self._stopping.is_set():
             return False
-        idle = not self._outbox and link.unanswered == 0
-        return not link.ready or idle or time.monotonic() > self._flush_until
+        done = not self._outbox and link.idle
+        return not link.ready or done or time.monotonic() > self._flush_until
 
     def _pass_on_answers(self) -> None:
         while not self._answers.empty():
@@ -232,7 +236,7 @@ class Device:
             if command.link.lost:
                 continue  # never acknowledged: the gateway sends it again
             self._answers.put((command, self._handle(command)))
-            self._bell.ring()
+            self._ring()
 
     def _handle(self, command: Command) -> bytes | None:
         handler = self._handlers.get(command.name)

@@ -83,12 +83,13 @@ class Link:
     ) -> None:
         self.ready = False
         self.lost = False
-        self.unanswered = 0
+        self._unanswered = 0
         self._account = account
         self._version = version
         self._outbox = outbox
         self._on_command = on_command
-        self._under_way: dict[int, int] = {}
+        # What waits for its PUBACK, by packet identifier: the id of a reading, or None for anything else.
+        self._under_way: dict[int, int | None] = {}
         self._window = _WINDOW
         self._packet_limit: int | None = None
         self._verdict: ReasonCode | None = None
@@ -119,6 +120,11 @@ class Link:
         client.on_subscribe = self._subscribed
         return client
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for an answer, on either side."""
+        return not self._under_way and self._unanswered == 0
+
     def open(self) -> None:
         """Open the TCP connection and send CONNECT; OSError when the gateway cannot be reached."""
         self._outbox.rewind()
@@ -127,9 +133,7 @@ class Link:
         if self._version == mqtt.MQTTv5:
             # Bounds the commands that wait for a slow handler.
             properties = _properties(PacketTypes.CONNECT, ReceiveMaximum=_WINDOW)
-        self._client.connect(
-            self._account.host, self._account.port, self._account.keepalive, properties=properties
-        )
+        self._client.connect(self._account.host, self._account.port, self._account.keepalive, properties=properties)
 
     def step(self, bell: socket.socket) -> None:
         """Wait for the network or the bell, and do what is due.
@@ -168,6 +172,18 @@ class Link:
         if not self.ready and time.monotonic() > self._deadline:
             raise TimeoutError("no answer to CONNECT")
 
+    def _publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        reading: int | None = None,
+        retain: bool = False,
+        properties: Properties | None = None,
+    ) -> None:
+        sent = self._client.publish(topic, payload, 1, retain, properties)
+        self._under_way[sent.mid] = reading
+
     def _send_readings(self) -> None:
         if self._hold_until is not None:
             if self._under_way or time.monotonic() < self._hold_until:
@@ -183,8 +199,7 @@ class Link:
                 log.error("a reading of %d bytes is more than the gateway takes; dropped", len(payload))
                 self._outbox.reject(reading)
                 continue
-            sent = self._client.publish(self._topic("telemetry"), payload, qos=1)
-            self._under_way[sent.mid] = reading
+            self._publish(self._topic("telemetry"), payload, reading=reading)
 
     def answer(self, command: Command, reply: bytes | None) -> None:
         """Publish the reply, if there is one, then acknowledge the command.
@@ -195,12 +210,16 @@ class Link:
             properties = None
             if command.correlation is not None:
                 properties = _properties(PacketTypes.PUBLISH, CorrelationData=command.correlation)
-            self._client.publish(command.reply_topic, reply, qos=1, properties=properties)
+            self._publish(command.reply_topic, reply, properties=properties)
         self._client.ack(command.mid, command.qos)
-        self.unanswered -= 1
+        self._unanswered -= 1
 
     def close(self) -> None:
-        """Say goodbye if there is still somebody to say it to."""
+        """Say goodbye if there is still somebody to say it to.
+
+        Best when idle: an answer that is still to be read when the socket closes resets the connection, and the
+        gateway may lose the goodbye.
+        """
         if self.ready and self._client.socket() is not None:
             # QoS 0: nobody will be there to read an acknowledgement.
             self._client.publish(self._topic("status"), "offline", qos=0, retain=True)
@@ -222,7 +241,7 @@ class Link:
         self._window = min(_WINDOW, getattr(properties, "ReceiveMaximum", _WINDOW))
         self._packet_limit = getattr(properties, "MaximumPacketSize", None)
         client.subscribe(self._topic("commands", "#"), qos=1)
-        client.publish(self._topic("status"), "online", qos=1, retain=True)
+        self._publish(self._topic("status"), b"online", retain=True)
         self.ready = True
 
     def _disconnected(
@@ -238,12 +257,10 @@ class Link:
         if any(reason.is_failure for reason in reasons):
             log.error("the gateway lets %s have no commands: %s", self._account.device, reasons[0])
 
-    def _acknowledged(
-        self, _client: mqtt.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
-    ) -> None:
+    def _acknowledged(self, _client: mqtt.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
         reading = self._under_way.pop(mid, None)
         if reading is None:
-            return  # a reply or the status
+            return
         if reason.value in _NOT_NOW:
             log.warning("the gateway cannot take readings of %s now: %s", self._account.device, reason)
             self._hold_until = time.monotonic() + _HOLD
@@ -255,7 +272,7 @@ class Link:
 
     def _received(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         name = message.topic.removeprefix(self._topic("commands", ""))
-        self.unanswered += 1
+        self._unanswered += 1
         self._on_command(
             Command(
                 link=self,

@@ -25,6 +25,7 @@ class Outbox:
         self.dropped = 0
         self._keep = keep
         self._taken = 0
+        self._closed = False
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         # A write-ahead log without a sync per reading spares an SD card and is safe when the program
@@ -34,18 +35,22 @@ class Outbox:
         self._db.execute(_SCHEMA)
         self._count: int = self._db.execute("SELECT count(*) FROM readings").fetchone()[0]
 
-    def put(self, payload: bytes) -> None:
-        """Add one payload; when the queue is full the oldest that is not under way is dropped."""
+    def put(self, payload: bytes) -> bool:
+        """Add one payload, or answer False once closed.
+
+        When the queue is full the oldest that is not under way is dropped.
+        """
         with self._lock:
+            if self._closed:
+                return False
             self._db.execute("INSERT INTO readings (payload) VALUES (?)", (payload,))
             self._count += 1
             while self._count > self._keep:
                 self._drop_oldest()
+            return True
 
     def _drop_oldest(self) -> None:
-        self._db.execute(
-            "DELETE FROM readings WHERE id = (SELECT min(id) FROM readings WHERE id > ?)", (self._taken,)
-        )
+        self._db.execute("DELETE FROM readings WHERE id = (SELECT min(id) FROM readings WHERE id > ?)", (self._taken,))
         self._count -= 1
         self.dropped += 1
 
@@ -80,4 +85,6 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file; what is in it stays for the next start."""
-        self._db.close()
+        with self._lock:
+            self._closed = True
+            self._db.close()
