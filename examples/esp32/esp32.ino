@@ -37,7 +37,7 @@ WiFiClientSecure network;
 PubSubClient mqtt(network);
 unsigned long lastReport = 0;
 unsigned long lastAttempt = 0;
-unsigned long pause = 1000;  // ms until the next attempt to connect, doubled up to a minute
+unsigned long retryAfter = 1000;  // ms until the next attempt to connect, doubled up to a minute
 
 // Each relay is a channel: its state is telemetry of its own, sent whenever it changes.
 void reportRelay(int relay) {
@@ -70,17 +70,17 @@ void onCommand(char* topic, byte* payload, unsigned int length) {
 }
 
 void connectToGateway() {
-  if (WiFi.status() != WL_CONNECTED || millis() - lastAttempt < pause) return;
+  if (WiFi.status() != WL_CONNECTED || millis() - lastAttempt < retryAfter) return;
   lastAttempt = millis();
   // If the board loses power, the gateway publishes the last two arguments: offline, retained.
   if (mqtt.connect(DEVICE_ID, DEVICE_ID, DEVICE_KEY, STATUS, 1, true, "offline")) {
     mqtt.publish(STATUS, "online", true);
     mqtt.subscribe(COMMANDS "#", 1);
     for (int relay = 0; relay < 2; relay++) reportRelay(relay);
-    pause = 1000;
+    retryAfter = 1000;
   } else {
     Serial.printf("no connection, state %d\n", mqtt.state());  // 4 or 5: wrong id or key
-    pause = min(pause * 2, 60000UL) + random(1000);
+    retryAfter = min(retryAfter * 2, 60000UL) + random(1000);
   }
 }
 

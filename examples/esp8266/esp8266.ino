@@ -28,7 +28,7 @@ WiFiClient network;
 PubSubClient mqtt(network);
 unsigned long lastReport = 0;
 unsigned long lastAttempt = 0;
-unsigned long pause = 1000;  // ms until the next attempt to connect, doubled up to a minute
+unsigned long retryAfter = 1000;  // ms until the next attempt to connect, doubled up to a minute
 
 // A command has come: its name is the last part of the topic, its value is JSON.
 void onCommand(char* topic, byte* payload, unsigned int length) {
@@ -47,16 +47,16 @@ void onCommand(char* topic, byte* payload, unsigned int length) {
 }
 
 void connectToGateway() {
-  if (WiFi.status() != WL_CONNECTED || millis() - lastAttempt < pause) return;
+  if (WiFi.status() != WL_CONNECTED || millis() - lastAttempt < retryAfter) return;
   lastAttempt = millis();
   // If the board loses power, the gateway publishes the last two arguments: offline, retained.
   if (mqtt.connect(DEVICE_ID, DEVICE_ID, DEVICE_KEY, STATUS, 1, true, "offline")) {
     mqtt.publish(STATUS, "online", true);
     mqtt.subscribe(COMMANDS "#", 1);  // QoS 1: a command counts as delivered when the board has it
-    pause = 1000;
+    retryAfter = 1000;
   } else {
     Serial.printf("no connection, state %d\n", mqtt.state());  // 4 or 5: wrong id or key
-    pause = min(pause * 2, 60000UL) + random(1000);
+    retryAfter = min(retryAfter * 2, 60000UL) + random(1000);
   }
 }
 
