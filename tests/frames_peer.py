@@ -123,10 +123,10 @@ class FramesPeer:
         if "since" not in asked:
             latest = {(frame["device"], frame["channel"]): frame for frame in matching}
             return list(latest.values()) if asked.get("snapshot", True) else []
-        since, first = asked["since"], self.frames[0]["seq"] if self.frames else self.seq + 1
-        if asked.get("epoch", self.epoch) != self.epoch:
-            return [{"type": "gap", "from": since, "to": self.seq}]
-        gap = [{"type": "gap", "from": since, "to": first - 1}] if first > since + 1 else []
+        # Another database's cursor is before everything, as the gateway has it.
+        since = asked["since"] if asked.get("epoch", self.epoch) == self.epoch else -1
+        missing = (self.frames[0]["seq"] if self.frames else self.seq + 1) - 1
+        gap = [{"type": "gap", "from": since + 1, "to": missing}] if missing > since else []
         return gap + [frame for frame in matching if frame["seq"] > since]
 
     async def _command(self, request: web.Request) -> web.Response:
