@@ -228,8 +228,7 @@ class Device:
     def _pass_on_answers(self) -> None:
         while not self._answers.empty():
             command, reply = self._answers.get_nowait()
-            if not command.link.lost:
-                command.link.answer(command, reply)
+            command.link.answer(command, reply)  # which goes nowhere if that link is lost: the command comes again
 
     def _work(self) -> None:
         while (command := self._commands.get()) is not None:
