@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from gateway.errors import ProtocolError
+
 
 class ReasonCode(enum.IntEnum):
     """One byte that says how an operation ended (MQTT 5, 2.4); 0x80 and above are failures."""
@@ -89,48 +91,62 @@ def connect_return_code(reason_code: int) -> ConnectReturnCode | None:
     return _RETURN_CODES.get(reason_code)
 
 
-class ProtocolError(Exception):
-    """What the peer sent breaks the protocol: close this connection with `reason_code`."""
-
-    reason_code: int = ReasonCode.PROTOCOL_ERROR
-
-    def __init__(self, message: str, reason_code: int | None = None) -> None:
-        super().__init__(message)
-        if reason_code is not None:
-            self.reason_code = reason_code
+def _codes(*values: int) -> frozenset[int]:
+    return frozenset(values)
 
 
-class MalformedPacketError(ProtocolError):
+# Table 2-6 of the standard and the section of each packet; where only one side may send a code, its set says so.
+PUBACK_CODES = PUBREC_CODES = _codes(0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99)
+PUBREL_CODES = PUBCOMP_CODES = _codes(0x00, 0x92)
+_DISCONNECT = _codes(0x00, *range(0x80, 0x84), 0x90, *range(0x93, 0x9A))
+CONNACK_CODES = _codes(0x00, *range(0x80, 0x8B), 0x8C, 0x90, 0x95, 0x97, *range(0x99, 0x9E), 0x9F)
+SUBACK_CODES = _codes(0x00, 0x01, 0x02, 0x80, 0x83, 0x87, 0x8F, 0x91, 0x97, 0x9E, 0xA1, 0xA2)
+UNSUBACK_CODES = _codes(0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91)
+CONNECT_RETURN_CODES = _codes(*ConnectReturnCode)
+SUBACK_RETURN_CODES = _codes(0x00, 0x01, 0x02, 0x80)
+CLIENT_DISCONNECT_CODES = _DISCONNECT | _codes(0x04)
+SERVER_DISCONNECT_CODES = _DISCONNECT | _codes(0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, *range(0x9A, 0xA3))
+CLIENT_AUTH_CODES = _codes(0x18, 0x19)
+SERVER_AUTH_CODES = _codes(0x00, 0x18)
+
+
+class MalformedPacket(ProtocolError):
     """The bytes cannot be parsed by the rules of the standard (1.2)."""
 
-    reason_code = ReasonCode.MALFORMED_PACKET
+    def __init__(self, message: str, reason_code: int = ReasonCode.MALFORMED_PACKET) -> None:
+        super().__init__(message, reason_code)
 
 
-class UnsupportedProtocolVersionError(ProtocolError):
+class UnsupportedProtocolVersion(ProtocolError):
     """A CONNECT names a protocol or a level that is none of 3.1, 3.1.1 and 5."""
 
-    reason_code = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+    def __init__(self, message: str, reason_code: int = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION) -> None:
+        super().__init__(message, reason_code)
 
 
-class TopicFilterInvalidError(ProtocolError):
+class TopicFilterInvalid(ProtocolError):
     """A topic filter breaks the rules of 4.7."""
 
-    reason_code = ReasonCode.TOPIC_FILTER_INVALID
+    def __init__(self, message: str, reason_code: int = ReasonCode.TOPIC_FILTER_INVALID) -> None:
+        super().__init__(message, reason_code)
 
 
-class TopicNameInvalidError(ProtocolError):
+class TopicNameInvalid(ProtocolError):
     """A topic name breaks the rules of 4.7."""
 
-    reason_code = ReasonCode.TOPIC_NAME_INVALID
+    def __init__(self, message: str, reason_code: int = ReasonCode.TOPIC_NAME_INVALID) -> None:
+        super().__init__(message, reason_code)
 
 
-class TopicAliasInvalidError(ProtocolError):
+class TopicAliasInvalid(ProtocolError):
     """A topic alias is 0, above the agreed maximum, or not yet known (3.3.2.3.4)."""
 
-    reason_code = ReasonCode.TOPIC_ALIAS_INVALID
+    def __init__(self, message: str, reason_code: int = ReasonCode.TOPIC_ALIAS_INVALID) -> None:
+        super().__init__(message, reason_code)
 
 
-class PacketTooLargeError(ProtocolError):
+class PacketTooLarge(ProtocolError):
     """A packet is longer than this side accepts [MQTT-3.1.2-24, 3.2.2.3.6]."""
 
-    reason_code = ReasonCode.PACKET_TOO_LARGE
+    def __init__(self, message: str, reason_code: int = ReasonCode.PACKET_TOO_LARGE) -> None:
+        super().__init__(message, reason_code)
