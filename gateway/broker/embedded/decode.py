@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     BodyReader = Callable[[bytes, int, int, int, int], Packet]
 
 
-class Sender(enum.Enum):
+class Sender(enum.IntEnum):
     """Who sent the bytes: each side may send only its own packets."""
 
-    CLIENT = "client"
-    SERVER = "server"
+    CLIENT = 0
+    SERVER = 1
 
 
 UNKNOWN_VERSION: Final = 0
@@ -141,7 +141,7 @@ def _refusal(first: int, version: int) -> ProtocolError:
         return MalformedPacket(f"packet type {kind} is reserved")
     name = PacketType(kind).name
     if not _flags_hold(first, version):
-        return MalformedPacket(f"the flags of a {name} are 0x{first & 15:x}")
+        return MalformedPacket(f"the flags of {name} are 0x{first & 15:x}")
     # [MQTT-3.1.0-1]
     if version == UNKNOWN_VERSION:
         return ProtocolError(f"the first packet is {name}, not CONNECT")

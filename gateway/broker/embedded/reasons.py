@@ -146,7 +146,7 @@ class TopicAliasInvalid(ProtocolError):
 
 
 class PacketTooLarge(ProtocolError):
-    """A packet is longer than this side accepts [MQTT-3.1.2-24, 3.2.2.3.6]."""
+    """A packet is longer than this side accepts [MQTT-3.2.2-15]."""
 
     def __init__(self, message: str, reason_code: int = ReasonCode.PACKET_TOO_LARGE) -> None:
         super().__init__(message, reason_code)

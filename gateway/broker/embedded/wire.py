@@ -16,6 +16,9 @@ LARGEST_LENGTH: Final = 268_435_455
 
 def read_length(buffer: bytes | bytearray, start: int, end: int) -> tuple[int, int] | None:
     """Return a variable byte integer and the position after it, or None where it is not complete yet."""
+    # Nearly all lengths are one byte.
+    if start < end and buffer[start] < 0x80:
+        return buffer[start], start + 1
     value = shift = 0
     for position in range(start, min(start + 4, end)):
         byte = buffer[position]
