@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from gateway.broker import port
 from gateway.broker.embedded import packets, properties, wire
 
-if TYPE_CHECKING:
-    from gateway.broker import port
-
-_RETAIN: Final = 0x01
-_DUP: Final = 0x08
 _NO_PROPERTIES: Final = b"\0"
+_NOTHING: Final = port.Properties()
 
 
 class Outgoing:
@@ -28,6 +25,13 @@ class Outgoing:
         self.expires = expires
         self._forms: dict[tuple[bool, bool, tuple[int, ...]], bytes] = {}
 
+    @classmethod
+    def of(cls, message: port.Message, now: float) -> Outgoing:
+        """Return a message as it goes to subscribers from now on."""
+        sent = message.properties
+        expires = None if sent is None or sent.message_expiry is None else now + sent.message_expiry
+        return cls(message.topic.encode(), message.payload, sent, expires)
+
     def unacknowledged(self, five: bool, retain: bool, identifiers: tuple[int, ...], now: float) -> bytes:
         """Return the PUBLISH with QoS 0, the same bytes for all who ask alike."""
         key = (five, retain, identifiers)
@@ -35,13 +39,6 @@ class Outgoing:
         if form is None:
             form = self._forms[key] = self.packet(five, 0x30 | retain, b"", identifiers, now)
         return form
-
-    def acknowledged(
-        self, five: bool, qos: int, packet_id: int, identifiers: tuple[int, ...], now: float, *, retain: bool, dup: bool
-    ) -> bytes:
-        """Return the PUBLISH with QoS 1 or 2."""
-        first = 0x30 | qos << 1 | (_RETAIN if retain else 0) | (_DUP if dup else 0)
-        return self.packet(five, first, packet_id.to_bytes(2, "big"), identifiers, now)
 
     def packet(
         self, five: bool, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float, alias: int = 0,
@@ -57,17 +54,33 @@ class Outgoing:
     def _properties(self, identifiers: tuple[int, ...], now: float, alias: int) -> bytes:
         if self.properties is None and not identifiers and not alias and self.expires is None:
             return _NO_PROPERTIES
-        sent = self.properties
+        sent = self.properties or _NOTHING
         return properties.write(
             packets.Properties(
-                payload_format_indicator=sent and sent.payload_format,
+                payload_format_indicator=sent.payload_format,
                 # [MQTT-3.3.2-6] what is left of it after the time it has waited here
                 message_expiry_interval=None if self.expires is None else max(0, round(self.expires - now)),
-                content_type=sent and sent.content_type,
-                response_topic=sent and sent.response_topic,
-                correlation_data=sent and sent.correlation_data,
-                user_property=sent.user if sent else (),
+                content_type=sent.content_type,
+                response_topic=sent.response_topic,
+                correlation_data=sent.correlation_data,
+                user_property=sent.user,
                 subscription_identifier=identifiers,
                 topic_alias=alias or None,
             )
         )
+
+
+def travelling(sent: packets.Properties) -> port.Properties | None:
+    """Return the properties that go with a message from publisher to subscriber, None where it has none of them."""
+    if sent is packets.EMPTY:
+        return None
+    found = port.Properties(
+        sent.payload_format_indicator,
+        sent.message_expiry_interval,
+        sent.content_type,
+        sent.response_topic,
+        sent.correlation_data,
+        sent.user_property,
+    )
+    return None if found == _NOTHING else found
+
