@@ -27,8 +27,18 @@ class Series:
     """
 
     __slots__ = (
-        "channel", "device", "generation", "groups", "head", "id", "latest", "latest_seq", "latest_ts", "middle", "type",
-    )  # fmt: skip
+        "channel",
+        "device",
+        "generation",
+        "groups",
+        "head",
+        "id",
+        "latest",
+        "latest_seq",
+        "latest_ts",
+        "middle",
+        "type",
+    )
 
     def __init__(self, number: int, type_: str, device: str, channel: str) -> None:
         self.id = number

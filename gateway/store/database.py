@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import aiosqlite
 
@@ -39,15 +39,15 @@ class DatabaseError(GatewayError):
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs a whole function on its thread, not a statement at a time."""
 
-    _execute: Callable[[Callable[[], Any]], Awaitable[Any]]  # aiosqlite leaves it untyped
-
     async def run(self, work: Work[T]) -> T:
-        result: T = await self._execute(lambda: work(self._conn))
-        return result
+        return await self._on_thread(lambda: work(self._conn))
 
     async def transact(self, work: Work[T]) -> T:
-        result: T = await self._execute(lambda: _in_transaction(self._conn, work))
-        return result
+        return await self._on_thread(lambda: _in_transaction(self._conn, work))
+
+    async def _on_thread(self, call: Callable[[], T]) -> T:
+        execute: Callable[..., Awaitable[T]] = self._execute  # aiosqlite leaves it untyped
+        return await execute(call)
 
     @classmethod
     async def open(cls, path: Path, durability: Durability) -> _Connection:
@@ -73,7 +73,7 @@ class Database:
         await asyncio.to_thread(lambda: open_sync(path, durability).close())
         connections: list[_Connection] = []
         try:
-            for _ in range(2 + READERS):
+            while len(connections) < 2 + READERS:
                 connections.append(await _Connection.open(path, durability))
         except BaseException:
             for connection in connections:

@@ -36,6 +36,7 @@ class Opened(NamedTuple):
     epoch: str
     seq: int
     series: list[tuple[int, str, str, str]]  # id, type, device, channel
+    last_series: int  # the greatest id ever given out
     latest: list[Row]
 
 
@@ -56,7 +57,8 @@ def opened(db: sqlite3.Connection) -> Opened:
     """Read what the core keeps in memory: the epoch, the newest seq, the series and their latest frames."""
     epoch = str(db.execute("SELECT value FROM meta WHERE key='epoch'").fetchone()[0])
     series = db.execute("SELECT id, type, device, channel FROM series WHERE NOT hidden").fetchall()
-    return Opened(epoch, newest(db), series, list(_latest(db, [row[0] for row in series])))
+    last = db.execute("SELECT max(id) FROM series").fetchone()[0] or 0
+    return Opened(epoch, newest(db), series, last, list(_latest(db, [row[0] for row in series])))
 
 
 def newest(db: sqlite3.Connection) -> int:
@@ -85,10 +87,14 @@ def append(db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statement
 
 
 class Page(NamedTuple):
-    """Frames in order of seq; every wanted one up to `reached` is among them or came before."""
+    """Frames in order of seq; every wanted one up to `reached` is among them or came before.
+
+    `floor`: frames up to this seq are gone.
+    """
 
     rows: list[Row]
     reached: int
+    floor: int
 
 
 def after(db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int] | None, limit: int) -> Page:
@@ -96,6 +102,8 @@ def after(db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int
 
     One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays short.
     """
+    gone = floor(db)
+    cursor = max(cursor, gone)
     end = min(upto, cursor + WINDOW)
     if series is None:
         sql = "SELECT * FROM frames WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
@@ -106,7 +114,7 @@ def after(db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int
             "ORDER BY seq LIMIT ?"
         )
         rows = db.execute(sql, (cursor, end, to_json(list(series)), limit)).fetchall()
-    return Page(rows, rows[-1][0] if len(rows) == limit else end)
+    return Page(rows, rows[-1][0] if len(rows) == limit else max(cursor, end), gone)
 
 
 def by_time(
@@ -131,12 +139,12 @@ def _series_page(db: sqlite3.Connection, series: int, span: Span, limit: int, ne
         parameters += span.after
     tail = f"ORDER BY ts {order}, seq {order} LIMIT ?"
     indexed = db.execute(
-        f"SELECT f.* FROM (SELECT seq, ts FROM frames_by_time WHERE {where} AND seq <= ? {tail}) AS i "  # noqa: S608 - only words of ours
+        f"SELECT f.* FROM (SELECT seq, ts FROM frames_by_time WHERE {where} AND seq <= ? {tail}) AS i "
         f"CROSS JOIN frames AS f ON f.seq = i.seq ORDER BY f.ts {order}, f.seq {order}",
         (*parameters, folded, limit),
     ).fetchall()
     recent = db.execute(
-        f"SELECT * FROM frames WHERE seq > ? AND {where} {tail}",  # noqa: S608 - only words of ours
+        f"SELECT * FROM frames WHERE seq > ? AND {where} {tail}",
         (folded, *parameters, limit),
     ).fetchall()
     return list(islice(heapq.merge(indexed, recent, key=_time_order, reverse=newest_first), limit))
@@ -145,14 +153,15 @@ def _series_page(db: sqlite3.Connection, series: int, span: Span, limit: int, ne
 Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]
 
 # What a value counts as in a sum: a number is itself, a boolean 0 or 1, anything else does not count.
-_NUMBER = "CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL) WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"
+_NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
+    WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"""
 _POINTS = f"""
     SELECT f.ts, f.seq, f.value, {_NUMBER} AS number FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq
     WHERE i.series IN (SELECT value FROM json_each(:series)) AND i.ts >= :start AND i.ts < :end AND i.seq <= :folded
     UNION ALL
     SELECT ts, seq, value, {_NUMBER} FROM frames
     WHERE seq > :folded AND series IN (SELECT value FROM json_each(:series)) AND ts >= :start AND ts < :end
-"""  # noqa: S608 - only words of ours
+"""
 _AGGREGATES: dict[Function, str] = {
     "avg": "avg(number)",
     "min": "min(number)",
@@ -176,7 +185,7 @@ def buckets(
     ranks = _RANKS if {"first", "last"} & set(functions) else ""
     columns = ", ".join(_AGGREGATES[name] for name in functions)
     sql = (
-        f"WITH points AS ({_POINTS}), ranked AS (SELECT *{ranks} FROM points) "  # noqa: S608 - only words of ours
+        f"WITH points AS ({_POINTS}), ranked AS (SELECT *{ranks} FROM points) "
         f"SELECT (ts / :every) * :every AS bucket, {columns} FROM ranked GROUP BY bucket ORDER BY bucket LIMIT :limit"
     )
     parameters = {
