@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridges.http import assembly as http
+from bridges.http.application import application
 from bridges.http.authentication import offer
 from bridges.mqtt import MqttGate, Route, Routes
 from bridges.mqtt.link import MqttLink
@@ -217,7 +217,7 @@ class Gateway:
         mqtt = self._config.mqtt
         broker = EmbeddedBroker(
             gate,
-            broker_state.SessionStore(),
+            broker_state.BrokerState(),
             host=mqtt.host,
             port=mqtt.port,
             limits=Limits(
