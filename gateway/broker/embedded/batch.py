@@ -124,7 +124,7 @@ class Batch:
         now = self._core.clock()
         for outgoing, sent_qos, retain, routes in self._copies:
             for route in routes:
-                qos = min(sent_qos, route.qos)
+                qos = route.qos if route.qos < sent_qos else sent_qos
                 outlet = route.session.outlet
                 if outlet is None or (qos and route.stored):
                     continue

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.broker.embedded.connection import Connection
-    from gateway.broker.embedded.exchange import Exchange
     from gateway.broker.embedded.outlet import Outlet
+    from gateway.broker.embedded.exchange import Exchange
     from gateway.broker.embedded.wills import PendingWill
     from gateway.broker.port import Identity
 
