@@ -23,12 +23,22 @@ class Series:
     """One stream of frames: what has the same type, device and channel.
 
     `latest` is the JSON of the frame with the greatest `ts`, the greater `seq` among equals; None before the
-    first. `routes` and `generation` are the hub's: who listens, as of which generation.
+    first. `groups` and `generation` are the hub's: who listens, and as of when.
     """
 
     __slots__ = (
-        "channel", "device", "generation", "head", "id", "latest", "latest_seq", "latest_ts", "middle", "routes", "type",
-    )  # fmt: skip
+        "channel",
+        "device",
+        "generation",
+        "groups",
+        "head",
+        "id",
+        "latest",
+        "latest_seq",
+        "latest_ts",
+        "middle",
+        "type",
+    )
 
     def __init__(self, number: int, type_: str, device: str, channel: str) -> None:
         self.id = number
@@ -40,7 +50,7 @@ class Series:
         self.latest: bytes | None = None
         self.latest_ts = -1
         self.latest_seq = 0
-        self.routes: tuple[Any, ...] = ()
+        self.groups: tuple[Any, ...] = ()
         self.generation = -1
 
     @property

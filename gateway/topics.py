@@ -130,7 +130,7 @@ class TopicPattern:
             inside = _CAPTURE.fullmatch(level)
             if not inside and any(sign in level for sign in "{}+#\x00"):
                 raise InvalidTopic(
-                    f"{self.text!r}: the level {level!r} is neither a literal nor {{device}}, {{channel}}, {{channel...}}"
+                    f"{self.text!r}: {level!r} is neither a literal nor {{device}}, {{channel}} or {{channel...}}"
                 )
         if "channel..." in self.captures and levels[-1] != "{channel...}":
             raise InvalidTopic(f"{self.text!r}: {{channel...}} is the last level")

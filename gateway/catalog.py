@@ -1,0 +1,84 @@
+"""The catalog: every series there is, with its latest frame, in memory.
+
+A new series is written by the batch that holds its first frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.errors import TooMany
+from gateway.frames import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from gateway.broker.port import Statement
+    from gateway.store.history import Opened
+
+MAX_SERIES = 1_000  # of one device: a sketch that makes up channel names must not fill the memory
+
+Name = tuple[str, str]
+"""type, channel."""
+
+
+class Catalog:
+    """Series by device, then by type and channel."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._devices: dict[str, dict[Name, Series]] = {}
+        self._unsaved: list[Statement] = []
+        self._by_id: dict[int, Series] = {}
+        self._last = 0
+        for number, type_, device, channel in opened.series:
+            self._add(Series(number, type_, device, channel))
+        for seq, number, ts, value, extra in opened.latest:
+            series = self._by_id[number]
+            series.latest, series.latest_ts, series.latest_seq = series.json(seq, ts, value, extra), ts, seq
+        self._last = max(self._last, opened.last_series)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def series(self, type_: str, device: str, channel: str) -> Series:
+        """Return the series, a new one if need be; `TooMany` where the device has its fill of them."""
+        known = self._devices.get(device)
+        found = known.get((type_, channel)) if known else None
+        if found is not None:
+            return found
+        if known and len(known) >= MAX_SERIES:
+            raise TooMany(f"{device} has {MAX_SERIES} channels already: put what varies into the value")
+        series = Series(self._last + 1, type_, device, channel)
+        self._add(series)
+        self._unsaved.append(
+            ("INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)", (series.id, type_, device, channel))
+        )
+        return series
+
+    def _add(self, series: Series) -> None:
+        self._devices.setdefault(series.device, {})[series.type, series.channel] = series
+        self._by_id[series.id] = series
+        self._last = max(self._last, series.id)
+
+    def take_unsaved(self) -> list[Statement]:
+        """Return what makes the new series durable; the caller commits it with their first frames."""
+        taken, self._unsaved = self._unsaved, []
+        return taken
+
+    def get(self, number: int) -> Series | None:
+        """Return a series by its id; None where its device was removed."""
+        return self._by_id.get(number)
+
+    def of_device(self, device: str) -> Collection[Series]:
+        """Return a device's series."""
+        return self._devices.get(device, {}).values()
+
+    def all(self) -> Iterable[Series]:
+        """Every series."""
+        return self._by_id.values()
+
+    def hide(self, device: str) -> Statement:
+        """Forget a removed device's series; return what makes that durable."""
+        for series in self._devices.pop(device, {}).values():
+            del self._by_id[series.id]
+        return "UPDATE series SET hidden = 1 WHERE device = ? AND NOT hidden", (device,)

@@ -1,0 +1,194 @@
+"""The one way in: accept, group commit, publish, acknowledge.
+
+What arrives while a batch is being committed is the next batch: batches grow with load and shrink to one message
+when idle. A batch is committed whole, then shown to listeners, then its senders are told. While the disk refuses,
+the batch is tried again until it goes through; nothing is acknowledged meanwhile, and the senders are slowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from gateway.broker.port import Done, Statement
+    from gateway.frames import Entry
+
+log = logging.getLogger(__name__)
+
+MAX_ENTRIES = 50_000  # waiting, before senders are slowed
+MAX_BYTES = 16 << 20
+RETRY_FIRST, RETRY_LAST = 0.1, 2.0  # s
+
+
+class Commit(Protocol):
+    """Write a batch in one transaction, its first entry as `seq`; raises `sqlite3.Error` where the disk refuses."""
+
+    def __call__(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> Awaitable[None]: ...
+
+
+class _Batch:
+    __slots__ = ("bytes", "done", "entries", "first", "statements")
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.entries: list[Entry] = []
+        self.statements: list[Statement] = []
+        self.done: list[Done] = []
+        self.bytes = 0
+
+
+class Intake:
+    """Gathers entries into batches and sees them through.
+
+    `seq`: the newest seq in history. `publish(first, entries)` shows a committed batch. `unsaved` gives statements to
+    go with every batch. `slow(True)` is called when too much waits, `slow(False)` when there is room again.
+    """
+
+    def __init__(
+        self,
+        *,
+        seq: int,
+        commit: Commit,
+        publish: Callable[[int, Sequence[Entry]], None],
+        unsaved: Callable[[], Sequence[Statement]],
+        slow: Callable[[bool], None],
+    ) -> None:
+        self.refusal: str | None = None  # why the disk takes nothing at the moment
+        self.committed = 0  # batches
+        self._next = seq + 1
+        self._commit = commit
+        self._publish = publish
+        self._unsaved = unsaved
+        self._slow = slow
+        self._gathering = _Batch(self._next)
+        self._waiting_bytes = 0
+        self._waiting = 0
+        self._full = False
+        self._committing = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """Entries accepted and not yet committed."""
+        return self._waiting
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and nothing is being committed."""
+        batch = self._gathering
+        return not (self._committing or batch.entries or batch.statements or batch.done)
+
+    @property
+    def full(self) -> bool:
+        """Senders are to be slowed."""
+        return self._full
+
+    def submit(
+        self, entries: Sequence[Entry], done: Done | None = None, statements: Sequence[Statement] = (), size: int = 0
+    ) -> int:
+        """Take entries in, in order; return the last one's seq. `done` runs once they are stored and shown.
+
+        `size`: bytes they were made from, for the bound on what waits.
+        """
+        batch = self._gathering
+        if entries:
+            batch.entries += entries
+            self._next += len(entries)
+            self._waiting += len(entries)
+        if statements:
+            batch.statements += statements
+            size += 64 * len(statements)
+        if done is not None:
+            batch.done.append(done)
+        batch.bytes += size
+        self._waiting_bytes += size
+        if not self._full and (self._waiting > MAX_ENTRIES or self._waiting_bytes > MAX_BYTES):
+            self._full = True
+            self._slow(True)
+        self._arrived.set()
+        return self._next - 1
+
+    async def store(self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0) -> int:
+        """Take entries in and return the last one's seq once they are stored and shown; raises `Unavailable`."""
+        if self.refusal is not None:
+            raise Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
+        if self._full:
+            raise Unavailable("more arrives than can be stored")
+        stored = asyncio.get_running_loop().create_future()
+        seq = self.submit(entries, lambda: None if stored.done() else stored.set_result(None), statements, size)
+        await stored
+        return seq
+
+    async def run(self) -> None:
+        """Commit batches until `close`; what was accepted before is stored first."""
+        committing = await self._start()
+        while committing is not None:
+            batch, task = committing
+            await task
+            # The next commit begins before this batch is shown: the disk works meanwhile.
+            committing = await self._start(wait=False)
+            self._finish(batch)
+            if committing is None:
+                committing = await self._start()
+
+    def close(self) -> None:
+        """Let `run` end when all is stored."""
+        self._closing = True
+        self._arrived.set()
+
+    async def _start(self, *, wait: bool = True) -> tuple[_Batch, asyncio.Task[None]] | None:
+        batch = self._gathering
+        while not (batch.entries or batch.statements or batch.done):
+            if self._closing or not wait:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._gathering = _Batch(self._next)
+        batch.statements[:0] = self._unsaved()
+        self._committing += 1
+        task = asyncio.create_task(self._write(batch), name="commit")
+        await asyncio.sleep(0)  # so that it has begun
+        return batch, task
+
+    async def _write(self, batch: _Batch) -> None:
+        if not (batch.entries or batch.statements):
+            return  # acknowledgements that kept their order behind stored ones
+        pause = RETRY_FIRST
+        while True:
+            try:
+                await self._commit(batch.first, batch.entries, batch.statements)
+            except sqlite3.Error as error:
+                if self.refusal is None:
+                    log.error("storing fails, devices are held back until it goes on: %s", error)
+                self.refusal = str(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RETRY_LAST)
+            else:
+                break
+        if self.refusal is not None:
+            self.refusal = None
+            log.warning("storing goes on")
+
+    def _finish(self, batch: _Batch) -> None:
+        self.committed += 1
+        self._committing -= 1
+        if batch.entries:
+            self._publish(batch.first, batch.entries)
+        for done in batch.done:
+            try:
+                done()
+            except Exception:
+                log.exception("after a commit")
+        self._waiting -= len(batch.entries)
+        self._waiting_bytes -= batch.bytes
+        if self._full and self._waiting < MAX_ENTRIES // 2 and self._waiting_bytes < MAX_BYTES // 2:
+            self._full = False
+            self._slow(False)

@@ -1,0 +1,148 @@
+"""Payloads to values: what a device sent, as the JSON text that goes into a frame.
+
+A payload that is valid JSON goes in as it came. JSON here is RFC 8259 with what every reader can hold: UTF-8, numbers
+within the range of a double, nesting of some hundred levels.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from gateway.errors import InvalidTopic, Untranslatable
+from gateway.frames import MAX_TS, to_json
+from gateway.topics import check_channel
+
+Decode: TypeAlias = Literal["auto", "json", "text", "number", "raw"]
+
+_any = msgspec.json.Decoder().decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Reading(NamedTuple):
+    """One value: channel, the value's JSON text, and when it was measured (ms) if the device said so."""
+
+    channel: str
+    value: str
+    ts: int | None = None
+
+
+def one_value(payload: bytes, how: Decode = "auto") -> str:
+    """Return a payload as JSON text on one line; raises `Untranslatable` where `how` does not fit."""
+    if how == "raw":
+        return _as_base64(payload)
+    if how == "text":
+        return to_json(_text(payload))
+    if how == "number":
+        return _as_number(payload)
+    try:
+        _any(payload)
+    except _NOT_JSON as error:
+        if how == "json" or isinstance(error, RecursionError):
+            raise Untranslatable(f"not JSON: {_reason(error)}") from None
+    else:
+        return _one_line(payload)
+    try:
+        return to_json(payload.decode())
+    except UnicodeDecodeError:
+        return _as_base64(payload)
+
+
+def readings(payload: bytes, how: Decode = "auto") -> list[Reading]:
+    """Return the values of a payload whose channels are in it: the body of `devices/{device}/telemetry`.
+
+    A JSON object: each key is a channel. `{"ts": ms, "values": {...}}`, or an array of those, carries the device's
+    own time. Anything else is the channel `value`. Raises `Untranslatable`.
+    """
+    if how not in {"auto", "json"}:
+        return [Reading("value", one_value(payload, how))]
+    try:
+        value = _any(payload)
+    except _NOT_JSON:
+        return [Reading("value", one_value(payload, how))]
+    if isinstance(value, dict):
+        return _timed(payload, value) if _is_timed(value) else _channels(payload, None)
+    if isinstance(value, list) and value and all(map(_is_timed, value)):
+        return [r for raw, item in zip(_items(payload), value, strict=True) for r in _timed(bytes(raw), item)]
+    return [Reading("value", _one_line(payload))]
+
+
+def plain_members(payload: bytes) -> list[tuple[str, str]] | None:
+    """Return a JSON object's members as (channel, JSON text), without checking the names; the short way.
+
+    None where the payload is anything but a one-line object without a time of its own: then `readings` decides.
+    """
+    try:
+        value = _any(payload)
+    except _NOT_JSON:
+        return None
+    if type(value) is not dict or "ts" in value or b"\n" in payload or b"\r" in payload:
+        return None
+    return [(key, str(raw, "utf-8")) for key, raw in _members(payload).items()]
+
+
+def _is_timed(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"ts", "values"} and isinstance(value["values"], dict)
+
+
+def _timed(payload: bytes, value: dict[str, Any]) -> list[Reading]:
+    return _channels(bytes(_members(payload)["values"]), timestamp(value["ts"]))
+
+
+def timestamp(value: Any) -> int:
+    """Return a device's own time as whole ms since 1970 UTC; raises `Untranslatable`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TS:
+        raise Untranslatable(f"ts: {value!r:.40} is not a time in milliseconds since 1970")
+    return int(value)
+
+
+def _channels(payload: bytes, ts: int | None) -> list[Reading]:
+    try:
+        return [Reading(check_channel(key), _one_line(bytes(raw)), ts) for key, raw in _members(payload).items()]
+    except InvalidTopic as error:
+        raise Untranslatable(str(error)) from None
+
+
+def _one_line(payload: bytes) -> str:
+    text = payload.decode()
+    if "\n" in text or "\r" in text:
+        return msgspec.json.format(payload, indent=-1).decode()
+    return text.strip(" \t")
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise Untranslatable(f"not UTF-8 text: {error.reason} at byte {error.start}") from None
+
+
+def _as_number(payload: bytes) -> str:
+    text = _text(payload).strip()
+    try:
+        if isinstance(_any(text), int | float) and text not in {"true", "false"}:
+            return text
+        return to_json(_finite(text))
+    except (*_NOT_JSON, ValueError):
+        raise Untranslatable(f"not a number: {text[:40]!r}") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(text)
+    return number
+
+
+def _as_base64(payload: bytes) -> str:
+    return f'{{"base64":"{base64.b64encode(payload).decode()}"}}'
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error).removeprefix("JSON is malformed: ")

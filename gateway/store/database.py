@@ -1,0 +1,200 @@
+"""The database file: its connections, their threads, and its migrations.
+
+One thread writes, two read, one keeps the file in shape; none of them is the event loop's. A write is one
+transaction. `turn` lets upkeep write in between, a slice at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import aiosqlite
+
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+Durability = Literal["full", "normal"]
+
+READERS = 2
+BUSY_MS = 5_000
+LOG_BYTES = 4 << 20  # what the write-ahead log keeps of the disk when it begins again
+AUTOCHECKPOINT_PAGES = 32_768  # 128 MB: only when upkeep does not get to it
+
+
+class DatabaseError(GatewayError):
+    """The database file cannot be used as it is; the message says why and what to do."""
+
+    code = "database"
+
+
+class _Connection(aiosqlite.Connection):
+    """An aiosqlite connection that runs a whole function on its thread, not a statement at a time."""
+
+    async def run(self, work: Work[T]) -> T:
+        return await self._on_thread(lambda: work(self._conn))
+
+    async def transact(self, work: Work[T]) -> T:
+        return await self._on_thread(lambda: _in_transaction(self._conn, work))
+
+    async def _on_thread(self, call: Callable[[], T]) -> T:
+        execute: Callable[..., Awaitable[T]] = self._execute  # aiosqlite leaves it untyped
+        return await execute(call)
+
+    @classmethod
+    async def open(cls, path: Path, durability: Durability) -> _Connection:
+        connection = cls(lambda: _connect(path, durability), 64)
+        await connection
+        return connection
+
+
+class Database:
+    """The open database. `write`, `read` and `maintain` take a function of a `sqlite3.Connection`."""
+
+    def __init__(self, path: Path, writer: _Connection, upkeep: _Connection, readers: list[_Connection]) -> None:
+        self.path = path
+        self.turn = asyncio.Lock()
+        self._writer = writer
+        self._upkeep = upkeep
+        self._readers = readers
+        self._next_reader = 0
+
+    @classmethod
+    async def open(cls, path: Path, *, durability: Durability = "full") -> Database:
+        """Open or create the file and bring its schema up to date; raises `DatabaseError`."""
+        await asyncio.to_thread(lambda: open_sync(path, durability).close())
+        connections: list[_Connection] = []
+        try:
+            while len(connections) < 2 + READERS:
+                connections.append(await _Connection.open(path, durability))
+        except BaseException:
+            for connection in connections:
+                await connection.close()
+            raise
+        writer, upkeep, *readers = connections
+        # What upkeep writes can be written again; the next commit of the writer makes it durable.
+        await upkeep.run(lambda db: db.execute("PRAGMA synchronous=NORMAL"))
+        for reader in readers:
+            await reader.run(lambda db: db.execute("PRAGMA query_only=ON"))
+        return cls(path, writer, upkeep, readers)
+
+    async def close(self) -> None:
+        """Finish what was begun and close every connection."""
+        for connection in (*self._readers, self._upkeep, self._writer):
+            await connection.close()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in one transaction; committed when this returns, undone when it raises."""
+        async with self.turn:
+            return await self._writer.transact(work)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a reading connection; it sees all that was committed before."""
+        self._next_reader = (self._next_reader + 1) % len(self._readers)
+        return await self._readers[self._next_reader].run(work)
+
+    async def maintain(self, work: Work[T], *, writing: bool) -> T:
+        """Run `work` on upkeep's own connection, in its turn and in a transaction if it writes."""
+        if not writing:
+            return await self._upkeep.run(work)
+        async with self.turn:
+            return await self._upkeep.transact(work)
+
+    async def quietly(self, work: Work[T]) -> T:
+        """Run `work` on upkeep's connection outside a transaction while no writer writes."""
+        async with self.turn:
+            return await self._upkeep.run(work)
+
+
+def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection:
+    """Open or create the file on this thread, schema up to date; raises `DatabaseError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        db = _connect(path, durability)
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseError(f"{path}: cannot open the database: {error}") from error
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        _migrate(db, path)
+    except BaseException as error:
+        db.close()
+        if isinstance(error, sqlite3.Error):
+            raise DatabaseError(f"{path}: {error}") from error
+        raise
+    return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Everything inside, or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _in_transaction(db: sqlite3.Connection, work: Work[T]) -> T:
+    with transaction(db):
+        return work(db)
+
+
+def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
+    db.execute("PRAGMA foreign_keys=ON")
+    db.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
+    db.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
+    db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+    db.execute("PRAGMA temp_store=MEMORY")
+    db.execute("PRAGMA cache_size=-16384")  # 16 MB
+    return db
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every migration as (user_version it leads to, SQL), in order."""
+    folder = resources.files("gateway.store") / "migrations"
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return [(int(name[:4]), (folder / name).read_text("utf-8")) for name in files]
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    steps = migrations()
+    newest = steps[-1][0]
+    if _version(db) == newest:
+        return
+    with transaction(db):
+        version = _version(db)  # another process may have been faster
+        if version > newest:
+            raise DatabaseError(
+                f"{path}: written by a newer gateway (schema {version}, this one knows {newest}): "
+                "install that version, or use another file"
+            )
+        for number, sql in steps:
+            if number > version:
+                _run_script(db, sql)
+                db.execute(f"PRAGMA user_version={number}")
+
+
+def _run_script(db: sqlite3.Connection, sql: str) -> None:
+    """Run a script inside the open transaction, which `executescript` would commit."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,225 @@
+"""What keeps the database in shape behind the writer: fold, prune, checkpoint.
+
+*Fold* enters frames into the index by series and time. Doing so frame by frame would touch a page of the index for
+every frame once there are many devices; sorting a long run first touches each page once. *Prune* takes the oldest
+frames away, by age and by size; the last frame of a series stays. *Checkpoint* moves the write-ahead log into the
+file. Each works in slices short enough that the writer hardly waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from gateway.store import history
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.store.database import Database
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+FOLD_AT_ONCE = 250_000  # frames sorted together; a query by time scans hardly more than this
+FOLD_EVERY = 10.0  # s
+SLICE_ROWS = 4_000  # rows written in one turn: some ten milliseconds
+MARK_EVERY = 60_000  # ms
+CHECKPOINT_BYTES = 8 << 20
+
+_FOLD = "INSERT OR IGNORE INTO frames_by_time SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?"
+_UNFOLD = (
+    "DELETE FROM frames_by_time WHERE (series, ts, seq) IN "
+    "(SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?)"
+)
+_REMOVE = "DELETE FROM frames WHERE seq > ? AND seq <= ? AND seq NOT IN (SELECT seq FROM temp.kept)"
+
+
+class Upkeep:
+    """A loop that runs `fold`, `prune` and `checkpoint`.
+
+    `keep`: ms that history goes back; `max_size`: bytes in use in the file; None: no bound. `clock`: ms since 1970.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        keep: int | None,
+        max_size: int | None,
+        clock: Callable[[], int],
+        every: float = 1.0,
+    ) -> None:
+        self._database = database
+        self._keep = keep
+        self._max_size = max_size
+        self._clock = clock
+        self._every = every
+        self._idle = 0.0  # s since the last fold
+
+    async def run(self) -> None:
+        """Work until cancelled; a disk that refuses is logged once, and tried again."""
+        refused = False
+        while True:
+            await asyncio.sleep(self._every)
+            try:
+                await self.step()
+                refused = False
+            except sqlite3.Error as error:
+                if not refused:
+                    log.warning("upkeep of the database waits: %s", error)
+                refused = True
+
+    async def step(self) -> None:
+        """Do what is due."""
+        self._idle += self._every
+        waiting = await self._read(_unfolded)
+        if waiting >= FOLD_AT_ONCE or (waiting and self._idle >= FOLD_EVERY):
+            await self.fold()
+            self._idle = 0.0
+        await self.prune()
+        if _wal_size(self._database) > CHECKPOINT_BYTES:
+            await self.checkpoint()
+
+    async def fold(self) -> None:
+        """Enter the frames that are not yet in the index by time."""
+        while (last := await self._read(_sort_unfolded)) is not None:
+            await self._slices(_FOLD, await self._read(_sorted_rows))
+            await self._write(partial(_set, key="folded", value=last))
+
+    async def prune(self) -> None:
+        """Take away what is too old or too much, oldest first; each step tells listeners' cursors first."""
+        now = self._clock()
+        if await self._read(partial(_mark_due, now=now)):
+            await self._write(partial(_mark, now=now))
+        if self._keep is not None:
+            await self._prune_to(await self._read(partial(_reached_by, at=now - self._keep)))
+        while self._max_size is not None and await self._read(_used) > self._max_size:
+            if not await self._prune_to(await self._read(_oldest_part)):
+                return
+
+    async def _prune_to(self, last: int) -> bool:
+        """Remove the frames up to a seq; tell whether any could be removed."""
+        start = floor = await self._read(history.floor)
+        last = min(last, await self._read(partial(history.meta, key="folded")))
+        while floor < last:
+            upto = min(last, floor + FOLD_AT_ONCE)
+            await self._write(partial(_raise_floor, floor=upto))
+            await self._slices(_UNFOLD, await self._read(partial(_sort_removable, upto=upto)))
+            for seq in range(await self._read(_oldest) - 1, upto, SLICE_ROWS):
+                await self._write(partial(_execute, sql=_REMOVE, parameters=(seq, min(upto, seq + SLICE_ROWS))))
+            floor = upto
+        return floor > start
+
+    async def checkpoint(self) -> None:
+        """Move the write-ahead log into the file, so that the log begins again.
+
+        The most of it while the writer goes on, the rest in upkeep's turn: a log that is never caught up with
+        would grow for ever.
+        """
+        await self._read(_checkpoint)
+        await self._database.quietly(_checkpoint)
+
+    async def _slices(self, sql: str, rows: int) -> None:
+        for start in range(0, rows, SLICE_ROWS):
+            await self._write(partial(_execute, sql=sql, parameters=(start, start + SLICE_ROWS)))
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._database.maintain(work, writing=False)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._database.maintain(work, writing=True)
+
+
+def _execute(db: sqlite3.Connection, sql: str, parameters: tuple[int, ...]) -> None:
+    db.execute(sql, parameters)
+
+
+def _set(db: sqlite3.Connection, key: str, value: int) -> None:
+    db.execute("UPDATE meta SET value=? WHERE key=?", (value, key))
+
+
+def _unfolded(db: sqlite3.Connection) -> int:
+    return history.newest(db) - history.meta(db, "folded")
+
+
+def _sort_unfolded(db: sqlite3.Connection) -> int | None:
+    """Sort the next run of frames into `temp.sorted`; return its last seq, or None where there is none."""
+    first = history.meta(db, "folded")
+    last = min(history.newest(db), first + FOLD_AT_ONCE)
+    if last == first:
+        return None
+    _sort(db, "SELECT series, ts, seq FROM frames WHERE seq > ? AND seq <= ?", (first, last))
+    return last
+
+
+def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
+    """Sort the frames to be removed, noting in `temp.kept` the last one of each series; return how many."""
+    db.execute("DROP TABLE IF EXISTS temp.kept")
+    db.execute(
+        "CREATE TEMP TABLE kept AS SELECT (SELECT seq FROM frames_by_time WHERE series = s.id "
+        "ORDER BY ts DESC, seq DESC LIMIT 1) AS seq FROM series AS s WHERE NOT hidden"
+    )
+    db.execute("DELETE FROM temp.kept WHERE seq IS NULL OR seq > ?", (upto,))
+    sql = "SELECT series, ts, seq FROM frames WHERE seq <= ? AND seq NOT IN (SELECT seq FROM temp.kept)"
+    _sort(db, sql, (upto,))
+    return _sorted_rows(db)
+
+
+def _sort(db: sqlite3.Connection, sql: str, parameters: tuple[int, ...]) -> None:
+    db.execute("DROP TABLE IF EXISTS temp.sorted")
+    db.execute(f"CREATE TEMP TABLE sorted AS {sql} ORDER BY series, ts, seq", parameters)
+
+
+def _sorted_rows(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT count(*) FROM temp.sorted").fetchone()[0])
+
+
+def _mark_due(db: sqlite3.Connection, now: int) -> bool:
+    seq, at = db.execute("SELECT seq, at FROM marks ORDER BY seq DESC LIMIT 1").fetchone() or (0, 0)
+    return now - at >= MARK_EVERY and history.newest(db) > seq
+
+
+def _mark(db: sqlite3.Connection, now: int) -> None:
+    db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (history.newest(db), now))
+
+
+def _reached_by(db: sqlite3.Connection, at: int) -> int:
+    return int(db.execute("SELECT max(seq) FROM marks WHERE at < ?", (at,)).fetchone()[0] or 0)
+
+
+def _raise_floor(db: sqlite3.Connection, floor: int) -> None:
+    _set(db, "seq", history.newest(db))  # survives even if no frame is left
+    _set(db, "floor", floor)
+    db.execute("DELETE FROM marks WHERE seq <= ?", (floor,))
+
+
+def _oldest(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT min(seq) FROM frames").fetchone()[0] or 1)
+
+
+def _oldest_part(db: sqlite3.Connection) -> int:
+    floor = history.floor(db)
+    return floor + max(SLICE_ROWS, (history.newest(db) - floor) // 50)
+
+
+def _used(db: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _checkpoint(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
+def _wal_size(database: Database) -> int:
+    try:
+        return Path(f"{database.path}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
