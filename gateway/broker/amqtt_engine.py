@@ -61,7 +61,7 @@ class AmqttEngine:
         self._session_expiry = session_expiry
         self._broker: GateBroker | None = None
         self._servers: dict[str, asyncio.Server] = {}
-        self._tasks: dict[asyncio.Task[None], PacketReader] = {}
+        self._tasks: dict[asyncio.Task[None], tuple[PacketReader, PacketWriter]] = {}
         self._paused = False
 
     async def start(self) -> None:
@@ -81,8 +81,9 @@ class AmqttEngine:
             return
         for server in self._servers.values():
             server.close()
-        for client in tuple(self._broker.clients.values()):
-            client.leave("stopped")
+        for reader, writer in self._tasks.values():
+            writer.leave("stopped")
+            reader.resume()
         await self._end_tasks()
         await self._close_listeners()
         await self._broker.shutdown()
@@ -107,12 +108,12 @@ class AmqttEngine:
 
     def pause(self) -> None:
         self._paused = True
-        for reader in self._tasks.values():
+        for reader, _ in self._tasks.values():
             reader.pause()
 
     def resume(self) -> None:
         self._paused = False
-        for reader in self._tasks.values():
+        for reader, _ in self._tasks.values():
             reader.resume()
 
     def statistics(self) -> dict[str, int]:
@@ -129,6 +130,10 @@ class AmqttEngine:
             "retained": len(self._broker.retained_messages),
         }
 
+    def accept(self) -> asyncio.Protocol:
+        """Return the protocol for one more client, on whatever transport its bytes come: MQTT over WebSocket."""
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=READ_SIZE), self._serve)
+
     async def _listen(self, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
         timeouts = {"ssl_handshake_timeout": _TLS_HANDSHAKE, "ssl_shutdown_timeout": _STOP} if tls else {}
         return await asyncio.start_server(
@@ -144,11 +149,12 @@ class AmqttEngine:
             return
         # Before sign-in a packet is no longer than one read.
         reader = PacketReader(stream_in, min(READ_SIZE, self._limits["packet"]), self._connect_timeout)
-        self._tasks[task] = reader
+        writer = PacketWriter(stream_out, self._write_buffer)
+        self._tasks[task] = reader, writer
         if self._paused:
             reader.pause()
         try:
-            await broker.serve(reader, PacketWriter(stream_out, self._write_buffer))
+            await broker.serve(reader, writer)
         finally:
             del self._tasks[task]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement, Target
 from gateway.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 PATIENCE = 10.0  # seconds; a bound for what must come, never a wait for what must not
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import paho.mqtt.client as paho
 from fake_gate import PATIENCE
 from paho.mqtt.enums import CallbackAPIVersion
+
+if TYPE_CHECKING:
+    import ssl
 
 
 class Peer:
@@ -88,16 +90,19 @@ def packet(first: int, body: bytes) -> bytes:
 
 
 def text(value: str | bytes) -> bytes:
+    """Return a string field; bytes go in as they are, for what is no UTF-8."""
     raw = value.encode() if isinstance(value, str) else value
     return len(raw).to_bytes(2, "big") + raw
 
 
 def connect_packet(username: str, password: str, client_id: str, *, keep_alive: int = 60, clean: bool = True) -> bytes:
+    """Return a CONNECT packet of MQTT 3.1.1 without a will."""
     head = text("MQTT") + bytes((4, 0xC2 if clean else 0xC0)) + keep_alive.to_bytes(2, "big")
     return packet(0x10, head + text(client_id) + text(username) + text(password))
 
 
 def publish_packet(topic: str | bytes, payload: bytes, qos: int = 0, packet_id: int = 1, *, dup: bool = False) -> bytes:
+    """Return a PUBLISH packet; its packet id counts above QoS 0."""
     number = packet_id.to_bytes(2, "big") if qos else b""
     return packet(0x30 | qos << 1 | (8 if dup else 0), text(topic) + number + payload)
 

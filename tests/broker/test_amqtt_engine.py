@@ -246,16 +246,19 @@ async def test_fault_7_a_subscriber_that_does_not_acknowledge_is_bounded(gate: F
 
 async def test_fault_7_a_subscriber_that_does_not_read_is_bounded(gate: FakeGate) -> None:
     """QoS 0 for a client that reads nothing is dropped once its buffer is full, and the others get everything."""
-    async with running(gate, write_buffer=100_000) as engine:
-        async with await Raw.signed_in(engine.ports["mqtt"], "stuck") as stuck, Peer(engine.ports["mqtt"], "ok") as ok:
-            stuck.send(packet(0x82, b"\x00\x01" + text("big") + b"\x00"))
-            await gate.event("subscribed", "stuck", "big")
-            for _ in range(1000):
-                engine.publish(Message("big", bytes(50_000)))
-            assert engine.statistics()["messages_dropped"] > 0
-            await ok.subscribe("small")
-            engine.publish(Message("small", b"fine"))
-            assert (await ok.message()).payload == b"fine"
+    async with (
+        running(gate, write_buffer=100_000) as engine,
+        await Raw.signed_in(engine.ports["mqtt"], "stuck") as stuck,
+        Peer(engine.ports["mqtt"], "ok") as ok,
+    ):
+        stuck.send(packet(0x82, b"\x00\x01" + text("big") + b"\x00"))
+        await gate.event("subscribed", "stuck", "big")
+        for _ in range(1000):
+            engine.publish(Message("big", bytes(50_000)))
+        assert engine.statistics()["messages_dropped"] > 0
+        await ok.subscribe("small")
+        engine.publish(Message("small", b"fine"))
+        assert (await ok.message()).payload == b"fine"
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,8 @@ class GateHandler(BrokerProtocolHandler):
         except GatewayError as error:
             _log.info("%s broke the protocol: %s", self._client.session, error)
             self._client.leave("cut_off")
+        except OSError:
+            self._client.leave("lost")
         except Exception:
             _log.exception("%s is cut off", self._client.session)
             self._client.leave("cut_off")

@@ -21,7 +21,7 @@ from amqtt.mqtt.packet import (
 )
 from amqtt.mqtt.publish import PublishPacket
 
-from gateway.errors import ProtocolError, TooLarge
+from gateway.errors import ProtocolError
 
 Frame: TypeAlias = tuple[int, bytes]
 """One packet: the first byte of its fixed header, and all that follows the remaining length."""
@@ -36,28 +36,32 @@ _FLAGS = {PUBACK: 0, PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2, PINGREQ: 0, DISCON
 def split(buffer: bytearray, limit: int, most: int | None = None) -> list[Frame]:
     """Take the complete packets off the front of the buffer, `most` of them at most.
 
-    Raises `TooLarge` as soon as a header announces more than `limit` bytes, `ProtocolError` for a malformed length.
+    Raises `ProtocolError` as soon as the first one's header announces more than `limit` bytes, or is malformed.
     """
     frames: list[Frame] = []
     start = 0
-    while len(frames) != most and (bounds := _bounds(buffer, start)) is not None:
-        body, end = bounds
-        if end - body > limit:
-            raise TooLarge(f"a packet of {end - body} bytes; the limit is {limit}")
-        if end > len(buffer):
-            break
-        frames.append((buffer[start], bytes(buffer[body:end])))
-        start = end
+    try:
+        while len(frames) != most and (bounds := _bounds(buffer, start, limit)) is not None:
+            body, end = bounds
+            if end > len(buffer):
+                break
+            frames.append((buffer[start], bytes(buffer[body:end])))
+            start = end
+    except ProtocolError:
+        if not frames:
+            raise  # else when it is the first: what came before it counts
     del buffer[:start]
     return frames
 
 
-def _bounds(buffer: bytearray, start: int) -> tuple[int, int] | None:
+def _bounds(buffer: bytearray, start: int, limit: int) -> tuple[int, int] | None:
     """Return where the packet's body begins and ends, or None while its length is incomplete (section 2.2.3)."""
     length = shift = 0
     for position in range(start + 1, min(start + 5, len(buffer))):
         length |= (buffer[position] & 0x7F) << shift
         if buffer[position] < 0x80:
+            if length > limit:
+                raise ProtocolError(f"a packet of {length} bytes; the limit is {limit}", 0x95)
             return position + 1, position + 1 + length
         shift += 7
     if shift == 28:

@@ -83,11 +83,13 @@ class PacketWriter(WriterAdapter):
         self.departure: Departure | None = None
         self._stream = stream
         self._soft_limit = soft_limit
+        self._peer = stream.get_extra_info("peername")  # a closed TLS stream no longer tells
 
     @property
     def full(self) -> bool:
         """Whether there is no room for what may be dropped."""
-        return self._stream.transport.get_write_buffer_size() > self._soft_limit
+        transport = self._stream.transport
+        return not transport.is_closing() and transport.get_write_buffer_size() > self._soft_limit
 
     @property
     def certificate(self) -> str | None:
@@ -108,6 +110,8 @@ class PacketWriter(WriterAdapter):
         """End the connection; the first reason given is the one that counts. What the client has not taken is lost."""
         self.departure = self.departure or reason
         transport = self._stream.transport
+        if transport.is_closing():
+            return
         if transport.get_write_buffer_size() or reason in {"keep_alive", "taken_over"}:
             transport.abort()  # nobody is there to wait for
         else:
@@ -120,8 +124,7 @@ class PacketWriter(WriterAdapter):
         self.leave("lost")
 
     def get_peer_info(self) -> tuple[str, int] | None:
-        peer = self._stream.get_extra_info("peername")
-        return (peer[0], peer[1]) if peer else None
+        return (self._peer[0], self._peer[1]) if self._peer else None
 
     def get_ssl_info(self) -> ssl.SSLObject | None:
         connection: ssl.SSLObject | None = self._stream.get_extra_info("ssl_object")
