@@ -53,17 +53,21 @@ class PacketReader(ReaderAdapter):
         return await self._next(None)
 
     async def _next(self, most: int | None) -> list[Frame]:
-        if not self._open.is_set():
-            await self._open.wait()
-        if self._buffer and (frames := split(self._buffer, self.packet_limit, most)):
-            return frames  # came with the packet before
-        deadline = asyncio.get_running_loop().time() + self.keep_alive if self.keep_alive else None
-        async with asyncio.timeout_at(deadline):
-            while chunk := await self._stream.read(READ_SIZE):
-                self._buffer += chunk
-                if frames := split(self._buffer, self.packet_limit, most):
-                    return frames
-        return []
+        deadline = self._deadline()
+        while True:
+            if not self._open.is_set():
+                await self._open.wait()
+                deadline = self._deadline()
+            if self._buffer and (frames := split(self._buffer, self.packet_limit, most)):
+                return frames
+            async with asyncio.timeout_at(deadline):
+                chunk = await self._stream.read(READ_SIZE)
+            if not chunk:
+                return []
+            self._buffer += chunk
+
+    def _deadline(self) -> float | None:
+        return asyncio.get_running_loop().time() + self.keep_alive if self.keep_alive else None
 
     async def read(self, n: int = -1) -> bytes:
         """Nothing: amqtt would read bytes here, but the handler takes whole packets."""
