@@ -11,6 +11,7 @@ from gateway.store.database import open_sync
 
 @pytest.fixture
 def db(tmp_path):
+    """An empty database."""
     connection = open_sync(tmp_path / "gateway.db", "normal")
     yield connection
     connection.close()
