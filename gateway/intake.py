@@ -71,6 +71,7 @@ class Intake:
         self._waiting_bytes = 0
         self._waiting = 0
         self._full = False
+        self._committing = 0
         self._arrived = asyncio.Event()
         self._closing = False
 
@@ -78,6 +79,12 @@ class Intake:
     def waiting(self) -> int:
         """Entries accepted and not yet committed."""
         return self._waiting
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and nothing is being committed."""
+        batch = self._gathering
+        return not (self._committing or batch.entries or batch.statements or batch.done)
 
     @property
     def full(self) -> bool:
@@ -146,11 +153,14 @@ class Intake:
             await self._arrived.wait()
         self._gathering = _Batch(self._next)
         batch.statements[:0] = self._unsaved()
+        self._committing += 1
         task = asyncio.create_task(self._write(batch), name="commit")
         await asyncio.sleep(0)  # so that it has begun
         return batch, task
 
     async def _write(self, batch: _Batch) -> None:
+        if not (batch.entries or batch.statements):
+            return  # acknowledgements that kept their order behind stored ones
         pause = RETRY_FIRST
         while True:
             try:
@@ -169,6 +179,7 @@ class Intake:
 
     def _finish(self, batch: _Batch) -> None:
         self.committed += 1
+        self._committing -= 1
         if batch.entries:
             self._publish(batch.first, batch.entries)
         for done in batch.done:
