@@ -119,6 +119,9 @@ class ExternalEngine:
         """Nothing: it listens nowhere."""
         return {}
 
+    def accept(self) -> asyncio.Protocol:
+        raise Unavailable("devices connect to the external broker, not here")
+
     def publish(self, message: Message) -> None:
         """Publish to the cluster, which decides who gets it. What does not fit the queue is dropped, and counted.
 
