@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import logging
-import ssl
 import sys
 import time
 from contextlib import AsyncExitStack, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from bridges.http import assembly as http
 from bridges.http.authentication import offer
 from bridges.mqtt import MqttGate, Route, Routes
 from bridges.mqtt.link import MqttLink
@@ -38,7 +35,7 @@ from gateway.broker.embedded.limits import Limits
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
-from gateway.errors import Conflict, Forbidden, Unauthenticated
+from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
@@ -104,6 +101,16 @@ class Gateway:
         """The bound ports: `http`, `mqtt`, `mqtts`."""
         return {"http": self._http_port, **self.broker.ports}
 
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        http = self._config.http
+        host = "localhost" if http.host in {"0.0.0.0", "::", ""} else http.host  # noqa: S104 - compared, not bound
+        return f"{'https' if http.tls else 'http'}://{host}:{self._http_port}"
+
+    def reload(self) -> None:
+        """Take up what SIGHUP asks for: renewed certificates and changed handlers."""
+
     # Store
 
     async def _open_store(self) -> None:
@@ -133,9 +140,7 @@ class Gateway:
         self.passwords = Passwords()
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)
-        self.sign_in = SignIn(
-            self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code
-        )
+        self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
         self._spawn(self.registry.run(), "registry")
         self._spawn(self.journal.run(), "journal")
 
@@ -217,7 +222,7 @@ class Gateway:
         mqtt = self._config.mqtt
         broker = EmbeddedBroker(
             gate,
-            broker_state.SessionStore(),
+            broker_state.BrokerState(),
             host=mqtt.host,
             port=mqtt.port,
             limits=Limits(
@@ -332,9 +337,7 @@ def _same_origin(request: web.Request) -> bool:
 
 
 def _route(route: Any) -> Route:
-    return Route(
-        route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel
-    )
+    return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -352,3 +355,12 @@ def _alone(path: Path) -> Iterator[None]:
         except BlockingIOError:
             raise Conflict(f"{path}: another gateway is running on this database") from None
         yield
+
+
+def examine(config: Config) -> Iterator[str]:
+    """Yield what is wrong with a config that only the parts themselves can tell."""
+    for number, route in enumerate(config.routes, 1):
+        try:
+            _route(route)
+        except Invalid as error:
+            yield f"[[routes]] number {number}: {error}"

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from gateway.broker.port import Message, Properties
 
 if TYPE_CHECKING:
-    from gateway.commands import AnswerTo, Command
-
     from gateway.broker.port import Connection, Done
+    from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
 

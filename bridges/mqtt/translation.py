@@ -13,14 +13,13 @@ from gateway.topics import check_channel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gateway.access.principal import Principal
-    from gateway.commands import Commands
-    from gateway.presence import Presence
-
     from bridges.mqtt.routes import Match
+    from gateway.access.principal import Principal
     from gateway.broker.port import Message
     from gateway.catalog import Catalog
+    from gateway.commands import Commands
     from gateway.frames import Entry, Series
+    from gateway.presence import Presence
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
 
