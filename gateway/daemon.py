@@ -23,6 +23,7 @@ from bridges.mqtt.translation import Translation
 from bridges.mqtt.websocket import MqttOverWebSocket
 from bridges.sse import Streams
 from bridges.websocket import WebSockets
+from gateway import engines
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Policy
@@ -30,8 +31,6 @@ from gateway.access.registry import Registry
 from gateway.access.requests import demand_same_origin, sign_in_by
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
-from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.limits import Limits
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
@@ -39,7 +38,7 @@ from gateway.errors import Conflict, Forbidden, Invalid
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.store import broker_state, history
+from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
 
@@ -208,7 +207,6 @@ class Gateway:
     # MQTT
 
     async def _build_broker(self) -> None:
-        limits = self._config.limits
         gate = MqttGate(
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
@@ -219,21 +217,8 @@ class Gateway:
             ready=self.commands.ready,
             clock=now_ms,
         )
-        mqtt = self._config.mqtt
-        broker = EmbeddedBroker(
-            gate,
-            broker_state.BrokerState(),
-            host=mqtt.host,
-            port=mqtt.port,
-            limits=Limits(
-                connections=limits.connections,
-                packet_size=limits.packet_size,
-                messages_per_second=limits.messages_per_second,
-            ),
-        )
-        broker.restore(await self.database.read(broker_state.load))
-        self.broker: Broker = broker
-        self._accept = broker.accept
+        self.mqtt_tls = _tls(self._config.mqtt.tls)
+        self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
 
     # HTTP
 

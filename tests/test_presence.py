@@ -10,11 +10,13 @@ from tests.rig import START, Clock, FakeLink, Rig, running
 
 @pytest.fixture
 async def rig(tmp_path):
+    """A running core."""
     async with running(tmp_path / "a.db") as made:
         yield made
 
 
 async def told(rig: Rig) -> list[tuple[object, ...]]:
+    """Return status, session and reason of the kitchen's presence frames."""
     return [(f["value"], f["session"], f.get("reason")) for f in await rig.frames("presence")]
 
 

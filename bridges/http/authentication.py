@@ -86,6 +86,6 @@ class Permission:
         if not self._records.stands(request[PRINCIPAL]):
             raise Unauthenticated
 
-    def by(self, request: web.Request) -> By:
-        """Return who does something, for the audit."""
-        return By(request[PRINCIPAL].key, request.remote or "", self._clock())
+    def by(self, request: web.Request, actor: str | None = None) -> By:
+        """Return who does something, for the audit: the principal, or on an open route the `actor`."""
+        return By(actor or request[PRINCIPAL].key, request.remote or "", self._clock())

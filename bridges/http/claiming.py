@@ -9,13 +9,11 @@ import msgspec
 from bridges.http import answers, parameters
 from bridges.http.routes import API, Route
 from gateway.access import devices
-from gateway.store.audit import By
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp import web
 
+    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
 
@@ -37,12 +35,12 @@ class Claimed(msgspec.Struct):
 
 
 class Claiming:
-    """Takes announcements. `clock`: ms since 1970 UTC."""
+    """Takes announcements."""
 
-    def __init__(self, registry: Registry, sign_in: SignIn, *, clock: Callable[[], int]) -> None:
+    def __init__(self, registry: Registry, sign_in: SignIn, permission: Permission) -> None:
         self._registry = registry
         self._sign_in = sign_in
-        self._clock = clock
+        self._permission = permission
 
     def routes(self) -> list[Route]:
         return [
@@ -60,8 +58,7 @@ class Claiming:
 
     async def post(self, request: web.Request) -> web.Response:
         asked = parameters.body(await request.read(), Claim)
-        address = request.remote or ""
-        board = self._sign_in.claim(asked.claim_code, asked.name or "board", address)
-        by = By(board.key, address, self._clock())
+        board = self._sign_in.claim(asked.claim_code, asked.name or "board", request.remote or "")
+        by = self._permission.by(request, board.key)
         issued = await self._registry.apply(devices.announce, by, name=asked.name, type=asked.type)
         return answers.json(Claimed(issued.record.id, issued.secret, issued.record.state), 201)

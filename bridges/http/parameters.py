@@ -117,6 +117,8 @@ def _say(error: msgspec.ValidationError) -> str:
 def _read(into: type, value: Any) -> Any:
     if into not in _WRITTEN:
         raise NotImplementedError(into)
+    if into is Moment and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if not isinstance(value, str):
         raise ValueError(f"expected text, got {type(value).__name__}")
     try:

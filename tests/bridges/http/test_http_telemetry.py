@@ -48,9 +48,14 @@ async def test_the_device_s_own_time_is_kept_beside_when_it_was_received(core, c
 
 @pytest.mark.parametrize(
     ("body", "kind", "value"),
-    [(b"21.5", "text/plain", 21.5), (b"on", "text/plain", "on"), (b"\xff", "application/octet-stream", {"base64": "/w=="}),
-     (b"{oops", "text/plain", "{oops"), (b'{"a": 1}', "application/json", {"a": 1})],
-)  # fmt: skip
+    [
+        (b"21.5", "text/plain", 21.5),
+        (b"on", "text/plain", "on"),
+        (b"\xff", "application/octet-stream", {"base64": "/w=="}),
+        (b"{oops", "text/plain", "{oops"),
+        (b'{"a": 1}', "application/json", {"a": 1}),
+    ],
+)
 async def test_one_value_is_translated_as_over_mqtt(client, key, body, kind, value):
     """JSON, else text, else base64; the channel is the rest of the path."""
     headers = {**basic("kitchen", key), "Content-Type": kind}
