@@ -66,6 +66,14 @@ def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) ->
 
 def trim(db: sqlite3.Connection, keep: int) -> None:
     """Keep the newest routine entries and the newest others, so many of each."""
-    for which in ("routine = 1", "routine = 0"):  # as the partial indexes have it
-        oldest = f"SELECT id FROM audit WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET ?"
-        db.execute(f"DELETE FROM audit WHERE {which} AND id <= ({oldest})", (keep,))
+    # Each as its partial index has it.
+    db.execute(
+        "DELETE FROM audit WHERE routine = 1 AND id <= "
+        "(SELECT id FROM audit WHERE routine = 1 ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (keep,),
+    )
+    db.execute(
+        "DELETE FROM audit WHERE routine = 0 AND id <= "
+        "(SELECT id FROM audit WHERE routine = 0 ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (keep,),
+    )
