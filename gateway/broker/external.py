@@ -151,6 +151,7 @@ class ExternalEngine:
     def statistics(self) -> dict[str, int]:
         names = ("messages_received", "messages_sent", "messages_dropped", "messages_refused", "messages_failed")
         return {name: self._statistics[name] for name in names} | {
+            "messages_waiting": len(self._arrived),
             "connected": int(self._online),
             "connects": self._connection,
         }
