@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
@@ -68,7 +68,7 @@ class _Transport(asyncio.Transport):
         assert request.transport is not None
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self._below = cast("asyncio.Transport", request.transport)
+        self._below: asyncio.Transport = request.transport
         self._writer = request.writer
         self._socket = socket
         self._connection = connection

@@ -54,11 +54,13 @@ class Journal:
     def signed_in(self, principal: Principal, address: str) -> None:
         """Note a sign-in with a key or a token, if it is the first one from this address for a while."""
         who, now = (principal.key, address), self._clock()
-        if now - self._seen.pop(who, -AGAIN) >= AGAIN:
-            self.note(principal.key, "sign in", address=address)
-            self._seen[who] = now
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+        if now - self._seen.get(who, -AGAIN) < AGAIN:
+            return
+        self.note(principal.key, "sign in", address=address)
+        self._seen[who] = now
+        self._seen.move_to_end(who)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
 
     def failed(self, name: str, address: str) -> None:
         """Note a sign-in that failed; the same ones within a second make one entry, with their count."""

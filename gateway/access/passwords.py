@@ -61,7 +61,7 @@ class Passwords:
     def _matches(self, kept: str, text: str) -> bool:
         try:
             return self._hasher.verify(kept, text)
-        except argon2.exceptions.VerificationError:
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.broker.embedded import bodies
-from gateway.broker.embedded.durable import Retained
 from gateway.broker.embedded.tree import MAX_LEVELS, FilterTree, TopicTree
 
 if TYPE_CHECKING:
+    from gateway.broker.embedded.durable import Retained
     from gateway.broker.embedded.session import Held, Session
     from gateway.broker.port import Gate, Identity, Target
 
@@ -142,7 +142,11 @@ class Router:
         if message.payload:
             self._retained.set(message.topic, message)
         else:
-            self._retained.remove(message.topic)
+            self.unretain(message.topic)
+
+    def unretain(self, topic: str) -> None:
+        """Keep no retained message of a topic."""
+        self._retained.remove(topic)
 
     def may_retain(self, topic: str, bound: int) -> bool:
         """Tell whether a topic's message can be retained within the bound on their number."""
@@ -150,15 +154,14 @@ class Router:
             return False
         return len(self._retained) < bound or self._retained.get(topic) is not None
 
-    def retained_for(self, session: Session, held: Held, now: float) -> list[Retained]:
-        """Return the retained messages that a new subscription gets; those that have expired are dropped."""
-        found: list[Retained] = []
-        for message in self._retained.match(held.topic_filter):
-            if message.expires is not None and message.expires <= now:
-                self._retained.remove(message.topic)
-            elif self._may_see(session, held, message.topic):
-                found.append(message)
-        return found
+    def retained_on(self, topic: str) -> Retained | None:
+        """Return the retained message of a topic."""
+        return self._retained.get(topic)
+
+    def retained_for(self, session: Session, held: Held) -> list[Retained]:
+        """Return the retained messages that a new subscription may get."""
+        found = self._retained.match(held.topic_filter)
+        return [message for message in found if self._may_see(session, held, message.topic)]
 
 
 def _route(session: Session, helds: list[Held]) -> Route:
