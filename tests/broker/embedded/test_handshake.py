@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,20 @@ from hypothesis import strategies as st
 
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import Connack, Connect, Disconnect, Pingreq, Pingresp, Properties, Publish, Will
+from gateway.broker.embedded.packets import (
+    Connack,
+    Connect,
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    Properties,
+    Publish,
+    Pubrel,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+    Will,
+)
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
@@ -192,7 +206,27 @@ class Wire:
         return default
 
 
-@given(st.lists(st.binary(max_size=40), max_size=5), st.booleans())
+PACKETS = [
+    Subscribe(1, (Subscription("a/#", 2), Subscription("$share/g/a", 1))),
+    Publish("a/b", b"x", 2, packet_id=3),
+    Publish("a/b", b"x", 1, True, packet_id=3),
+    Pubrel(3),
+    Unsubscribe(4, ("a/#",)),
+    Disconnect(4, Properties(session_expiry_interval=0)),
+    Disconnect(0),
+]
+streams = st.lists(
+    st.one_of(st.binary(max_size=40), st.sampled_from([encode(packet, 5) for packet in PACKETS])), max_size=8
+).flatmap(lambda parts: st.lists(st.integers(0, sum(map(len, parts))), max_size=4).map(lambda cuts: cut(parts, cuts)))
+
+
+def cut(parts: list[bytes], cuts: list[int]) -> list[bytes]:
+    """Return a stream cut at these places."""
+    stream, places = b"".join(parts), [0, *sorted(cuts), None]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]
+
+
+@given(streams, st.booleans())
 def test_arbitrary_bytes_leave_nothing_behind(new_bench: NewBench, chunks: list[bytes], signed_in: bool) -> None:
     """No bytes raise, and when the connection has gone, so have its session, its place and its deadline."""
     asyncio.run(_feed(new_bench(), chunks, signed_in))
