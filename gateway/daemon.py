@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from bridges.http.authentication import offer
+from bridges.http import listening
+from bridges.http.api import api
+from bridges.http.application import application
+from bridges.http.authentication import Authentication, offer
 from bridges.mqtt import MqttGate, Route, Routes
 from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
@@ -24,7 +27,7 @@ from bridges.mqtt.translation import Translation
 from bridges.mqtt.websocket import MqttOverWebSocket
 from bridges.sse import Streams
 from bridges.websocket import WebSockets
-from gateway import engines
+from gateway import __version__, engines
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Policy
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
     from config.model import HttpTls, MqttTls
     from gateway.access.policy import View
     from gateway.access.principal import Principal
-    from gateway.broker.port import Broker, Statement
+    from gateway.broker.port import Statement
     from gateway.commands import Command
     from gateway.frames import Entry
     from gateway.links import Link
@@ -217,6 +220,8 @@ class Gateway:
         if change.kind == "device" and change.gone:
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
+        if change.kind == "session" and not change.gone:
+            return
         if not self._settling:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
@@ -284,7 +289,7 @@ class Gateway:
             troubles=tuple,
             sign_up=self._config.access.sign_up,
             secure=secure,
-            version=version("device-gateway"),
+            version=__version__,
             others=[
                 listening.websocket(self.websockets.handle),
                 listening.stream(self.streams.handle),
@@ -298,7 +303,7 @@ class Gateway:
 
     async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
         self.policy.demand(principal, Action.COMMAND, device)
-        self.journal.note(principal.key, "command", device, command=name)
+        self.journal.note(principal.key, "command", f"device:{device}", command=name)
         command = await self.commands.send(device, name, value, sender=principal.key, ttl=ttl)
         return command.id
 

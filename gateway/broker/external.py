@@ -23,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.broker.paho_properties import from_paho, to_paho
 from gateway.broker.port import Message
+from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
