@@ -1,7 +1,5 @@
 """`gateway tail` and `gateway send`: what a running gateway hears, and something back."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from typing import Annotated, Any

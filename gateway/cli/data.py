@@ -1,12 +1,11 @@
 """`gateway history` and `gateway backup`: what the database holds; they work whether the gateway runs or not."""
 
-from __future__ import annotations
-
 import csv
 import sqlite3
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +19,6 @@ from gateway.store.history import Row, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PAGE = 1_000
 SHOWN = 20
@@ -57,18 +55,18 @@ def _find(db: sqlite3.Connection, device: str, channel: str) -> dict[int, Series
     return {row[0]: Series(*row) for row in db.execute(sql, (device, channel))}
 
 
-def _newest(db: sqlite3.Connection, series: list[int], count: int) -> Iterator[Row]:
+def _newest(db: sqlite3.Connection, series: list[int], count: int) -> "Iterator[Row]":
     return reversed(stored.by_time(db, series, Span(0, MAX_TS + 1), count, newest_first=True))
 
 
-def _all(db: sqlite3.Connection, series: list[int]) -> Iterator[Row]:
+def _all(db: sqlite3.Connection, series: list[int]) -> "Iterator[Row]":
     after: tuple[int, int] | None = None
     while rows := stored.by_time(db, series, Span(0, MAX_TS + 1, after), PAGE):
         yield from rows
         after = rows[-1][2], rows[-1][0]
 
 
-def _print_csv(rows: Iterator[Row]) -> None:
+def _print_csv(rows: "Iterator[Row]") -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(("time", "ts", "seq", "value"))
     writer.writerows((_time(ts), ts, seq, value) for seq, _, ts, value, _ in rows)

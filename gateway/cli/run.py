@@ -1,7 +1,5 @@
 """`gateway run` and `gateway check`: the daemon, in the foreground."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging
@@ -59,7 +57,7 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
         log.info("stopping")
 
 
-async def _greet(gateway: Gateway, *, demo: bool) -> None:
+async def _greet(gateway: "Gateway", *, demo: bool) -> None:
     """Say where it listens and how to begin; start the demo's devices, if they are wanted."""
     by = By("gateway", "", now_ms())
     ports = ", ".join(f"{name} {port}" for name, port in gateway.ports.items())
@@ -75,7 +73,7 @@ async def _greet(gateway: Gateway, *, demo: bool) -> None:
         out.print(f"No account yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
 
 
-async def _until(stopping: asyncio.Event, gateway: Gateway) -> None:
+async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
     """Return when a signal came; raise what a part has failed with."""
     waiting = [asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.wait())]
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,5 @@
 """`gateway simulate`, and the devices of `gateway run --demo`."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from itertools import cycle, islice
@@ -46,7 +44,7 @@ def simulate_devices(
         asyncio.run(_run(keyed, where.ports["mqtt"], every, seconds))
 
 
-async def _run(keyed: Sequence[tuple[str, str, str]], port: int, every: float, seconds: float | None) -> None:
+async def _run(keyed: "Sequence[tuple[str, str, str]]", port: int, every: float, seconds: float | None) -> None:
     await asyncio.sleep(KEY_KNOWN)
     async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
         for device, key, kind in keyed:
@@ -54,7 +52,7 @@ async def _run(keyed: Sequence[tuple[str, str, str]], port: int, every: float, s
 
 
 def keys(
-    db: sqlite3.Connection, by: By, named: Sequence[tuple[str, str]], owner: int | None = None
+    db: "sqlite3.Connection", by: "By", named: "Sequence[tuple[str, str]]", owner: int | None = None
 ) -> list[tuple[str, str, str]]:
     """Make the devices that are not there, give each a new key; return device, key and kind."""
     keyed = []
@@ -67,14 +65,14 @@ def keys(
     return keyed
 
 
-def demonstration(db: sqlite3.Connection, by: By) -> tuple[str, list[tuple[str, str, str]]]:
+def demonstration(db: "sqlite3.Connection", by: "By") -> tuple[str, list[tuple[str, str, str]]]:
     """Make the demo's account and devices; return a link that signs in once, and the devices with their keys."""
     user = next((user for user in USERS.all(db) if user.email == DEMO_EMAIL), None)
     user = user or accounts.create(db, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin")
     return links.sign_in(db, by, user.id).secret, keys(db, by, DEMO, user.id)
 
 
-async def run_demo(gateway: Gateway, keyed: Sequence[tuple[str, str, str]]) -> None:
+async def run_demo(gateway: "Gateway", keyed: "Sequence[tuple[str, str, str]]") -> None:
     """Let the demo's devices publish until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         for device, key, kind in keyed:
