@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import clients, data, devices, run, simulate, tokens, users
+from gateway.cli import clients, data, devices, init, run, simulate, tokens, users
 
 app = typer.Typer(
     name="gateway",
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.check)
+app.command()(init.init)
 app.command()(clients.tail)
 app.command()(clients.send)
 app.command()(data.history)
