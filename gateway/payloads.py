@@ -79,6 +79,20 @@ def readings(payload: bytes, how: Decode = "auto") -> list[Reading]:
     return [Reading("value", _one_line(payload))]
 
 
+def plain_members(payload: bytes) -> list[tuple[str, str]] | None:
+    """Return a JSON object's members as (channel, JSON text), without checking the names; the short way.
+
+    None where the payload is anything but a one-line object without a time of its own: then `readings` decides.
+    """
+    try:
+        value = _any(payload)
+    except _NOT_JSON:
+        return None
+    if type(value) is not dict or "ts" in value or b"\n" in payload or b"\r" in payload:
+        return None
+    return [(key, str(raw, "utf-8")) for key, raw in _members(payload).items()]
+
+
 def _is_timed(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"ts", "values"} and isinstance(value["values"], dict)
 

@@ -1,0 +1,115 @@
+"""The gate: what an MQTT engine asks of the gateway.
+
+It answers who may do what, and turns messages into entries. What depends only on the sender and the topic is
+worked out once and kept in a `Target`; per message there is the payload to translate, and nothing to wait for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from bridges.mqtt.link import MqttLink
+from gateway.access.policy import Action
+from gateway.broker.port import Target
+from gateway.errors import GatewayError
+from gateway.store.history import rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridges.mqtt.routes import Routes
+    from bridges.mqtt.translation import Translation
+    from gateway.access.policy import Policy
+    from gateway.access.principal import Principal
+    from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
+    from gateway.frames import Entry
+    from gateway.intake import Intake
+    from gateway.presence import Presence
+
+
+class MqttGate:
+    """Implements `gateway.broker.port.Gate` on the core. `clock`: ms since 1970 UTC."""
+
+    def __init__(
+        self,
+        *,
+        sign_in: Callable[[Credentials], Principal],
+        policy: Policy,
+        routes: Routes,
+        translation: Translation,
+        intake: Intake,
+        presence: Presence,
+        ready: Callable[[str], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._sign_in = sign_in
+        self._policy = policy
+        self._routes = routes
+        self._translation = translation
+        self._intake = intake
+        self._presence = presence
+        self._ready = ready
+        self._clock = clock
+        self._links: dict[Connection, MqttLink] = {}
+        self.rejected = 0
+
+    def sign_in(self, credentials: Credentials) -> Principal:
+        return self._sign_in(credentials)
+
+    def publishing(self, identity: Any, topic: str) -> Target | None:
+        if not self._policy.may(identity, Action.PUBLISH, topic):
+            return None
+        match = self._routes.find(topic)
+        if match is None:
+            return Target(records=False)
+        return Target(records=True, retain=match.retain, translate=self._translation.of(match, identity))
+
+    def subscribing(self, identity: Any, topic_filter: str) -> bool:
+        return self._policy.may(identity, Action.SUBSCRIBE, topic_filter)
+
+    def receiving(self, identity: Any, topic: str) -> bool:
+        return self._policy.may(identity, Action.RECEIVE, topic)
+
+    def receive(self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()) -> None:
+        now = self._clock()
+        entries: list[Entry] = []
+        statements = list(journal)
+        size = 0
+        for message in messages:
+            translate = message.target.translate if message.target is not None else None
+            if translate is None:
+                continue
+            size += len(message.payload)
+            try:
+                entries += translate(message.payload, now, message)
+            except GatewayError as error:
+                statements += self._rejection(message, now, error)
+        if entries or statements or not self._intake.idle:  # what is acknowledged later keeps its order
+            self._intake.submit(entries, done, statements, size)
+        else:
+            done()
+
+    def _rejection(self, message: Message, now: int, error: GatewayError) -> Sequence[Statement]:
+        self.rejected += 1
+        return rejection(now, message.topic, self._routes.device_of(message.topic), str(error), message.payload)
+
+    def connected(self, connection: Connection) -> None:
+        device = _device(connection)
+        if device is not None:
+            link = self._links[connection] = MqttLink(device, connection)
+            self._presence.connected(link)
+            self._ready(device)
+
+    def subscribed(self, connection: Connection, topic_filter: str) -> None:
+        device = _device(connection)
+        if device is not None:
+            self._ready(device)
+
+    def disconnected(self, connection: Connection, reason: Departure) -> None:
+        link = self._links.pop(connection, None)
+        if link is not None:
+            self._presence.disconnected(link, reason)
+
+
+def _device(connection: Connection) -> str | None:
+    return cast("Principal", connection.identity).device

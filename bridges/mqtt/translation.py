@@ -1,0 +1,116 @@
+"""From payloads to entries, one small function for each topic and sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from gateway.broker.port import Properties
+from gateway.commands import AnswerTo
+from gateway.errors import Untranslatable
+from gateway.payloads import one_value, plain_members, readings
+from gateway.topics import check_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridges.mqtt.routes import Match
+    from gateway.access.principal import Principal
+    from gateway.broker.port import Message
+    from gateway.catalog import Catalog
+    from gateway.commands import Commands
+    from gateway.frames import Entry, Series
+    from gateway.presence import Presence, Status
+
+Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
+
+NONE = Properties()
+STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
+
+
+class Translation:
+    """Makes the functions that turn payloads into entries."""
+
+    def __init__(self, *, catalog: Catalog, presence: Presence, commands: Commands) -> None:
+        self._catalog = catalog
+        self._presence = presence
+        self._commands = commands
+
+    def of(self, match: Match, sender: Principal) -> Translate:
+        """Return the function for what a topic is about; it raises `GatewayError` where a payload does not fit."""
+        if match.kind == "status":
+            return self._status(match)
+        if match.kind == "command":
+            return self._command(match, sender)
+        if match.kind == "reply":
+            return self._reply(match)
+        return self._many(match) if match.channel is None else self._one(match, match.channel)
+
+    def _one(self, match: Match, channel: str) -> Translate:
+        series: list[Series] = []  # made by the first value: a topic that carries none makes no series
+
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            if not payload and message.retain:  # this clears the retained message; it is not a value
+                return ()
+            value = one_value(payload, match.decode)
+            if not series:
+                series.append(self._catalog.series("telemetry", match.device, channel))
+            return ((series[0], now, value, ""),)
+
+        return translate
+
+    def _many(self, match: Match) -> Translate:
+        known: dict[str, Series] = {}
+
+        def find(channel: str) -> Series:
+            series = known[channel] = self._catalog.series("telemetry", match.device, check_channel(channel))
+            return series
+
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            members = plain_members(payload) if match.decode in {"auto", "json"} else None
+            if members is not None:
+                return [(known.get(channel) or find(channel), now, value, "") for channel, value in members]
+            if not payload and message.retain:
+                return ()
+            received = f',"received":{now}'
+            return [
+                (known.get(r.channel) or find(r.channel), now, r.value, "")
+                if r.ts is None
+                else (known.get(r.channel) or find(r.channel), r.ts, r.value, received)
+                for r in readings(payload, match.decode)
+            ]
+
+        return translate
+
+    def _status(self, match: Match) -> Translate:
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            status = STATUSES.get(payload.strip().strip(b'"'))
+            if status is None:
+                raise Untranslatable("a status is online or offline")
+            return self._presence.reported(match.device, status, now)
+
+        return translate
+
+    def _reply(self, match: Match) -> Translate:
+        name = str(match.channel)
+
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            correlation = message.properties.correlation_data if message.properties else None
+            return self._commands.replied(match.device, name, one_value(payload), correlation, now)
+
+        return translate
+
+    def _command(self, match: Match, sender: Principal) -> Translate:
+        name = str(match.channel)
+
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            answer_to = None
+            if sender.device is not None:
+                asked = message.properties or NONE
+                answer_to = AnswerTo(sender.device, asked.response_topic, asked.correlation_data)
+            ttl = message.properties.message_expiry if message.properties else None
+            self._commands.submit(
+                match.device, name, one_value(payload), sender=sender.key, ttl=ttl, answer_to=answer_to
+            )
+            return ()  # the command has its own place in the batch
+
+        return translate

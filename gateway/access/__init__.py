@@ -1,0 +1,1 @@
+"""Users, devices, tokens, keys, and one policy: who may do what."""

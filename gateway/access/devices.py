@@ -1,0 +1,126 @@
+"""What can be done to devices: each function checks, writes and notes it in the audit, in the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from gateway.access import fields
+from gateway.access.keys import Issued, digest, new_device_id, new_key
+from gateway.errors import Conflict, Invalid, NotFound, TooMany
+from gateway.store import audit
+from gateway.store.registry import DEVICES, USERS, Device
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gateway.store.audit import By
+    from gateway.store.registry import Style
+
+MOST_PENDING = 100
+
+
+def find(db: sqlite3.Connection, device: str) -> Device:
+    """Return a device or raise `NotFound`."""
+    found = DEVICES.get(db, device)
+    if found is None:
+        raise NotFound(f"there is no device {device[:80]!r}")
+    return found
+
+
+def create(
+    db: sqlite3.Connection,
+    by: By,
+    *,
+    id: str | None = None,  # noqa: A002 - the contract's name of the field
+    name: str = "",
+    type: str = "",  # noqa: A002
+    owner: int | None = None,
+    grants: Sequence[str] = (),
+    style: Style = "gateway",
+) -> Issued[Device]:
+    """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken."""
+    id = id or new_device_id(style)  # noqa: A001
+    fields.refuse(id=fields.device_id(id), name=fields.text(name), type=fields.text(type), topics=fields.grants(grants))
+    _check_owner(db, owner)
+    # fmt: off
+    device = Device(
+        id=id, key_hash=b"", name=name, type=type, owner=owner, grants=tuple(grants), style=style, created=by.at
+    )
+    # fmt: on
+    return _insert(db, by, "create", device)
+
+
+def change(
+    db: sqlite3.Connection,
+    by: By,
+    device: str,
+    *,
+    name: str | UnsetType = UNSET,
+    type: str | UnsetType = UNSET,  # noqa: A002
+    owner: int | UnsetType | None = UNSET,
+    grants: Sequence[str] | UnsetType = UNSET,
+    disabled: bool | UnsetType = UNSET,
+) -> Device:
+    """Change what is given. Raises `NotFound` or `Invalid`."""
+    find(db, device)
+    fields.refuse(name=fields.text(name), type=fields.text(type), topics=fields.grants(grants))
+    if owner is not UNSET:
+        _check_owner(db, owner)
+    all_ = {"name": name, "type": type, "owner": owner, "grants": grants, "disabled": disabled}
+    given = {field: value for field, value in all_.items() if value is not UNSET}
+    if given:
+        DEVICES.update(db, device, **given)
+        audit.record(db, by, "change", f"device:{device}", **given)
+    return find(db, device)
+
+
+def remove(db: sqlite3.Connection, by: By, device: str) -> None:
+    """Remove a device; what it sent is hidden from a later device of the same id."""
+    find(db, device)
+    DEVICES.delete(db, device)
+    audit.record(db, by, "remove", f"device:{device}")
+
+
+def replace_key(db: sqlite3.Connection, by: By, device: str) -> Issued[Device]:
+    """Give a device a new key; the old one stops at once."""
+    key = new_key(find(db, device).style)
+    DEVICES.update(db, device, key_hash=digest(key))
+    audit.record(db, by, "new key", f"device:{device}")
+    return Issued(find(db, device), key)
+
+
+def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") -> Issued[Device]:  # noqa: A002
+    """Add a device that claims to be new; it can do nothing until it is approved. Raises `TooMany`."""
+    fields.refuse(name=fields.text(name), type=fields.text(type))
+    if sum(1 for _ in DEVICES.where(db, state="pending")) >= MOST_PENDING:
+        raise TooMany("too many boards wait for approval", retry_after=60)
+    device = Device(id=new_device_id(), key_hash=b"", name=name, type=type, state="pending", created=by.at)
+    return _insert(db, by, "announce", device)
+
+
+def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> Device:
+    """Let a device in that announced itself, as this user's. Raises `Conflict` where it does not wait."""
+    if find(db, device).state != "pending":
+        raise Conflict(f"the device {device!r} does not wait for approval")
+    _check_owner(db, owner)
+    DEVICES.update(db, device, state="active", owner=owner)
+    audit.record(db, by, "approve", f"device:{device}", owner=owner)
+    return find(db, device)
+
+
+def _insert(db: sqlite3.Connection, by: By, action: str, device: Device) -> Issued[Device]:
+    if DEVICES.get(db, device.id) is not None:
+        raise Conflict(f"there is a device {device.id!r} already", fields={"id": "exists already"})
+    key = new_key(device.style)
+    device = DEVICES.insert(db, msgspec.structs.replace(device, key_hash=digest(key)))
+    audit.record(db, by, action, f"device:{device.id}", owner=device.owner, type=device.type)
+    return Issued(device, key)
+
+
+def _check_owner(db: sqlite3.Connection, owner: int | None) -> None:
+    if owner is not None and USERS.get(db, owner) is None:
+        raise Invalid("there is no such user", fields={"owner": "no such user"})

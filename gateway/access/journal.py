@@ -1,0 +1,108 @@
+"""The audit of what happens too often for a transaction each: sign-ins, failures, commands.
+
+Deeds wait in memory and are written about once a second; what a flood brings above the bound is counted, not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import Counter, OrderedDict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from gateway.access.keys import TOKEN_PREFIX
+from gateway.store import audit
+from gateway.store.audit import Deed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.access.principal import Principal
+    from gateway.store.database import Database
+
+log = logging.getLogger(__name__)
+
+WAITING = 2_000  # deeds
+FLUSH = 1.0  # s
+AGAIN = 3600_000  # ms: a principal that signs in from the same address is noted once an hour
+REMEMBERED = 20_000
+KEPT = 100_000  # routine entries in the audit, and as many others
+TRIM = 60.0  # s
+FAILURES = 100  # entries about failures at a time
+NAME = 80  # characters of a name that failed
+
+
+class Journal:
+    """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `flush` at the end."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+        self._deeds: list[Deed] = []
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._lost = 0
+        self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def note(self, actor: str, action: str, object_: str = "", address: str = "", **detail: Any) -> None:
+        """Note a deed; `detail` is JSON and holds no secret."""
+        if len(self._deeds) >= WAITING:
+            self._lost += 1
+            return
+        deed = Deed(at=self._clock(), actor=actor, action=action, object=object_, address=address, detail=detail)
+        self._deeds.append(deed)
+
+    def signed_in(self, principal: Principal, address: str) -> None:
+        """Note a sign-in with a key or a token, if it is the first one from this address for a while."""
+        who, now = (principal.key, address), self._clock()
+        if now - self._seen.get(who, -AGAIN) < AGAIN:
+            return
+        self.note(principal.key, "sign in", address=address)
+        self._seen[who] = now
+        self._seen.move_to_end(who)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+
+    def failed(self, name: str, address: str) -> None:
+        """Note a sign-in that failed; the same ones within a second make one entry, with their count."""
+        name = TOKEN_PREFIX + "..." if name.startswith(TOKEN_PREFIX) else name[:NAME]
+        if (name, address) in self._failures or len(self._failures) < FAILURES:
+            self._failures[name, address] += 1
+        else:
+            self._lost += 1
+
+    async def flush(self) -> None:
+        """Write what waits. Where the database refuses, only the count of what is lost is kept."""
+        deeds, failures, lost = self._deeds, self._failures, self._lost
+        if not (deeds or failures or lost):
+            return
+        now = self._clock()
+        more = [
+            Deed(at=now, actor="", action="sign in failed", object=name, address=address, detail={"count": count})
+            for (name, address), count in failures.items()
+        ]
+        if lost:
+            more.append(Deed(at=now, actor="gateway", action="not noted", detail={"count": lost}))
+        self._deeds, self._failures, self._lost = [], Counter(), 0
+        try:
+            await self._database.write(partial(audit.append, deeds=[*deeds, *more], routine=True))
+        except sqlite3.Error:
+            self._lost += len(deeds) + sum(failures.values()) + lost
+            raise
+
+    async def run(self) -> None:
+        """Flush until cancelled; a database that refuses is logged once, and tried again."""
+        refused, trim_at = False, 0.0
+        while True:
+            await asyncio.sleep(FLUSH)
+            try:
+                await self.flush()
+                if (now := asyncio.get_running_loop().time()) >= trim_at:
+                    await self._database.write(partial(audit.trim, keep=KEPT))
+                    trim_at = now + TRIM
+                refused = False
+            except sqlite3.Error as error:
+                if not refused:
+                    log.warning("the audit waits for the database: %s", error)
+                refused = True

@@ -1,0 +1,265 @@
+"""Who may do what: the one place that decides.
+
+Every entrance asks `may` or `demand` with a principal, an action and what it is about, and checks nothing itself.
+What a principal may do is the least of what its user or device may and what its scope and device list leave of it.
+
+- A user (by cookie) sees the devices they own, an admin all. They manage them, make devices and tokens; an admin
+  administers.
+- A token sees what its user sees, or what is left of that by its list of devices. `read` looks, `write` also commands
+  and posts telemetry, `admin` also does what its user may; with a list it manages those devices and no more.
+- A device publishes and subscribes below its own topics, those that a route gives it and those granted to it, and
+  commands devices of its owner.
+- A claim announces a board, once, and receives the answer.
+
+Devices without an owner are the admins', and count as of one owner among themselves.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Literal
+
+from gateway.access.grants import covers, is_pattern
+from gateway.errors import Forbidden, NotFound, Unauthenticated
+from gateway.topics import TopicFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.access.principal import Principal
+    from gateway.access.records import Records
+    from gateway.store.registry import Device, Scope
+
+_RANK: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
+_CACHED = 4096
+
+
+class Action(Enum):
+    """What can be asked for; the subject follows the dash."""
+
+    READ = "see"  # - device: frames, latest, history, the record
+    WRITE = "post telemetry of"  # - device
+    COMMAND = "command"  # - device
+    MANAGE = "manage"  # - device: change, remove, new key
+    APPROVE = "approve"  # - device that waits for it
+    CREATE_DEVICE = "create devices"
+    GRANT = "grant"  # - topic filter, to a device that the asker manages
+    ACCOUNT = "change the account of user"  # - user id as text: name, password, tokens, sessions
+    ADMINISTER = "administer the gateway"  # - everything else: users, audit, rejected messages
+    PUBLISH = "publish to"  # - topic
+    SUBSCRIBE = "subscribe to"  # - topic filter
+    RECEIVE = "receive"  # - topic
+
+
+_ABOUT_DEVICE = frozenset({Action.READ, Action.WRITE, Action.COMMAND, Action.MANAGE, Action.APPROVE})
+
+
+class View:
+    """The devices that a principal sees, now. Principals with an equal `key` see the same ones."""
+
+    __slots__ = ("_sees", "key")
+
+    def __init__(self, key: tuple[object, ...], sees: Callable[[str], bool]) -> None:
+        self.key = key
+        self._sees = sees
+
+    def sees(self, device: str) -> bool:
+        return self._sees(device)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, View) and other.key == self.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class Policy:
+    """The rules over the records as they are now.
+
+    `route`: which device a topic outside `devices/` belongs to, by the configured routes. `device_to_device`: whether a
+    device may command others of its owner.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        *,
+        route: Callable[[str], str | None],
+        device_to_device: Literal["owner", "none"] = "owner",
+    ) -> None:
+        self._records = records
+        self._route = route
+        self._device_to_device = device_to_device == "owner"
+        self._filters: dict[str, TopicFilter] = {}
+        self._rules: dict[Action, Callable[[Principal, str], bool]] = {
+            Action.READ: self._sees,
+            Action.WRITE: self._may_write,
+            Action.COMMAND: self._may_command,
+            Action.MANAGE: self._may_manage,
+            Action.APPROVE: self._may_approve,
+            Action.CREATE_DEVICE: lambda principal, _: _unlimited(principal),
+            Action.GRANT: self._may_grant,
+            Action.ACCOUNT: lambda principal, user: _unlimited(principal) and user == str(principal.owner),
+            Action.ADMINISTER: lambda principal, _: _unlimited(principal) and principal.admin,
+            Action.PUBLISH: self._may_publish,
+            Action.SUBSCRIBE: self._may_subscribe,
+            Action.RECEIVE: self._may_receive,
+        }
+
+    def may(self, principal: Principal | None, action: Action, subject: str = "") -> bool:
+        """Tell whether the principal, if it still stands, may do this."""
+        if principal is None or not self._records.stands(principal):
+            return False
+        return self._rules[action](principal, subject)
+
+    def demand(self, principal: Principal | None, action: Action, subject: str = "") -> None:
+        """Raise `Unauthenticated`, `NotFound` (a device the principal may not know of) or `Forbidden`."""
+        if self.may(principal, action, subject):
+            return
+        if principal is None or not self._records.stands(principal):
+            raise Unauthenticated
+        if action in _ABOUT_DEVICE and not self._sees(principal, subject):
+            raise NotFound(f"there is no device {subject[:80]!r}")
+        raise Forbidden(f"{principal.name} may not {action.value} {subject[:80]}".rstrip())
+
+    def view(self, principal: Principal) -> View:
+        """Return what the principal sees; ask anew for a principal whose sign-in no longer stands."""
+        if principal.device is not None or principal.claim is not None:
+            key: tuple[object, ...] = (principal.key,)
+        else:
+            key = ("all" if principal.admin else principal.owner, principal.devices)
+        return View(key, lambda device: self._sees(principal, device))
+
+    def device_of(self, topic: str) -> str | None:
+        """Return the device that a topic belongs to, or None where it is nobody's."""
+        if topic.startswith("devices/"):
+            return topic.split("/", 2)[1]
+        return self._route(topic)
+
+    # Devices
+
+    def _sees(self, principal: Principal, device: str) -> bool:
+        if principal.device is not None or principal.claim is not None:
+            return device == principal.device
+        if principal.devices is not None and device not in principal.devices:
+            return False
+        if principal.admin:
+            return True
+        found = self._records.devices.get(device)
+        return found is not None and found.owner == principal.owner
+
+    def _may_write(self, principal: Principal, device: str) -> bool:
+        return _reaches(principal, "write") and self._sees(principal, device)
+
+    def _may_command(self, principal: Principal, device: str) -> bool:
+        if principal.device is not None and device != principal.device:
+            return self._device_to_device and self._same_owner(principal, self._records.allowed_device(device))
+        return _reaches(principal, "write") and self._sees(principal, device)
+
+    def _may_manage(self, principal: Principal, device: str) -> bool:
+        return _reaches(principal, "admin") and self._sees(principal, device)
+
+    def _may_approve(self, principal: Principal, device: str) -> bool:
+        """Whoever knows the id of a waiting board holds the board: it told the id to nobody else."""
+        found = self._records.devices.get(device)
+        return _unlimited(principal) and found is not None and found.state == "pending"
+
+    def _same_owner(self, principal: Principal, device: Device | None) -> bool:
+        return device is not None and device.owner == principal.owner
+
+    # Topics
+
+    def _may_publish(self, principal: Principal, topic: str) -> bool:
+        if topic.startswith("$"):
+            return principal.claim is not None and topic == f"$claim/{principal.claim}/announce"
+        device = self.device_of(topic)
+        if principal.device is not None:
+            own = device == principal.device or self._granted(principal, topic)
+            return own or (device is not None and _kind(topic) == "commands" and self._may_command(principal, device))
+        if device is None:
+            return principal.admin and principal.devices is None and _reaches(principal, "write")
+        # What a device says of itself, and what it answers, comes from the device alone.
+        return _kind(topic) not in {"status", "replies"} and self._may_write(principal, device)
+
+    def _may_subscribe(self, principal: Principal, topic_filter: str) -> bool:
+        if not is_pattern(topic_filter):
+            return self._may_receive(principal, topic_filter)
+        if principal.claim is not None:
+            return False
+        if principal.device is not None:
+            return self._may_subscribe_as_device(principal, principal.device, topic_filter)
+        first, _, rest = topic_filter.partition("/")
+        if first.startswith("$"):
+            return first == "$SYS" and _sees_everything(principal)
+        named = rest.split("/", 1)[0] if first == "devices" else ""
+        return not named or is_pattern(named) or self._sees(principal, named)  # the rest is asked topic by topic
+
+    def _may_receive(self, principal: Principal, topic: str) -> bool:
+        if principal.claim is not None:
+            return topic == f"$claim/{principal.claim}/credentials"
+        if topic.startswith("$"):
+            return topic.startswith("$SYS/") and _sees_everything(principal)
+        device = self.device_of(topic)
+        if principal.device is not None:
+            return device == principal.device or self._granted(principal, topic)
+        return _sees_everything(principal) if device is None else self._sees(principal, device)
+
+    def _may_grant(self, principal: Principal, topic_filter: str) -> bool:
+        """An admin grants what they like, a user what belongs to their own devices."""
+        if not _unlimited(principal):
+            return False
+        device = self.device_of(topic_filter)
+        return principal.admin or (device is not None and self._sees(principal, device))
+
+    def _may_subscribe_as_device(self, principal: Principal, own: str, topic_filter: str) -> bool:
+        if covers(f"devices/{own}/#", topic_filter) or self._route(topic_filter) == own:
+            return True
+        granted = any(covers(grant, topic_filter) for grant in self._grants(own))
+        return granted and self._may_cross(principal, topic_filter)
+
+    def _granted(self, principal: Principal, topic: str) -> bool:
+        assert principal.device is not None
+        granted = any(self._filter(grant).matches(topic) for grant in self._grants(principal.device))
+        return granted and self._may_cross(principal, topic)
+
+    def _may_cross(self, principal: Principal, topic: str) -> bool:
+        """A grant reaches another user's device only where the device that has it is an admin's, or nobody's."""
+        device = self.device_of(topic)
+        if device is None or is_pattern(device):
+            return True
+        owner = None if principal.owner is None else self._records.users.get(principal.owner)
+        if owner is None or owner.role == "admin":
+            return True
+        return self._same_owner(principal, self._records.devices.get(device))
+
+    def _grants(self, device: str) -> tuple[str, ...]:
+        found = self._records.devices.get(device)
+        return found.grants if found else ()
+
+    def _filter(self, text: str) -> TopicFilter:
+        found = self._filters.get(text)
+        if found is None:
+            if len(self._filters) >= _CACHED:
+                self._filters.clear()
+            found = self._filters[text] = TopicFilter(text)
+        return found
+
+
+def _reaches(principal: Principal, scope: Scope) -> bool:
+    return _RANK[principal.scope] >= _RANK[scope]
+
+
+def _unlimited(principal: Principal) -> bool:
+    """A user, or a token that may do all that its user may."""
+    is_user = principal.owner is not None and principal.device is None
+    return is_user and principal.devices is None and _reaches(principal, "admin")
+
+
+def _sees_everything(principal: Principal) -> bool:
+    return principal.admin and principal.devices is None
+
+
+def _kind(topic: str) -> str:
+    """The third level of the gateway's own topics: `telemetry`, `status`, `commands` or `replies`."""
+    levels = topic.split("/", 3)
+    return levels[2] if levels[0] == "devices" and len(levels) > 2 else ""

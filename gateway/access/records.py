@@ -1,0 +1,117 @@
+"""Devices, users, tokens and web sessions in memory, and what they say about a principal. No I/O, no asyncio."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.access.principal import Principal, of_device, of_session, of_token
+from gateway.store.registry import Device, Token, User, WebSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gateway.store.registry import Kind, Record
+
+
+class Records:
+    """All records by id. `clock`: ms since 1970 UTC. Each lookup costs a dict access."""
+
+    def __init__(self, *, clock: Callable[[], int]) -> None:
+        self.devices: dict[str, Device] = {}
+        self.users: dict[int, User] = {}
+        self.tokens: dict[int, Token] = {}
+        self.sessions: dict[int, WebSession] = {}
+        self._clock = clock
+        self._tables: dict[Kind, dict[Any, Any]] = {
+            "device": self.devices, "user": self.users, "token": self.tokens, "session": self.sessions,
+        }  # fmt: skip
+        self._by_email: dict[str, User] = {}
+        self._by_hash: dict[bytes, Token | WebSession] = {}
+
+    def user_of(self, email: str) -> User | None:
+        """Return the user of an email address, disabled or not."""
+        return self._by_email.get(_folded(email))
+
+    def token_of(self, hash_: bytes) -> Token | None:
+        """Return the token of a secret's SHA-256, expired or not."""
+        found = self._by_hash.get(hash_)
+        return found if isinstance(found, Token) else None
+
+    def session_of(self, hash_: bytes) -> WebSession | None:
+        """Return the web session of a cookie's SHA-256, expired or not."""
+        found = self._by_hash.get(hash_)
+        return found if isinstance(found, WebSession) else None
+
+    def allowed_user(self, user: int) -> User | None:
+        """Return a user who exists and is not disabled."""
+        found = self.users.get(user)
+        return found if found and not found.disabled else None
+
+    def allowed_device(self, device: str) -> Device | None:
+        """Return a device that exists, is approved and not disabled, and whose owner is not disabled."""
+        found = self.devices.get(device)
+        if found is None or found.disabled or found.state != "active":
+            return None
+        return found if found.owner is None or self.allowed_user(found.owner) else None
+
+    def principal(self, found: Token | WebSession | None) -> Principal | None:
+        """Return the principal of a token or a session, None where it has expired or its user is not allowed."""
+        if found is None or (found.expires is not None and found.expires <= self._clock()):
+            return None
+        user = self.allowed_user(found.user)
+        if user is None:
+            return None
+        return of_session(found, user) if isinstance(found, WebSession) else of_token(found, user)
+
+    def current(self, principal: Principal) -> Principal | None:
+        """Return the principal as it would be if it signed in now with the same proof, or None if it could not."""
+        if principal.claim is not None:
+            return principal
+        if principal.device is not None:
+            return self._current_device(principal.device, principal.proof)
+        kind, _, number = principal.proof.partition(":")
+        return self.principal(self.sessions.get(int(number)) if kind == "session" else self.tokens.get(int(number)))
+
+    def stands(self, principal: Principal) -> bool:
+        """Tell whether a principal is still what it was at sign-in; if not, its links are to be cut off."""
+        return self.current(principal) == principal
+
+    def put(self, kind: Kind, key: str, record: Record | None) -> None:
+        """Take in a record as it is now; None: it is gone. `key` is its id as text."""
+        table, id_ = self._tables[kind], key if kind == "device" else int(key)
+        old = table.pop(id_, None)
+        if isinstance(old, User):
+            self._by_email.pop(_folded(old.email), None)
+        elif isinstance(old, Token | WebSession):
+            self._by_hash.pop(old.hash, None)
+        if record is not None:
+            table[id_] = record
+        if isinstance(record, User):
+            self._by_email[_folded(record.email)] = record
+        elif isinstance(record, Token | WebSession):
+            self._by_hash[record.hash] = record
+
+    def get(self, kind: Kind, key: str) -> Record | None:
+        """Return the record of a kind and an id as text."""
+        found: Record | None = self._tables[kind].get(key if kind == "device" else int(key))
+        return found
+
+    def names(self) -> Iterable[tuple[Kind, str]]:
+        """Return kind and key of every record."""
+        return [(kind, str(key)) for kind, table in self._tables.items() for key in table]
+
+    def expiring(self, since: int, upto: int) -> Iterable[tuple[Kind, str]]:
+        """Return kind and key of the tokens and sessions that expire after `since`, at `upto` at the latest (ms)."""
+        tokens = (token for token in self.tokens.values() if token.expires and since < token.expires <= upto)
+        sessions = (session for session in self.sessions.values() if since < session.expires <= upto)
+        return [*(("token", str(token.id)) for token in tokens), *(("session", str(each.id)) for each in sessions)]
+
+    def _current_device(self, device: str, proof: str) -> Principal | None:
+        found = self.allowed_device(device)
+        if found is None:
+            return None
+        return of_device(found, proof=proof) if proof.startswith("certificate:") else of_device(found)
+
+
+def _folded(email: str) -> str:
+    return email.strip().lower()

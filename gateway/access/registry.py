@@ -1,0 +1,138 @@
+"""The registry in memory: devices, users, tokens and web sessions, as the database has them.
+
+Lookups are synchronous and cost a dict access. Changes go through `apply`, which runs a function of `devices`,
+`accounts`, `tokens`, `sessions` or `links` in one transaction; what another process changes is seen at the next
+`refresh`, every half second. Either way those who asked for it are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from msgspec import structs
+
+from gateway.access.records import Records
+from gateway.errors import Unavailable
+from gateway.store import registry as store
+from gateway.store.registry import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.store.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+POLL = 0.5  # s
+TIDY = 30.0  # s
+KEPT_CHANGES = 1000
+PENDING_FOR = 24 * 3600 * 1000  # ms that an announced device waits for approval
+
+
+class Registry(Records):
+    """Records that follow the database. Call `load` before anything else, and let `run` run."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], int]) -> None:
+        super().__init__(clock=clock)
+        self._database = database
+        self._rev = 0
+        self._refreshing = asyncio.Lock()
+        self._listeners: list[Callable[[Change], None]] = []
+        self._used: dict[int, int] = {}  # token: ms, not yet written
+        self._expired_upto = clock()
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call a plain function with every change, after it can be looked up; also when a token or session expires."""
+        self._listeners.append(listener)
+
+    async def apply(
+        self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(db, *args, **kwargs)` in one transaction; when this returns it can be looked up, too.
+
+        What `work` raises undoes it. Raises `Unavailable` where the database refuses.
+        """
+        try:
+            result = await self._database.write(lambda db: work(db, *args, **kwargs))
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the database refuses: {error}") from error
+        await self.refresh()
+        return result
+
+    async def load(self) -> None:
+        """Read everything, and tell what is new about it."""
+        async with self._refreshing:
+            self._tell(self._replace(await self._database.read(store.everything)))
+
+    async def refresh(self) -> None:
+        """Take in what has been written since the last time, by whomever."""
+        async with self._refreshing:  # one after the other: an older answer must not overwrite a newer one
+            update = await self._database.read(partial(store.changes, rev=self._rev))
+            if update is None:
+                events = self._replace(await self._database.read(store.everything))
+            else:
+                events = update.events
+                for (kind, key), record in update.records.items():
+                    self.put(kind, key, record)
+                self._rev = update.rev
+            self._tell([*events, *self._expired()])
+
+    async def run(self) -> None:
+        """Refresh and tidy until cancelled; a database that refuses is logged once, and tried again."""
+        tidy_at, refused = 0.0, False
+        while True:
+            try:
+                await self.refresh()
+                if (now := asyncio.get_running_loop().time()) >= tidy_at:
+                    await self.tidy()
+                    tidy_at = now + TIDY
+                refused = False
+            except sqlite3.Error as error:
+                if not refused:
+                    log.warning("the registry waits for the database: %s", error)
+                refused = True
+            await asyncio.sleep(POLL)
+
+    def touch(self, token: int) -> None:
+        """Note that a token was used; written by the next `tidy`."""
+        self._used[token] = self._clock()
+
+    async def tidy(self) -> None:
+        """Write when tokens were used, and remove what has expired."""
+        used, self._used = self._used, {}
+        now, upto = self._clock(), self._rev - KEPT_CHANGES
+
+        def work(db: sqlite3.Connection) -> None:
+            store.touch_tokens(db, used)
+            store.remove_stale(db, now, now - PENDING_FOR)
+            store.trim_changes(db, upto)
+
+        await self._database.write(work)
+        for number in used.keys() & self.tokens.keys():
+            self.put("token", str(number), structs.replace(self.tokens[number], last_used=used[number]))
+
+    def _tell(self, events: list[Change]) -> None:
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+
+    def _expired(self) -> list[Change]:
+        since, self._expired_upto = self._expired_upto, self._clock()
+        return [Change(kind, key, True) for kind, key in self.expiring(since, self._expired_upto)]
+
+    def _replace(self, new: store.Everything) -> list[Change]:
+        """Take over all records; return how they differ from those before."""
+        events = []
+        for kind, key in {*self.names(), *new.records}:
+            record = new.records.get((kind, key))
+            if self.get(kind, key) != record:
+                self.put(kind, key, record)
+                events.append(Change(kind, key, record is None))
+        self._rev = new.rev
+        return events

@@ -1,0 +1,87 @@
+"""Failed sign-ins, slowed per address and per name, in bounded memory.
+
+A failure's answer is held back, longer each time; what was counted halves every two minutes. A right key is never
+held back, whoever else fails: keys are too long to guess, so slowing the failures is for the gateway's own sake.
+People's passwords can be guessed, so after some failures the next try for the same name from the same address is not
+even looked at before its time has come (`wait`); from any other address the person signs in as ever.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+FREE = 3  # failures that cost nothing: people mistype
+FIRST = 0.5  # s, doubled each time
+LONGEST = 10.0  # s
+STRICT = 4  # how many failures one counts for where keys are short
+HALF_LIFE = 120.0  # s
+MOST = 10_000  # names and addresses remembered; those that failed least recently are forgotten
+
+
+class _Count(NamedTuple):
+    failures: float
+    at: float
+
+
+class Throttle:
+    """Counts failures. `clock`: seconds, monotonic."""
+
+    def __init__(self, *, clock: Callable[[], float], most: int = MOST) -> None:
+        self._clock = clock
+        self._most = most
+        self._counts: OrderedDict[Hashable, _Count] = OrderedDict()
+
+    def failed(self, address: str, name: str | None = None, *, strict: bool = False) -> float:
+        """Count a failure; return the seconds to hold its answer back. `strict`: the key was a short one."""
+        network = _network(address)
+        weight = STRICT if strict else 1
+        keys: list[Hashable] = [("address", network)]
+        if name is not None:
+            keys += [("name", name), (network, name)]
+        return max(_delay(self._add(key, weight)) for key in keys)
+
+    def wait(self, address: str, name: str) -> float:
+        """Return the seconds until a password for this name from this address is looked at again."""
+        count = self._counts.get((_network(address), name))
+        return 0.0 if count is None else max(0.0, count.at + _delay(count.failures) - self._clock())
+
+    def forgive(self, address: str, name: str) -> None:
+        """Take back one failure, which was none, and forget the others of this name from this address."""
+        network = _network(address)
+        self._counts.pop((network, name), None)
+        for key in (("address", network), ("name", name)):
+            if key in self._counts:
+                self._add(key, -1)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def _add(self, key: Hashable, weight: int) -> float:
+        now = self._clock()
+        before = self._counts.pop(key, None)
+        left = before.failures * 0.5 ** ((now - before.at) / HALF_LIFE) if before else 0.0
+        self._counts[key] = _Count(left + weight, now)
+        while len(self._counts) > self._most:
+            self._counts.popitem(last=False)
+        return left + weight
+
+
+def _delay(failures: float) -> float:
+    over = failures - FREE
+    return 0.0 if over <= 0 else min(LONGEST, FIRST * 2.0 ** min(over - 1, 32))
+
+
+def _network(address: str) -> str:
+    """An IPv6 host has a whole /64 to come from."""
+    if ":" not in address:
+        return address
+    try:
+        packed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(packed.ipv4_mapped or ipaddress.IPv6Network((packed, 64), strict=False))

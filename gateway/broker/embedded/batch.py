@@ -1,0 +1,147 @@
+"""What one read of a socket brought, on its way through the gate, and what is due when it is stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.broker.embedded.durable import Retained
+from gateway.broker.embedded.exchange import Delivery
+from gateway.broker.embedded.outgoing import Outgoing
+from gateway.broker.embedded.outlet import enqueue, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.outlet import Outlet
+    from gateway.broker.embedded.packets import Disconnect
+    from gateway.broker.embedded.router import Publication, Route
+    from gateway.broker.embedded.session import Session
+    from gateway.broker.port import Message
+
+
+class Line(list["Batch"]):
+    """The batches of one sender that are not stored yet, in order; what comes later waits for them [MQTT-4.6.0-6]."""
+
+    __slots__ = ()
+
+
+class Batch:
+    """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the rest.
+
+    It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the sender, `then` the
+    steps that follow. `open` counts the messages with QoS 1 that it acknowledges, `farewell` is a DISCONNECT to be
+    followed when it is handed on.
+    """
+
+    __slots__ = (
+        "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers", "farewell",
+        "messages", "open", "ready", "then",
+    )  # fmt: skip
+
+    def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
+        self._core = core
+        self._line = line
+        self._outlet = outlet
+        self._copies: list[tuple[Outgoing, int, bool, tuple[Route, ...]]] = []
+        self._deliveries: list[tuple[Session, Delivery]] = []
+        self._retained: list[Retained] = []
+        self._finished = False
+        self.ready = False
+        self.messages: list[Message] = []
+        self.answers: list[bytes] = []
+        self.then: list[Callable[[], None]] = []
+        self.open = 0
+        self.farewell: Disconnect | None = None
+
+    def route(self, publication: Publication, message: Message) -> None:
+        """Prepare the copies of a message that has subscribers or is to be retained."""
+        sent = message.properties
+        expires = None
+        if sent is not None and sent.message_expiry is not None:
+            expires = self._core.clock() + sent.message_expiry
+        outgoing = Outgoing(publication.raw, message.payload, sent, expires)
+        routes = publication.chosen()
+        if message.qos:
+            for route in routes:
+                if route.stored:
+                    self._store(route, outgoing, message)
+        self._copies.append((outgoing, message.qos, message.retain, routes))
+        if message.retain:
+            self._retain(message, expires)
+
+    def _store(self, route: Route, outgoing: Outgoing, message: Message) -> None:
+        session = route.session
+        if not session.number:
+            return
+        delivery = Delivery(
+            outgoing, min(route.qos, message.qos), message.retain and route.retain_as_published, route.identifiers
+        )
+        record(self._core, session, delivery)
+        self._deliveries.append((session, delivery))
+
+    def _retain(self, message: Message, expires: float | None) -> None:
+        core = self._core
+        if message.payload and not core.router.may_retain(message.topic, core.limits.retained):
+            core.counters.messages_dropped += 1
+            return
+        retained = Retained(message.topic, message.payload, message.qos, message.properties, expires)
+        self._retained.append(retained)
+        store = core.store
+        core.journal.write(store.retained(retained) if message.payload else store.unretained(message.topic))
+
+    def commit(self) -> None:
+        """Hand everything to the gate; without anything to hand on, what is due is done in its turn."""
+        journal = self._core.journal.take()
+        if self.messages or journal:
+            self._core.gate.receive(self.messages, self, journal)
+        else:
+            self()
+        if not self._finished:
+            self._line.append(self)
+
+    def __call__(self) -> None:
+        """The batch is stored."""
+        line = self._line
+        if line and line[0] is not self:
+            self.ready = True
+            return
+        self.finish()
+        if line:
+            del line[0]
+            while line and line[0].ready:
+                line.pop(0).finish()
+
+    def finish(self) -> None:
+        """Do what is due; the line calls this when its turn comes."""
+        self._finished = True
+        core = self._core
+        if self._copies or self._deliveries:
+            self._deliver()
+        for retained in self._retained:
+            core.router.retain(retained)
+        if self.answers and self._outlet is not None:
+            self._outlet.put(b"".join(self.answers))
+            self._outlet.unanswered -= self.open
+        for step in self.then:
+            step()
+        core.flush()
+
+    def _deliver(self) -> None:
+        now = self._core.clock()
+        for outgoing, sent_qos, retain, routes in self._copies:
+            for route in routes:
+                qos = min(sent_qos, route.qos)
+                outlet = route.session.outlet
+                if outlet is None or (qos and route.stored):
+                    continue
+                retained = retain and route.retain_as_published
+                if qos:
+                    outlet.offer(Delivery(outgoing, qos, retained, route.identifiers))
+                else:
+                    outlet.show(outgoing, retained, route.identifiers, now)
+        for session, delivery in self._deliveries:
+            if session.outlet is not None:
+                session.outlet.offer(delivery)
+            elif session.number:
+                enqueue(self._core, session, delivery)

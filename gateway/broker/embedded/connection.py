@@ -1,0 +1,385 @@
+"""One network connection of a client, from its first byte to its last.
+
+`data_received` handles all complete packets of a read in one loop and hands one batch to the gate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING, Final, cast
+
+from gateway.broker.embedded.batch import Batch, Line
+from gateway.broker.embedded.decode import UNKNOWN_VERSION, decode
+from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.handshake import (
+    Admission,
+    Refused,
+    admit,
+    certificate_name,
+    complaint,
+    peer_address,
+    refusal,
+    welcome,
+)
+from gateway.broker.embedded.inlet import Inlet, lacking
+from gateway.broker.embedded.outlet import Outlet, Transport
+from gateway.broker.embedded.packets import Connect, Disconnect
+from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
+from gateway.broker.embedded.subscribing import drop
+from gateway.broker.embedded.tree import matches
+from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wills import leave_will
+from gateway.errors import GatewayError, ProtocolError
+
+if TYPE_CHECKING:
+    from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.packets import Will
+    from gateway.broker.embedded.session import Session
+    from gateway.broker.port import Departure, Done, Identity, Message
+
+_GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
+
+
+class Stage(enum.IntEnum):
+    """How far a connection has come."""
+
+    NEW = 0  # CONNECT is awaited
+    ANSWERING = 1  # CONNECT was read; its answer waits for a commit, or is held back
+    OPEN = 2
+    OVER = 3
+
+
+class Connection(asyncio.Protocol):
+    """A connection as the transport and the gate see it. `due` belongs to the wheel, `line` to its batches."""
+
+    __slots__ = (
+        "_chunks", "_core", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still", "_throttled",
+        "_transport", "_will", "address", "due", "line", "outlet", "session", "version",
+    )  # fmt: skip
+
+    _transport: Transport
+    _inlet: Inlet
+    session: Session
+    outlet: Outlet
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._stage = Stage.NEW
+        self._still = False  # the transport does not read
+        self._throttled = False
+        self._chunks: list[bytes] | None = None  # what has come of an incomplete packet, or waits to be handled
+        self._missing = 0  # bytes until it is worth another look
+        self._heard = core.wheel.now
+        self._keep_alive = 0  # in ticks, with the half on top
+        self._will: Will | None = None
+        self.address = ""
+        self.due = -1
+        self.line = Line()
+        self.version = UNKNOWN_VERSION
+
+    @property
+    def identity(self) -> Identity:
+        return self.session.identity
+
+    @property
+    def client_id(self) -> str:
+        return self.session.client_id
+
+    @property
+    def open(self) -> bool:
+        return self._stage is Stage.OPEN
+
+    # The transport's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("Transport", transport)
+        core = self._core
+        if len(core.strangers) >= core.limits.strangers:
+            self._stage = Stage.OVER
+            core.counters.connections_refused += 1
+            self._transport.abort()
+            return
+        core.strangers.add(self)
+        core.wheel.watch(self, core.wheel.now + core.limits.connect_seconds * TICKS)
+
+    def data_received(self, data: bytes) -> None:
+        core = self._core
+        self._heard = core.wheel.now
+        core.counters.bytes_received += len(data)
+        if self._chunks is not None:
+            self._chunks.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = b"".join(self._chunks)
+            self._chunks = None
+        self._read(data)
+        core.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._core.wheel.unwatch(self)
+        self._end("lost")
+
+    def pause_writing(self) -> None:
+        if self._stage is Stage.OPEN:
+            self.outlet.block()
+
+    def resume_writing(self) -> None:
+        if self._stage is Stage.OPEN:
+            self.outlet.unblock()
+
+    # Reading.
+
+    def _read(self, data: bytes) -> None:
+        """Handle the packets in `data` and keep what is left over."""
+        position, end = 0, len(data)
+        self._missing = 0
+        try:
+            while position < end and self._reads():
+                before = position
+                position = self._greet(data, position) if self._stage is Stage.NEW else self._packets(data, position)
+                if position == before:
+                    break
+        except GatewayError as error:  # a ProtocolError of the codec, or InvalidTopic
+            self._core.counters.protocol_errors += 1
+            self.close(error)
+        if self._stage is Stage.OVER or position >= end:
+            return
+        self._chunks = [data[position:] if position else data]
+
+    def _reads(self) -> bool:
+        """Tell whether packets are handled now; if not, leave the rest to the socket until `proceed`."""
+        if self._stage is Stage.OVER:
+            return False
+        if self._core.paused:
+            self._core.stalled.add(self)
+        elif self._stage is not Stage.ANSWERING and not self._throttled:
+            return True
+        if not self._still:
+            self._still = True
+            self._transport.pause_reading()
+        return False
+
+    def proceed(self) -> None:
+        """Go on reading, if nothing else forbids it."""
+        if not self._reads():
+            return
+        chunks, self._chunks = self._chunks, None
+        if chunks:
+            self._read(b"".join(chunks))
+            self._core.flush()
+        if self._still and self._reads():
+            self._still = False
+            self._transport.resume_reading()
+
+    def throttle(self, seconds: float) -> None:
+        """Read no more for a while: the client sends faster than it may."""
+        self._throttled = True
+        self._reads()
+        asyncio.get_running_loop().call_later(seconds, self._unthrottle)
+
+    def _unthrottle(self) -> None:
+        self._throttled = False
+        self.proceed()
+
+    def _packets(self, data: bytes, start: int) -> int:
+        """Handle packets up to the next that must be committed before others; return the position after them."""
+        batch = Batch(self._core, self.line, self.outlet)
+        try:
+            position = self._inlet.parse(data, start, batch)
+        finally:
+            # What came before a broken packet is accepted.
+            if batch.messages or batch.answers or batch.then or self._core.journal:
+                self._commit(batch)
+        self._missing = self._inlet.missing
+        if batch.farewell is not None:
+            self._goodbye(batch.farewell)
+        return position
+
+    def _commit(self, batch: Batch) -> None:
+        count = len(batch.messages)
+        self._core.counters.messages_received += count
+        self.outlet.unanswered += batch.open
+        batch.commit()
+        if count and self._core.limits.messages_per_second:
+            wait = self._core.rates.spend(self.identity.key, count)
+            if wait > 0:
+                self.throttle(wait)
+
+    # Coming in.
+
+    def _greet(self, data: bytes, start: int) -> int:
+        """Answer the CONNECT."""
+        core = self._core
+        largest = min(core.limits.packet_size, core.limits.connect_size)
+        try:
+            found = decode(data, start, UNKNOWN_VERSION, largest)
+        except ProtocolError as error:
+            self._turn_away(complaint(error, data, start))
+            return len(data)
+        if found is None:
+            self._missing = lacking(data, start, largest)
+            return start
+        packet = cast("Connect", found[0])
+        self.version = packet.protocol_level
+        self._stage = Stage.ANSWERING
+        self.address = peer_address(self._transport)
+        try:
+            admission = admit(core, packet, self.address, certificate_name(self._transport))
+        except Refused as refused:
+            self._hold_back(refusal(refused.reason_code, self.version), refused.delay)
+        else:
+            self._let_in(admission)
+        return found[1]
+
+    def _hold_back(self, answer: bytes, delay: float) -> None:
+        if delay > 0:
+            asyncio.get_running_loop().call_later(delay, self._turn_away, answer)
+        else:
+            self._turn_away(answer)
+
+    def _turn_away(self, answer: bytes) -> None:
+        if self._stage is not Stage.OVER:
+            self._core.counters.connections_refused += 1
+            if answer:
+                self._transport.write(answer)
+            self._end("cut_off")
+
+    def _let_in(self, admission: Admission) -> None:
+        """Give the client its session; what changes is stored before the client is told."""
+        core = self._core
+        before = core.sessions.find(admission.identity, admission.client_id)
+        if before is not None and before.connection is not None:
+            before.connection.take_over()
+        self.session, present = core.sessions.open(
+            admission.identity, admission.client_id, admission.expiry, clean=admission.clean_start
+        )
+        self.session.connection = self
+        core.connections.add(self)
+        batch = Batch(core, self.line, None)
+        batch.then.append(lambda: self._welcome(admission, present))
+        batch.commit()
+
+    def _welcome(self, admission: Admission, present: bool) -> None:
+        if self._stage is not Stage.ANSWERING:  # it was lost while the session was stored
+            return
+        core, session = self._core, self.session
+        self._stage = Stage.OPEN
+        self._will = admission.will
+        core.strangers.discard(self)
+        core.counters.connects += 1
+        self.outlet = session.outlet = Outlet(
+            core, session, self._transport, five=self.version == 5, largest=admission.largest,
+            window=admission.window, aliases=admission.aliases,
+        )  # fmt: skip
+        self._inlet = Inlet(core, self, session, self.outlet)
+        # [MQTT-3.1.2-22] one and a half times; never earlier, so a tick more
+        self._keep_alive = admission.keep_alive * TICKS * 3 // 2 + 2 if admission.keep_alive else 0
+        core.wheel.unwatch(self)
+        if self._keep_alive:
+            core.wheel.watch(self, core.wheel.now + self._keep_alive)
+        self.outlet.put(welcome(admission, self.version, present=present))  # [MQTT-3.2.0-1]
+        self.outlet.repeat()
+        core.gate.connected(self)
+        for held in list((session.subscriptions or {}).values()):
+            if self.open:
+                core.gate.subscribed(self, held.topic_filter)
+        core.flush()
+        self.proceed()
+
+    # Going.
+
+    def look(self, now: int) -> int | None:
+        """The wheel's turn: end what has been silent for too long."""
+        if self._stage is Stage.OVER:
+            self._transport.abort()
+        elif self._stage is not Stage.OPEN:
+            self._turn_away(b"")
+        elif now >= self._heard + self._keep_alive:
+            self._end("keep_alive", ReasonCode.KEEP_ALIVE_TIMEOUT)
+        else:
+            return self._heard + self._keep_alive
+        return None
+
+    def _goodbye(self, packet: Disconnect) -> None:
+        """DISCONNECT: without a will, unless the client asks for it (3.14.2.1), and perhaps another session expiry."""
+        session, expiry = self.session, packet.properties.session_expiry_interval
+        if expiry is not None:
+            if expiry and not session.expiry:  # 3.14.2.2.2
+                raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
+            self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
+        if packet.reason_code != ReasonCode.DISCONNECT_WITH_WILL:
+            self._will = None  # [MQTT-3.14.4-3]
+        self._end("goodbye")
+
+    def take_over(self) -> None:
+        """The same client has connected again [MQTT-3.1.4-3]."""
+        self._end("taken_over", ReasonCode.SESSION_TAKEN_OVER)
+
+    def stop(self) -> None:
+        """The broker stops."""
+        self._end("stopped", ReasonCode.SERVER_SHUTTING_DOWN)
+
+    def close(self, error: GatewayError) -> None:
+        code = error.reason_code if error.reason_code in SERVER_DISCONNECT_CODES else ReasonCode.UNSPECIFIED_ERROR
+        self._end("cut_off", code)
+
+    def _end(self, departure: Departure, code: int | None = None) -> None:
+        """End the connection; the first reason counts."""
+        stage, self._stage = self._stage, Stage.OVER
+        if stage is Stage.OVER:
+            return
+        core = self._core
+        core.strangers.discard(self)
+        core.stalled.discard(self)
+        core.connections.discard(self)
+        self._chunks = None
+        if stage is Stage.OPEN:
+            self._leave(departure, code)
+        elif stage is Stage.ANSWERING and (session := getattr(self, "session", None)) is not None:
+            session.connection = None
+            core.sessions.leave(session)
+        self._transport.close()
+        if departure != "lost":
+            core.wheel.watch(self, core.wheel.now + _GRACE)
+
+    def _leave(self, departure: Departure, code: int | None) -> None:
+        core, session = self._core, self.session
+        if code is not None and self.version == 5:
+            self.outlet.put(encode(Disconnect(code), 5))
+        self.outlet.flush()
+        self.outlet.end()
+        session.outlet = session.connection = None
+        if session.exchange is not None:
+            session.exchange.part()
+        if self._will is not None:
+            leave_will(core, self, self._will)
+        core.gate.disconnected(self, departure)
+        core.sessions.leave(session)
+
+    # The gate's side.
+
+    def send(self, message: Message, delivered: Done) -> bool:
+        """Send to this client alone; see the port.
+
+        Where the client's subscription grants QoS 0 there is no PUBACK to wait for: `delivered` runs soon, once the
+        message is on its way.
+        """
+        granted = [
+            held.qos
+            for held in (self.session.subscriptions or {}).values()
+            if held.group is None and matches(held.topic_filter, message.topic)
+        ]
+        if not self.open or not granted:
+            return False
+        sent = self.outlet.address(message, min(message.qos, max(granted), 1), delivered)
+        self._core.flush()
+        return sent
+
+    def forget(self) -> None:
+        """Drop what is cached of the gate's answers, and the subscriptions that are refused now."""
+        self._inlet.forget()
+        for held in list((self.session.subscriptions or {}).values()):
+            if not self._core.gate.subscribing(self.identity, held.topic_filter):
+                drop(self._core, self.session, held.text)

@@ -1,0 +1,161 @@
+"""The QoS 1 and 2 half of a session as a machine without I/O: what waits, is in flight, has been received (4.3).
+
+A message for a session is a `Delivery` with a position, the next whole number of that session. Its packet id follows
+from the position, so what is in flight keeps its packet id across a restart of the gateway although only the position
+is stored, and no packet has to wait for a second commit.
+
+Exactly once, outbound: a PUBREC is stored before its PUBREL is sent, so that after a crash the PUBREL is
+repeated and never the PUBLISH.
+
+Exactly once, inbound: a message is handed on at its PUBLISH and its packet id is stored in the same transaction
+(method B of figure 4.3), so a PUBLISH repeated after a crash finds its id and is not handed on again. The id is
+dropped at PUBREL; PUBCOMP waits for that commit, as the client may use the id for another message from then on.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.broker.embedded.outgoing import Outgoing
+
+PACKET_IDS: Final = 0xFFFF
+
+
+class Step(enum.IntEnum):
+    """How far a delivery has come."""
+
+    WAITING = 0
+    SENT = 1
+    RELEASED = 2  # QoS 2: PUBREC has come, PUBREL is out
+
+
+class Delivery(msgspec.Struct):
+    """A message for one session with QoS 1 or 2.
+
+    `stored`: it is in the journal under its position. `passing`: it belongs to the connection and ends with it.
+    `dup`: it may have been sent before. `delivered` runs when it is acknowledged.
+    """
+
+    outgoing: Outgoing
+    qos: int
+    retain: bool = False
+    identifiers: tuple[int, ...] = ()
+    position: int = 0
+    stored: bool = False
+    step: Step = Step.WAITING
+    passing: bool = False
+    dup: bool = False
+    delivered: Callable[[], None] | None = None
+
+    @property
+    def packet_id(self) -> int:
+        return (self.position - 1) % PACKET_IDS + 1
+
+
+class Exchange:
+    """The two-way state of a session with QoS 1 and 2; most sessions never need one.
+
+    `window`: how many deliveries may be in flight, the client's receive maximum at most. `bound`: how many may wait.
+    """
+
+    __slots__ = ("bound", "flight", "position", "queue", "received", "window")
+
+    def __init__(self, bound: int, window: int) -> None:
+        self.bound = bound
+        self.window = window
+        self.position = 0
+        self.queue: deque[Delivery] = deque()
+        self.flight: dict[int, Delivery] = {}
+        self.received: set[int] = set()
+
+    def place(self, delivery: Delivery) -> None:
+        """Give a delivery its place in the order of this session."""
+        self.position += 1
+        delivery.position = self.position
+
+    def offer(self, delivery: Delivery) -> Delivery | None:
+        """Add a delivery to those that wait; return the one that had to go because the queue is full, the oldest."""
+        if not delivery.position:
+            self.place(delivery)
+        self.queue.append(delivery)
+        return self.queue.popleft() if len(self.queue) > self.bound else None
+
+    def advance(self) -> Delivery | None:
+        """Return the next delivery to send, now in flight, or None while there is nothing or the window is full."""
+        if not self.queue or len(self.flight) >= self.window:
+            return None
+        packet_id = self.queue[0].packet_id
+        if packet_id in self.flight:  # 65,535 messages later, the first with this id is still not acknowledged
+            return None
+        delivery = self.flight[packet_id] = self.queue.popleft()
+        delivery.step = Step.SENT
+        return delivery
+
+    def acknowledged(self, packet_id: int) -> Delivery | None:
+        """PUBACK (QoS 1): return the delivery that this ends, None where there is none with this id."""
+        delivery = self.flight.get(packet_id)
+        if delivery is None or delivery.qos != 1:
+            return None
+        return self.flight.pop(packet_id)
+
+    def released(self, packet_id: int) -> Delivery | None:
+        """PUBREC (QoS 2): return the delivery whose PUBREL is to be sent [MQTT-4.3.3-3]."""
+        delivery = self.flight.get(packet_id)
+        if delivery is None or delivery.qos != 2:
+            return None
+        delivery.step = Step.RELEASED
+        return delivery
+
+    def refused(self, packet_id: int) -> Delivery | None:
+        """PUBREC with an error: return the delivery that this ends (4.3.3)."""
+        delivery = self.flight.get(packet_id)
+        if delivery is None or delivery.qos != 2 or delivery.step is Step.RELEASED:
+            return None
+        return self.flight.pop(packet_id)
+
+    def completed(self, packet_id: int) -> Delivery | None:
+        """PUBCOMP (QoS 2): return the delivery that this ends [MQTT-4.3.3-5]."""
+        delivery = self.flight.get(packet_id)
+        if delivery is None or delivery.step is not Step.RELEASED:
+            return None
+        return self.flight.pop(packet_id)
+
+    def part(self) -> None:
+        """The connection has ended: what belongs to it alone is dropped."""
+        self.flight = {number: delivery for number, delivery in self.flight.items() if not delivery.passing}
+        if any(delivery.passing for delivery in self.queue):
+            self.queue = deque(delivery for delivery in self.queue if not delivery.passing)
+
+    def resume(self) -> list[Delivery]:
+        """A client is back: return what is released already, in order, to repeat its PUBREL [MQTT-4.4.0-1].
+
+        The rest of what was in flight waits at the front again, so that the client's new receive maximum holds for
+        it; its packet ids stay, and the order [MQTT-4.6.0-1].
+        """
+        released = [delivery for delivery in self.flight.values() if delivery.step is Step.RELEASED]
+        again = sorted((d for d in self.flight.values() if d.step is Step.SENT), key=_position, reverse=True)
+        for delivery in again:
+            delivery.dup = True
+            self.queue.appendleft(delivery)
+        self.flight = {delivery.packet_id: delivery for delivery in released}
+        return sorted(released, key=_position)
+
+    def restore(self, delivery: Delivery) -> None:
+        """Take in a stored delivery at the start, in the order of positions."""
+        self.position = max(self.position, delivery.position)
+        if delivery.step is Step.RELEASED:
+            self.flight[delivery.packet_id] = delivery
+        else:
+            delivery.dup = delivery.step is Step.SENT
+            self.queue.append(delivery)
+
+
+def _position(delivery: Delivery) -> int:
+    return delivery.position

@@ -1,0 +1,193 @@
+"""Who gets a message: subscriptions, permissions and retained messages behind one cached answer a topic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.broker.embedded import bodies
+from gateway.broker.embedded.tree import MAX_LEVELS, FilterTree, TopicTree
+
+if TYPE_CHECKING:
+    from gateway.broker.embedded.durable import Retained
+    from gateway.broker.embedded.session import Held, Session
+    from gateway.broker.port import Gate, Identity, Target
+
+_LONGEST_KEPT: Final = 512  # bytes of a topic; longer ones are not worth the memory
+
+
+class Route(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """One copy of a message: to a session, with the greatest QoS of its subscriptions that match.
+
+    [MQTT-3.3.4-2] [MQTT-3.3.4-3]: one copy carries the identifiers of all of them.
+    """
+
+    session: Session
+    qos: int
+    retain_as_published: bool
+    identifiers: tuple[int, ...]
+    stored: bool  # QoS 1 and 2 go into the journal
+
+
+class Share:
+    """A shared subscription: how many sessions hold it, and whose turn it is."""
+
+    __slots__ = ("members", "turn")
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.turn = 0
+
+
+class Group:
+    """The members of a shared subscription that may get a topic; each message goes to one of them [MQTT-4.8.2-4]."""
+
+    __slots__ = ("_members", "_share")
+
+    def __init__(self, share: Share, members: list[Route]) -> None:
+        self._share = share
+        self._members = members
+
+    def pick(self) -> Route:
+        """Return the next member that is connected, or else the next whose session waits for it."""
+        count = len(self._members)
+        self._share.turn += 1
+        turns = [self._members[(self._share.turn + step) % count] for step in range(count)]
+        return next((route for route in turns if route.session.outlet is not None), turns[0])
+
+
+class Publication:
+    """What becomes of one sender's messages on one topic. `target` None: the sender may not publish there.
+
+    `routes` and `groups` hold as of `generation`; `silent`: there are none.
+    """
+
+    __slots__ = ("generation", "groups", "raw", "retain", "routes", "silent", "target", "topic")
+
+    def __init__(self, raw: bytes, topic: str, target: Target | None) -> None:
+        self.raw = raw
+        self.topic = topic
+        self.target = target
+        self.retain = target.retain if target else None
+        self.generation = -1
+        self.routes: tuple[Route, ...] = ()
+        self.groups: tuple[Group, ...] = ()
+        self.silent = True
+
+    def chosen(self) -> tuple[Route, ...]:
+        """Return the copies to make of one message."""
+        if not self.groups:
+            return self.routes
+        return (*self.routes, *(group.pick() for group in self.groups))
+
+
+class Router:
+    """The subscriptions and retained messages of all sessions. `generation` rises when any route may have changed."""
+
+    __slots__ = ("_gate", "_retained", "_shares", "_tree", "generation")
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._tree: FilterTree[tuple[Session, str | None], tuple[Session, Held]] = FilterTree()
+        self._shares: dict[tuple[str, str], Share] = {}
+        self._retained: TopicTree[Retained] = TopicTree()
+        self.generation = 0
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self._tree)
+
+    @property
+    def retained(self) -> int:
+        return len(self._retained)
+
+    def subscribe(self, session: Session, held: Held) -> None:
+        """Add a subscription, in place of one with the same filter and group."""
+        new = self._tree.add(held.topic_filter, (session, held.group), (session, held))
+        self.generation += 1
+        if new and held.group is not None:
+            self._shares.setdefault((held.group, held.topic_filter), Share()).members += 1
+
+    def unsubscribe(self, session: Session, held: Held) -> None:
+        """Take a subscription out."""
+        gone = self._tree.remove(held.topic_filter, (session, held.group))
+        self.generation += 1
+        if gone and held.group is not None:
+            share = self._shares[held.group, held.topic_filter]
+            share.members -= 1
+            if not share.members:
+                del self._shares[held.group, held.topic_filter]
+
+    def publication(self, identity: Identity | None, raw: bytes, target: Target | None = None) -> Publication:
+        """Return what becomes of a sender's messages on a topic; raises `ProtocolError` where it is no topic name.
+
+        `identity` None is the gateway itself, which may publish anywhere; `target` is then what it says.
+        """
+        topic = bodies.read_topic_name(raw, 4)
+        if identity is not None and topic.count("/") < MAX_LEVELS:
+            target = self._gate.publishing(identity, topic)
+        return Publication(raw, topic, target)
+
+    def cacheable(self, publication: Publication) -> bool:
+        """Tell whether a publication is worth keeping."""
+        return len(publication.raw) <= _LONGEST_KEPT
+
+    def refresh(self, publication: Publication, sender: Session | None) -> None:
+        """Find the routes of a publication again."""
+        publication.generation = self.generation
+        plain: dict[Session, list[Held]] = {}
+        shared: dict[tuple[str, str], list[Route]] = {}
+        for session, held in self._tree.match(publication.topic):
+            if held.no_local and session is sender:  # [MQTT-3.8.3-3]
+                continue
+            if not self._may_see(session, held, publication.topic):
+                continue
+            if held.group is None:
+                plain.setdefault(session, []).append(held)
+            else:
+                shared.setdefault((held.group, held.topic_filter), []).append(_route(session, [held]))
+        publication.routes = tuple(_route(session, helds) for session, helds in plain.items())
+        publication.groups = tuple(Group(self._shares[key], members) for key, members in shared.items())
+        publication.silent = not publication.routes and not publication.groups
+
+    def _may_see(self, session: Session, held: Held, topic: str) -> bool:
+        wild = "+" in held.topic_filter or "#" in held.topic_filter
+        return not wild or self._gate.receiving(session.identity, topic)
+
+    def retain(self, message: Retained) -> None:
+        """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""
+        if message.payload:
+            self._retained.set(message.topic, message)
+        else:
+            self.unretain(message.topic)
+
+    def unretain(self, topic: str) -> None:
+        """Keep no retained message of a topic."""
+        self._retained.remove(topic)
+
+    def may_retain(self, topic: str, bound: int) -> bool:
+        """Tell whether a topic's message can be retained within the bound on their number."""
+        if topic.count("/") >= MAX_LEVELS:
+            return False
+        return len(self._retained) < bound or self._retained.get(topic) is not None
+
+    def retained_on(self, topic: str) -> Retained | None:
+        """Return the retained message of a topic."""
+        return self._retained.get(topic)
+
+    def retained_for(self, session: Session, held: Held) -> list[Retained]:
+        """Return the retained messages that a new subscription may get."""
+        found = self._retained.match(held.topic_filter)
+        return [message for message in found if self._may_see(session, held, message.topic)]
+
+
+def _route(session: Session, helds: list[Held]) -> Route:
+    qos = max(held.qos for held in helds)
+    return Route(
+        session,
+        qos,
+        any(held.retain_as_published for held in helds),
+        tuple(held.identifier for held in helds if held.identifier),
+        bool(session.number and qos),
+    )

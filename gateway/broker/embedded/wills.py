@@ -1,0 +1,80 @@
+"""Wills: what is published when a client does not say goodbye (3.1.2.5, 3.1.3.2.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.broker.embedded.batch import Batch
+from gateway.broker.embedded.outgoing import travelling
+from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.port import Message
+
+if TYPE_CHECKING:
+    from gateway.broker.embedded.connection import Connection
+    from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.packets import Will
+    from gateway.broker.embedded.session import Session
+
+
+class PendingWill:
+    """A will whose connection has ended. Its session keeps it until its delay has passed or the client is back."""
+
+    __slots__ = ("_connection", "_core", "_session", "_will", "due")
+
+    def __init__(self, core: Core, connection: Connection, session: Session, will: Will) -> None:
+        self._core = core
+        self._connection = connection
+        self._session = session
+        self._will = will
+        self.due = -1
+
+    def wait(self, ticks: int) -> None:
+        """Publish it after a delay."""
+        self._session.will = self
+        self._core.wheel.watch(self, self._core.wheel.now + ticks)
+
+    def look(self, now: int) -> int | None:
+        """The delay has passed; the wheel calls this."""
+        self.publish()
+        return None
+
+    def cancel(self) -> None:
+        """The client is back in time [MQTT-3.1.3-9]."""
+        self._core.wheel.unwatch(self)
+        self._session.will = None
+
+    def publish(self) -> None:
+        """Publish it as the client's message, if the client still may [MQTT-3.1.2-8] [MQTT-3.1.2-17]."""
+        self.cancel()
+        core, connection, will = self._core, self._connection, self._will
+        publication = core.router.publication(connection.identity, will.topic.encode())
+        if publication.target is None:
+            core.counters.messages_refused += 1
+            return
+        core.router.refresh(publication, self._session)
+        retain = will.retain if publication.retain is None else publication.retain
+        message = Message(
+            publication.topic,
+            will.payload,
+            will.qos,
+            retain,
+            publication.target,
+            travelling(will.properties),
+            connection,
+        )
+        batch = Batch(core, connection.line, None)
+        batch.messages.append(message)
+        if retain or not publication.silent:
+            batch.route(publication, message)
+        batch.commit()
+
+
+def leave_will(core: Core, connection: Connection, will: Will) -> None:
+    """Publish the will of a connection that has ended, now or after its delay (3.1.3.2.2)."""
+    session = connection.session
+    pending = PendingWill(core, connection, session, will)
+    delay = min(will.properties.will_delay_interval or 0, session.expiry)
+    if delay:
+        pending.wait(delay * TICKS)
+    else:
+        pending.publish()
