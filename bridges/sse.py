@@ -51,7 +51,7 @@ PLAIN = Wire(form=event, join=b"".join, gap=_gap_event)  # HTTP/1.0 knows no chu
 class Entrance(Protocol):
     """What access offers a stream."""
 
-    async def request(self, request: web.Request) -> Any | None:
+    def request(self, request: web.Request) -> Any | None:
         """Return the principal that the request's header or cookie names; None where it has neither."""
 
     def view(self, principal: Any) -> View: ...
@@ -72,7 +72,7 @@ class Streams:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one listener until it goes."""
-        principal = await self._entrance.request(request)
+        principal = self._entrance.request(request)
         if principal is None:
             raise Unauthenticated
         response = web.StreamResponse(headers=HEADERS)
@@ -143,7 +143,7 @@ class _Outlet:
 
     def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
-        self._transport: asyncio.Transport = request.transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = request.transport
         self._writer = request.writer
 
     @property

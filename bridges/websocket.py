@@ -97,12 +97,13 @@ class Ping(msgspec.Struct, tag_field="type", tag="ping"):
 
 
 Request = Auth | Subscribe | Unsubscribe | Command | Ping
+_decode = msgspec.json.Decoder(Request).decode
 
 
 class Entrance(Protocol):
     """What access offers a WebSocket."""
 
-    async def request(self, request: web.Request) -> Any | None:
+    def request(self, request: web.Request) -> Any | None:
         """Return the principal that the request's header or cookie names; None where it has neither."""
 
     def token(self, token: str, address: str) -> Any:
@@ -143,7 +144,7 @@ class WebSockets:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
-        principal = await self.entrance.request(request)
+        principal = self.entrance.request(request)
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=self._max_size, compress=False)
         await socket.prepare(request)
         conversation = _Conversation(self, request, socket, principal)
@@ -170,7 +171,7 @@ class _Outlet:
 
     def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
-        self._transport: asyncio.Transport = request.transport  # type: ignore[assignment]
+        self._transport: asyncio.Transport = request.transport
         self._writer = request.writer
 
     def write(self, data: bytes) -> None:
@@ -317,11 +318,12 @@ class _Conversation:
 
 def _read(text: str) -> Request:
     try:
-        return msgspec.json.decode(text, type=Request)
+        request: Request = _decode(text)
     except msgspec.ValidationError as error:
         raise Invalid(str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(f"not JSON: {error}") from None
+    return request
 
 
 def _id_of(text: str) -> Any:

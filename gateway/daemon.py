@@ -1,5 +1,342 @@
-"""The composition root: the only module that knows every part."""
+"""The composition root: the only module that knows every part.
+
+A `Gateway` builds its parts from below upwards and ends them the other way round, so that what was accepted is
+stored, shown and acknowledged.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import sys
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, cast
+
+from aiohttp import web
+
+from bridges.mqtt import MqttGate, Route, Routes
+from bridges.mqtt.cluster import ClusterGate, ClusterLink
+from bridges.mqtt.link import MqttLink
+from bridges.mqtt.translation import Translation
+from gateway import engines
+from gateway.access.journal import Journal
+from gateway.access.passwords import Passwords
+from gateway.access.policy import Policy
+from gateway.access.registry import Registry
+from gateway.access.sign_in import SignIn
+from gateway.access.throttle import Throttle
+from gateway.actions import Actions
+from gateway.catalog import Catalog
+from gateway.clock import now_ms
+from gateway.commands import Commands
+from gateway.errors import Forbidden, Invalid
+from gateway.handlers import Handlers
+from gateway.hub import Hub
+from gateway.intake import Intake
+from gateway.presence import Presence
+from gateway.rules import Rules, compiled
+from gateway.running import Whereabouts, alone
+from gateway.site import Site
+from gateway.store import history
+from gateway.store.database import Database
+from gateway.store.upkeep import Upkeep
+from gateway.tls import ServerTls
+from gateway.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+
+    from config import Config
+    from config.model import HttpTls, MqttTls
+    from gateway.access.principal import Principal
+    from gateway.broker.port import Statement
+    from gateway.commands import Command
+    from gateway.frames import Entry
+    from gateway.links import Link
+    from gateway.store.history import Page
+    from gateway.store.registry import Change
+
+log = logging.getLogger(__name__)
+
+SWITCH_INTERVAL = 0.0005  # s; a database thread that wants the interpreter back waits no longer
+SHUTDOWN = 5.0  # s for open requests to end
+
+
+class Gateway:
+    """One running gateway: `async with Gateway(config) as gateway: await gateway.wait()`."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = AsyncExitStack()
+        self._failed: asyncio.Future[None] | None = None
+        self._settling = False
+
+    async def __aenter__(self) -> Gateway:
+        """Build and start every part; raises `GatewayError` or `OSError` where it cannot."""
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._failed = asyncio.get_running_loop().create_future()
+        try:
+            lock = self._stack.enter_context(alone(self._config.store.path))
+            await self._open_store()
+            await self._build_access()
+            await self._build_core()
+            await self._build_broker()
+            await self._build_reactions()
+            self._stack.push_async_callback(self.broker.stop)
+            await self.broker.start()
+            await self._serve_http()
+            lock.tell(Whereabouts(self.url, self.ports))
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def wait(self) -> None:
+        """Return never; raises what a part has failed with that the gateway cannot do without."""
+        assert self._failed is not None
+        await asyncio.shield(self._failed)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The bound ports: `http`, `mqtt`, `mqtts`."""
+        return {"http": self._http_port, **self.broker.ports}
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        http = self._config.http
+        host = "localhost" if http.host in {"0.0.0.0", "::", ""} else http.host  # noqa: S104 - compared, not bound
+        return f"{'https' if http.tls else 'http'}://{host}:{self._http_port}"
+
+    def reload(self) -> None:
+        """Take up what SIGHUP asks for: renewed certificates and changed handlers."""
+        for tls in (self.mqtt_tls, self.http_tls):
+            try:
+                if tls is not None:
+                    tls.reload()
+            except Invalid as error:
+                log.error("the certificate stays as it was: %s", error)
+        self._reloading = asyncio.create_task(self._reload_handlers(), name="reload")
+
+    async def _reload_handlers(self) -> None:
+        try:
+            await self.handlers.reload(self._config.handlers.modules)
+        except Invalid as error:
+            log.error("the handlers stay as they were: %s", error)
+
+    # Store
+
+    async def _open_store(self) -> None:
+        store, kept = self._config.store, self._config.history
+        self.database = await Database.open(store.path, durability=store.durability)
+        self._stack.push_async_callback(self.database.close)
+        self.upkeep = Upkeep(self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms)
+        self.run_beside(self.upkeep.run(), "upkeep")
+
+    async def _commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
+        await self.database.write(lambda db: history.append(db, seq, entries, statements))
+
+    async def _read(self, cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Page:
+        return await self.database.read(lambda db: history.after(db, cursor, upto, series, limit))
+
+    # Access
+
+    async def _build_access(self) -> None:
+        access = self._config.access
+        self.routes = Routes([_route(route) for route in self._config.routes])
+        self.registry = Registry(self.database, clock=now_ms)
+        await self.registry.load()
+        self.policy = Policy(self.registry, route=self.routes.device_of, device_to_device=access.device_to_device)
+        self.journal = Journal(self.database, clock=now_ms)
+        self._stack.push_async_callback(self.journal.flush)
+        self.passwords = Passwords()
+        self._stack.callback(self.passwords.close)
+        throttle = Throttle(clock=time.monotonic)
+        self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
+        self.run_beside(self.registry.run(), "registry")
+        self.run_beside(self.journal.run(), "journal")
+
+    # Core
+
+    async def _build_core(self) -> None:
+        opened = await self.database.read(history.opened)
+        self.catalog = Catalog(opened)
+        self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
+        self.intake = Intake(
+            seq=opened.seq,
+            commit=self._commit,
+            publish=self.hub.publish,
+            unsaved=self.catalog.take_unsaved,
+            slow=self._slow,
+        )
+        running = self._watched(self.intake.run(), "intake")
+        self._stack.push_async_callback(self._drain, running)
+        self.presence = Presence(
+            intake=self.intake, catalog=self.catalog, clock=now_ms, http_timeout=self._config.presence.http_timeout
+        )
+        self.presence.start()
+        self.commands = Commands(
+            intake=self.intake,
+            database=self.database,
+            catalog=self.catalog,
+            links=self._links,
+            exists=self.registry.devices.__contains__,
+            clock=now_ms,
+            answer=self._answer,
+            keep=round(self._config.history.keep * 1000),
+        )
+        await self.commands.start()
+        self.run_beside(self.presence.run(), "presence")
+        self.run_beside(self.commands.run(), "commands")
+        self.registry.on_change(self._changed)
+
+    def _links(self, device: str) -> Sequence[Link]:
+        """Return a device's links; behind an external broker any device may be listening."""
+        links = self.presence.links(device)
+        return links or ([ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ())
+
+    def _slow(self, full: bool) -> None:
+        if full:
+            self.broker.pause()
+        else:
+            self.broker.resume()
+
+    async def _drain(self, running: asyncio.Task[None]) -> None:
+        self.intake.close()
+        await asyncio.wait([running], timeout=SHUTDOWN)
+        running.cancel()
+
+    def _answer(self, command: Command) -> None:
+        if command.answer_to is None:
+            return
+        for link in self.presence.links(command.answer_to.device):
+            if isinstance(link, MqttLink):
+                link.answer(command, command.answer_to)
+                return
+
+    def _changed(self, change: Change) -> None:
+        """Let what has changed in the registry take effect on what is open, once for all changes of a moment."""
+        if change.kind == "device" and change.gone:
+            self.intake.submit((), None, (self.catalog.hide(change.key),))
+            self.presence.forget(change.key, Forbidden("this device was removed"))
+            self.rules.forget(change.key)
+        if change.kind == "session" and not change.gone:
+            return
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
+        self.hub.invalidate()
+        self.broker.forget()
+        for connection in list(self.broker.connections()):
+            if not self.registry.stands(cast("Principal", connection.identity)):
+                connection.close(Forbidden("your access has ended"))
+
+    # MQTT
+
+    async def _build_broker(self) -> None:
+        make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
+        gate = make_gate(
+            sign_in=self.sign_in.mqtt,
+            policy=self.policy,
+            routes=self.routes,
+            translation=Translation(catalog=self.catalog, presence=self.presence, commands=self.commands),
+            intake=self.intake,
+            presence=self.presence,
+            ready=self.commands.ready,
+            clock=now_ms,
+        )
+        self.mqtt_tls = _tls(self._config.mqtt.tls)
+        self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
+
+    # What reacts
+
+    async def _build_reactions(self) -> None:
+        self.handlers = Handlers(
+            hub=self.hub,
+            commands=self.commands,
+            presence=self.presence,
+            describe=self.registry.devices.get,
+            clock=now_ms,
+            folder=self._config.directory,
+        )
+        self._stack.push_async_callback(self.handlers.close)
+        self.handlers.load(self._config.handlers.modules)
+        self.run_beside(self.handlers.run(), "handlers")
+        webhooks = Webhooks(clock=now_ms)
+        self._stack.push_async_callback(webhooks.close)
+        actions = Actions(
+            commands=self.commands,
+            intake=self.intake,
+            catalog=self.catalog,
+            exists=self.registry.devices.__contains__,
+            hook=webhooks.hook,
+            clock=now_ms,
+        )
+        rules = [compiled(table, actions) for table in self._config.rules]
+        self.rules = Rules(rules, hub=self.hub, catalog=self.catalog, clock=now_ms)
+        self.rules.start()
+        self._stack.callback(self.rules.stop)
+        self.run_beside(self.rules.run(), "rules")
+
+    # HTTP
+
+    async def _serve_http(self) -> None:
+        config = self._config.http
+        self.http_tls = _tls(config.tls)
+        self._site = Site(self, self._config)
+        runner = web.AppRunner(self._site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        context = self.http_tls.context if self.http_tls else None
+        await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
+        self._http_port = int(runner.addresses[0][1])
+        self.run_beside(self._site.recheck(), "recheck")
+
+    # Tasks
+
+    def _watched(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        return task
+
+    def run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something for as long as the gateway runs; where it fails, the gateway does."""
+        task = self._watched(work, name)
+        self._stack.push_async_callback(_cancelled, task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        log.critical("%s failed", task.get_name(), exc_info=task.exception())
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(task.exception() or RuntimeError(task.get_name()))
+
+
+def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
+    """Return the TLS of a listener, if it has one."""
+    return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
+
+
+def _route(route: Any) -> Route:
+    return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def examine(config: Config) -> Iterator[str]:
+    """Yield what is wrong with a config that only the parts themselves can tell."""
+    for number, route in enumerate(config.routes, 1):
+        try:
+            _route(route)
+        except Invalid as error:
+            yield f"[[routes]] number {number}: {error}"

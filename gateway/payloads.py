@@ -1,12 +1,15 @@
 """Payloads to values: what a device sent, as the JSON text that goes into a frame.
 
-A payload that is valid JSON goes in as it came. JSON here is RFC 8259 with what every reader can hold: UTF-8, numbers
-within the range of a double, nesting of some hundred levels.
+A payload that is valid JSON goes in as it came. JSON here is RFC 8259 with what every reader can hold: UTF-8, fractions
+and exponents within the range of a double, `MAX_DEPTH` levels of nesting.
 """
 
 from __future__ import annotations
 
 import base64
+import math
+import re
+from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -20,7 +23,12 @@ Decode: TypeAlias = Literal["auto", "json", "text", "number", "raw"]
 _any = msgspec.json.Decoder().decode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError)
+
+MAX_DEPTH = 200  # levels: what reads a frame later, here or in a client, is not to run out of stack
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # as printf and people write it
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # RFC 8259 section 6
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
 class Reading(NamedTuple):
@@ -40,9 +48,9 @@ def one_value(payload: bytes, how: Decode = "auto") -> str:
     if how == "number":
         return _as_number(payload)
     try:
-        _any(payload)
+        _decode(payload)
     except _NOT_JSON as error:
-        if how == "json" or isinstance(error, RecursionError):
+        if how == "json":
             raise Untranslatable(f"not JSON: {_reason(error)}") from None
     else:
         return _one_line(payload)
@@ -61,7 +69,7 @@ def readings(payload: bytes, how: Decode = "auto") -> list[Reading]:
     if how not in {"auto", "json"}:
         return [Reading("value", one_value(payload, how))]
     try:
-        value = _any(payload)
+        value = _decode(payload)
     except _NOT_JSON:
         return [Reading("value", one_value(payload, how))]
     if isinstance(value, dict):
@@ -107,6 +115,21 @@ def _channels(payload: bytes, ts: int | None) -> list[Reading]:
         raise Untranslatable(str(error)) from None
 
 
+def _decode(payload: bytes) -> Any:
+    try:
+        value = _any(payload)
+        if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH and _depth(payload) > MAX_DEPTH:
+            raise RecursionError
+    except RecursionError:
+        raise Untranslatable(f"nested more than {MAX_DEPTH} levels deep") from None
+    return value
+
+
+def _depth(document: bytes) -> int:
+    steps = (1 if token.lastindex == 1 else -1 for token in _BRACKET.finditer(document) if token.lastindex)
+    return max(accumulate(steps), default=0)
+
+
 def _one_line(payload: bytes) -> str:
     text = payload.decode()
     if "\n" in text or "\r" in text:
@@ -123,19 +146,9 @@ def _text(payload: bytes) -> str:
 
 def _as_number(payload: bytes) -> str:
     text = _text(payload).strip()
-    try:
-        if isinstance(_any(text), int | float) and text not in {"true", "false"}:
-            return text
-        return to_json(_finite(text))
-    except (*_NOT_JSON, ValueError):
-        raise Untranslatable(f"not a number: {text[:40]!r}") from None
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise ValueError(text)
-    return number
+    if not _NUMBER.fullmatch(text) or not math.isfinite(number := float(text)):
+        raise Untranslatable(f"not a number: {text[:40]!r}")
+    return text if _JSON_NUMBER.fullmatch(text) else to_json(number)
 
 
 def _as_base64(payload: bytes) -> str:
@@ -143,6 +156,4 @@ def _as_base64(payload: bytes) -> str:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
     return str(error).removeprefix("JSON is malformed: ")

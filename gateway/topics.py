@@ -9,7 +9,8 @@ from gateway.errors import InvalidTopic
 
 MAX_CHANNEL = 256  # characters
 _DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_NOT_IN_NAME = re.compile("[+#\x00]")
+_NOT_IN_NAME = re.compile("[+#\x00\ud800-\udfff]")
+_NOT_IN_FILTER = re.compile("[\x00\ud800-\udfff]")
 _NOT_IN_CHANNEL = re.compile("[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CAPTURE = re.compile(r"\{(device|channel|channel\.\.\.)\}")
 
@@ -36,8 +37,8 @@ def check_topic(topic: str) -> str:
     """Return a topic name as it is, or raise `InvalidTopic`."""
     if not topic:  # [MQTT-4.7.3-1]
         raise InvalidTopic("a topic name has at least one character")
-    if _NOT_IN_NAME.search(topic):  # [MQTT-3.3.2-2] [MQTT-4.7.3-2]
-        raise InvalidTopic(f"a topic name has no wildcard and no NUL: {topic[:80]!r}")
+    if _NOT_IN_NAME.search(topic):  # [MQTT-3.3.2-2] [MQTT-4.7.3-2] [MQTT-1.5.4-1]
+        raise InvalidTopic(f"a topic name has no wildcard, no NUL and no surrogate: {topic[:80]!r}")
     if len(topic) > 16383 and len(topic.encode()) > 65535:  # [MQTT-4.7.3-3]
         raise InvalidTopic("a topic name is at most 65,535 bytes")
     return topic
@@ -47,8 +48,8 @@ def check_filter(topic_filter: str) -> str:
     """Return a topic filter as it is, or raise `InvalidTopic`."""
     if not topic_filter:  # [MQTT-4.7.3-1]
         raise InvalidTopic("a filter has at least one character")
-    if "\x00" in topic_filter:  # [MQTT-4.7.3-2]
-        raise InvalidTopic("a filter has no NUL")
+    if _NOT_IN_FILTER.search(topic_filter):  # [MQTT-4.7.3-2] [MQTT-1.5.4-1]
+        raise InvalidTopic(f"a filter has no NUL and no surrogate: {topic_filter[:80]!r}")
     if len(topic_filter) > 16383 and len(topic_filter.encode()) > 65535:  # [MQTT-4.7.3-3]
         raise InvalidTopic("a filter is at most 65,535 bytes")
     if "#" in topic_filter or "+" in topic_filter:
@@ -91,8 +92,9 @@ def _expression(text: str) -> str:
     lead = r"(?!\$)" if levels[0] in {"+", "#"} else ""
     if levels[-1] != "#":
         return lead + "/".join(map(_level, levels))
-    front = "/".join(map(_level, levels[:-1]))
-    return lead + (f"{front}(?:/.*)?" if front else ".*")  # # includes the parent level
+    if len(levels) == 1:
+        return lead + ".*"
+    return lead + "/".join(map(_level, levels[:-1])) + "(?:/.*)?"  # # includes the parent level
 
 
 def _level(level: str) -> str:
@@ -119,7 +121,8 @@ class TopicPattern:
         levels = text.split("/")
         self.captures = tuple(_CAPTURE.findall(text))
         self._check(levels)
-        self._match = re.compile("/".join(map(_pattern_level, levels)), re.DOTALL).fullmatch
+        lead = r"(?!\$)" if text.startswith("{") else ""  # as its filter [MQTT-4.7.2-1]
+        self._match = re.compile(lead + "/".join(map(_pattern_level, levels)), re.DOTALL).fullmatch
         self.filter = "/".join(map(_filter_level, levels))
 
     def _check(self, levels: list[str]) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from gateway.broker.port import Message, Properties
 
 if TYPE_CHECKING:
-    from gateway.commands import Command
-
     from gateway.broker.port import Connection, Done
+    from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
 
@@ -17,6 +16,7 @@ class MqttLink:
     """A device that is connected over MQTT."""
 
     protocol = "mqtt"
+    acknowledges = True
 
     def __init__(self, device: str, connection: Connection) -> None:
         self.device = device
@@ -29,6 +29,10 @@ class MqttLink:
     def deliver(self, command: Command, delivered: Done) -> bool:
         """Send a command if the device is subscribed to it; `delivered` runs at its PUBACK."""
         return self._connection.send(command_message(command), delivered)
+
+    def answer(self, command: Command, answer_to: AnswerTo) -> None:
+        """Pass on the reply to a command that this device sent, if it is subscribed where it wants to be answered."""
+        self._connection.send(answer_message(command, answer_to), lambda: None)
 
     def close(self, error: GatewayError) -> None:
         self._connection.close(error)
@@ -45,5 +49,17 @@ def command_message(command: Command) -> Message:
             content_type="application/json",
             response_topic=f"devices/{command.device}/replies/{command.name}",
             correlation_data=command.id.encode(),
+        ),
+    )
+
+
+def answer_message(command: Command, answer_to: AnswerTo) -> Message:
+    """Return the reply to a device's command, on the response topic of its request, or else on its own topics."""
+    return Message(
+        topic=answer_to.topic or f"devices/{answer_to.device}/replies/{command.name}",
+        payload=(command.reply or "null").encode(),
+        qos=1,
+        properties=Properties(
+            payload_format=1, content_type="application/json", correlation_data=answer_to.correlation
         ),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.broker.port import Properties
+from gateway.commands import AnswerTo
 from gateway.errors import Untranslatable
 from gateway.payloads import one_value, plain_members, readings
 from gateway.topics import check_channel
@@ -11,18 +13,18 @@ from gateway.topics import check_channel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gateway.access.principal import Principal
-    from gateway.commands import Commands
-    from gateway.presence import Presence
-
     from bridges.mqtt.routes import Match
+    from gateway.access.principal import Principal
     from gateway.broker.port import Message
     from gateway.catalog import Catalog
+    from gateway.commands import Commands
     from gateway.frames import Entry, Series
+    from gateway.presence import Presence, Status
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
 
-STATUSES = {b"online": "online", b"offline": "offline"}
+NONE = Properties()
+STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
 
 
 class Translation:
@@ -101,6 +103,14 @@ class Translation:
         name = str(match.channel)
 
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
-            return self._commands.accept(match.device, name, one_value(payload), sender, message, now)
+            answer_to = None
+            if sender.device is not None:
+                asked = message.properties or NONE
+                answer_to = AnswerTo(sender.device, asked.response_topic, asked.correlation_data)
+            ttl = message.properties.message_expiry if message.properties else None
+            self._commands.submit(
+                match.device, name, one_value(payload), sender=sender.key, ttl=ttl, answer_to=answer_to
+            )
+            return ()  # the command has its own place in the batch
 
         return translate

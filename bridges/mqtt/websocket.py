@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
@@ -37,8 +37,8 @@ class MqttOverWebSocket:
         if SUBPROTOCOL not in offered:  # [MQTT-6.0.0-3]
             raise web.HTTPBadRequest(text="ask for the WebSocket subprotocol mqtt")
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=self._max_size + 16, compress=False)
-        await socket.prepare(request)
         connection = self._accept()
+        await socket.prepare(request)
         transport = _Transport(request, socket, connection)
         connection.connection_made(transport)
         lost: Exception | None = None
@@ -68,7 +68,7 @@ class _Transport(asyncio.Transport):
         assert request.transport is not None
         self.may_read = asyncio.Event()
         self.may_read.set()
-        self._below = cast("asyncio.Transport", request.transport)
+        self._below: asyncio.Transport = request.transport
         self._writer = request.writer
         self._socket = socket
         self._connection = connection

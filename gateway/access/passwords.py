@@ -35,6 +35,11 @@ def check_password(text: str) -> str:
     return text
 
 
+def hash_password(text: str) -> str:
+    """Return the argon2id of a new password, on this thread; raises `Invalid` where it is unfit."""
+    return default_hasher().hash(check_password(text))
+
+
 class Passwords:
     """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait."""
 
@@ -61,7 +66,7 @@ class Passwords:
     def _matches(self, kept: str, text: str) -> bool:
         try:
             return self._hasher.verify(kept, text)
-        except argon2.exceptions.VerificationError:
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -187,8 +187,7 @@ class Policy:
         if principal.claim is not None:
             return False
         if principal.device is not None:
-            covering = (f"devices/{principal.device}/#", *self._grants(principal.device))
-            return any(covers(wide, topic_filter) for wide in covering) or self._route(topic_filter) == principal.device
+            return self._may_subscribe_as_device(principal, principal.device, topic_filter)
         first, _, rest = topic_filter.partition("/")
         if first.startswith("$"):
             return first == "$SYS" and _sees_everything(principal)
@@ -212,19 +211,26 @@ class Policy:
         device = self.device_of(topic_filter)
         return principal.admin or (device is not None and self._sees(principal, device))
 
+    def _may_subscribe_as_device(self, principal: Principal, own: str, topic_filter: str) -> bool:
+        if covers(f"devices/{own}/#", topic_filter) or self._route(topic_filter) == own:
+            return True
+        granted = any(covers(grant, topic_filter) for grant in self._grants(own))
+        return granted and self._may_cross(principal, topic_filter)
+
     def _granted(self, principal: Principal, topic: str) -> bool:
         assert principal.device is not None
-        if not any(self._filter(grant).matches(topic) for grant in self._grants(principal.device)):
-            return False
+        granted = any(self._filter(grant).matches(topic) for grant in self._grants(principal.device))
+        return granted and self._may_cross(principal, topic)
+
+    def _may_cross(self, principal: Principal, topic: str) -> bool:
+        """A grant reaches another user's device only where the device that has it is an admin's, or nobody's."""
         device = self.device_of(topic)
-        if device is None or self._crosses_owners(principal):
+        if device is None or is_pattern(device):
+            return True
+        owner = None if principal.owner is None else self._records.users.get(principal.owner)
+        if owner is None or owner.role == "admin":
             return True
         return self._same_owner(principal, self._records.devices.get(device))
-
-    def _crosses_owners(self, principal: Principal) -> bool:
-        """A grant reaches another user's device only if the device that has it is an admin's."""
-        owner = None if principal.owner is None else self._records.users.get(principal.owner)
-        return owner is None or owner.role == "admin"
 
     def _grants(self, device: str) -> tuple[str, ...]:
         found = self._records.devices.get(device)
@@ -256,4 +262,4 @@ def _sees_everything(principal: Principal) -> bool:
 def _kind(topic: str) -> str:
     """The third level of the gateway's own topics: `telemetry`, `status`, `commands` or `replies`."""
     levels = topic.split("/", 3)
-    return levels[2] if levels[0] == "devices" and len(levels) > 3 else ""
+    return levels[2] if levels[0] == "devices" and len(levels) > 2 else ""

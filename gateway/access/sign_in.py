@@ -7,7 +7,6 @@ that is wrong changes any state but the bounded counts of `throttle` and `journa
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from typing import TYPE_CHECKING
 
@@ -157,7 +156,7 @@ class SignIn:
 def _basic(value: str) -> tuple[str, str]:
     try:
         name, colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not UTF-8
         colon = ""
     if not colon:
         raise Unauthenticated("the Authorization header is not Basic base64(name:key)")

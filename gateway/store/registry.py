@@ -41,7 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(Record, frozen=True, kw_only=True):
-    """A source of data. `owner`: a user's id, None: the admins'. `pending`: it announced itself and waits for approval."""
+    """A source of data. `owner`: a user's id, None: the admins'. `pending`: it waits for somebody's approval."""
 
     id: str
     key_hash: bytes

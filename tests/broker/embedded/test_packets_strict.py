@@ -118,6 +118,8 @@ CLIENT = [
     ("2.2.2.2 unknown property", 5, MALFORMED, publish(b"\x7f\0")),
     ("2.2.2.2 a property of CONNECT", 5, MALFORMED, publish(b"\x11\0\0\0\0")),
     ("2.2.2.2 a property cut off by the property length", 5, MALFORMED, b"\x30\x08\0\1a\3\2\0\0\0\0"),
+    ("1.5.4 a string longer than the properties", 5, MALFORMED, publish(b"\3\0\5a")),
+    ("1.5.4 a string longer than the packet", 4, MALFORMED, b"\xa2\5\0\1\0\2a"),
     ("2.2.2.1 properties longer than the packet", 5, MALFORMED, b"\x30\6\0\1a\5\1\1"),
     ("3.4.2.2.1 a PUBACK with more than properties", 5, MALFORMED, b"\x40\5\0\1\0\0\0"),
     ("3.4.2 a PUBACK of 3.1.1 with a code", 4, MALFORMED, b"\x40\3\0\1\0"),

@@ -1,0 +1,118 @@
+"""Commands by POST, and what became of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta, Raw, UnsetType
+
+from bridges.http import answers, parameters
+from bridges.http.authentication import PRINCIPAL
+from bridges.http.routes import API, Route
+from gateway.access.policy import Action
+from gateway.errors import Invalid, NoReply, NotFound, Untranslatable
+from gateway.payloads import one_value
+
+if TYPE_CHECKING:
+    from bridges.http.authentication import Permission
+    from gateway.access.journal import Journal
+    from gateway.commands import Command, Commands
+
+LONGEST_KEY = 200
+
+
+class CommandQuery(msgspec.Struct):
+    """`wait`: seconds to wait for the reply; `ttl`: seconds after which the command is no longer sent."""
+
+    wait: Annotated[float, Meta(gt=0, le=60)] | None = None
+    ttl: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
+
+
+class CommandAnswer(msgspec.Struct):
+    """A command. `state`: queued, sent, delivered, replied, expired or failed."""
+
+    id: str
+    device: str
+    name: str
+    state: str
+    value: Raw
+    reply: Raw | UnsetType = msgspec.UNSET
+    error: str | UnsetType = msgspec.UNSET
+
+
+class CommandRoutes:
+    """Sends commands and shows them."""
+
+    def __init__(self, commands: Commands, permission: Permission, journal: Journal) -> None:
+        self._commands = commands
+        self._permission = permission
+        self._journal = journal
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                method="POST",
+                path=f"{API}/devices/{{id}}/commands/{{name:.+}}",
+                handler=self.send,
+                summary="Send a command; with `wait`, answer with the device's reply",
+                query=CommandQuery,
+                body={"description": "any JSON; nothing is null"},
+                answer=CommandAnswer,
+                status=202,
+                headers={"Idempotency-Key": "the same key again answers with the command that was sent the first time"},
+            ),
+            Route(
+                method="GET",
+                path=f"{API}/commands/{{id}}",
+                handler=self.get,
+                summary="A command and its state",
+                answer=CommandAnswer,
+            ),
+        ]
+
+    async def send(self, request: web.Request) -> web.Response:
+        device, name = request.match_info["id"], request.match_info["name"]
+        self._permission.demand(request, Action.COMMAND, device)
+        asked = parameters.query(request.query, CommandQuery)
+        value = _value(await request.read())
+        sender = request[PRINCIPAL].key
+        command = await self._commands.send(
+            device, name, value, sender=sender, ttl=asked.ttl, idempotency_key=_idempotency_key(request)
+        )
+        self._journal.note(sender, "command", f"device:{device}", request.remote or "", name=name, id=command.id)
+        if asked.wait is None:
+            return _answer(command, 202)
+        try:
+            await self._commands.wait(command.id, asked.wait)
+        except NoReply as error:
+            return answers.problem(error, id=command.id)
+        return _answer(await self._commands.get(command.id), 200)
+
+    async def get(self, request: web.Request) -> web.Response:
+        number = request.match_info["id"]
+        command = await self._commands.get(number)
+        if not self._permission.may(request, Action.READ, command.device) and command.sender != request[PRINCIPAL].key:
+            raise NotFound(f"there is no command {number[:40]}")
+        return _answer(command, 200)
+
+
+def _answer(command: Command, status: int) -> web.Response:
+    where = {"Location": f"{API}/commands/{command.id}"}
+    return web.Response(body=command.json(), status=status, headers=where, content_type="application/json")
+
+
+def _value(body: bytes) -> str:
+    """Return the body's JSON on one line, as it was given."""
+    try:
+        return one_value(body.strip() or b"null", "json")
+    except Untranslatable as error:
+        raise Invalid(f"the body is {error}") from None
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise Invalid("Idempotency-Key: 1 to 200 characters", fields={"Idempotency-Key": "1 to 200 characters"})
+    return key

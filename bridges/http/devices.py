@@ -1,0 +1,196 @@
+"""Devices: list, make, change, remove, new keys; claiming and approval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from bridges.http import answers, parameters
+from bridges.http.authentication import PRINCIPAL
+from bridges.http.routes import API, Route
+from gateway.access import devices
+from gateway.access.policy import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aiohttp import web
+
+    from bridges.http.authentication import Permission
+    from gateway.access.registry import Registry
+    from gateway.catalog import Catalog
+    from gateway.intake import Intake
+    from gateway.store.registry import Device
+
+Filters = Annotated[list[str], Meta(description="topic filters granted to the device beside its own topics")]
+
+
+class NewDevice(msgspec.Struct):
+    """A device to make; without an id it gets one."""
+
+    id: str | None = None
+    name: str = ""
+    type: str = ""
+    topics: Filters = []
+
+
+class DeviceChange(msgspec.Struct):
+    """What is to change; `owner` is for admins."""
+
+    name: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    topics: Filters | UnsetType = UNSET
+    disabled: bool | UnsetType = UNSET
+    owner: int | UnsetType | None = UNSET
+
+
+class DeviceAnswer(msgspec.Struct):
+    """A device. `owner`: a user's id; `last_seen`: ms since 1970, null: never; `key`: only when it is new."""
+
+    id: str
+    name: str
+    type: str
+    owner: int | None
+    topics: tuple[str, ...]
+    disabled: bool
+    state: str
+    created: int
+    online: bool
+    last_seen: int | None
+    key: str | UnsetType = UNSET
+
+
+class DeviceList(msgspec.Struct):
+    """The devices that the asker sees, by id."""
+
+    devices: list[DeviceAnswer]
+
+
+class DeviceKey(msgspec.Struct):
+    """A device's key, shown this once."""
+
+    id: str
+    key: str
+
+
+class Devices:
+    """Keeps devices. `online` and `last_seen` (ms) say what presence knows of one."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        permission: Permission,
+        catalog: Catalog,
+        intake: Intake,
+        *,
+        online: Callable[[str], bool],
+        last_seen: Callable[[str], int | None],
+    ) -> None:
+        self._registry = registry
+        self._permission = permission
+        self._catalog = catalog
+        self._intake = intake
+        self._online = online
+        self._last_seen = last_seen
+
+    def routes(self) -> list[Route]:
+        one = f"{API}/devices/{{id}}"
+        # fmt: off
+        return [
+            Route(method="GET", path=f"{API}/devices", handler=self.list, summary="Devices that you see",
+                  answer=DeviceList),
+            Route(method="POST", path=f"{API}/devices", handler=self.create, summary="Make a device",
+                  body=NewDevice, answer=DeviceAnswer, status=201),
+            Route(method="GET", path=one, handler=self.get, summary="One device", answer=DeviceAnswer),
+            Route(method="PATCH", path=one, handler=self.change, summary="Rename, retype, grant topics, disable",
+                  body=DeviceChange, answer=DeviceAnswer),
+            Route(method="DELETE", path=one, handler=self.remove, summary="Remove a device and hide what it sent",
+                  status=204),
+            Route(method="POST", path=f"{one}/key", handler=self.replace_key,
+                  summary="A new key; the old one stops at once", answer=DeviceKey),
+            Route(method="POST", path=f"{one}/approve", handler=self.approve,
+                  summary="Take in a board that announced itself", answer=DeviceAnswer),
+        ]
+        # fmt: on
+
+    async def list(self, request: web.Request) -> web.Response:
+        seen = [d for d in self._registry.devices.values() if self._permission.may(request, Action.READ, d.id)]
+        return answers.json(DeviceList([self._answer(device) for device in sorted(seen, key=lambda d: d.id)]))
+
+    async def get(self, request: web.Request) -> web.Response:
+        return answers.json(self._answer(self._permission.device(request, Action.READ, request.match_info["id"])))
+
+    async def create(self, request: web.Request) -> web.Response:
+        self._permission.demand(request, Action.CREATE_DEVICE)
+        new = parameters.body(await request.read(), NewDevice)
+        self._demand_grants(request, new.topics)
+        issued = await self._registry.apply(
+            devices.create,
+            self._permission.by(request),
+            id=new.id,
+            name=new.name,
+            type=new.type,
+            owner=request[PRINCIPAL].owner,
+            grants=new.topics,
+        )
+        where = {"Location": f"{API}/devices/{issued.record.id}"}
+        return answers.json(self._answer(issued.record, issued.secret), 201, where)
+
+    async def change(self, request: web.Request) -> web.Response:
+        device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
+        asked = parameters.body(await request.read(), DeviceChange)
+        if asked.owner is not UNSET:
+            self._permission.demand(request, Action.ADMINISTER)
+        if asked.topics is not UNSET:
+            self._demand_grants(request, set(asked.topics) - set(device.grants))
+        changed = await self._registry.apply(
+            devices.change,
+            self._permission.by(request),
+            device.id,
+            name=asked.name,
+            type=asked.type,
+            owner=asked.owner,
+            grants=asked.topics,
+            disabled=asked.disabled,
+        )
+        return answers.json(self._answer(changed))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
+        await self._registry.apply(devices.remove, self._permission.by(request), device.id)
+        # Series whose first frame is still on its way to the disk are hidden by the batch that follows it.
+        self._intake.submit((), statements=(self._catalog.hide(device.id),))
+        return answers.nothing()
+
+    async def replace_key(self, request: web.Request) -> web.Response:
+        device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
+        issued = await self._registry.apply(devices.replace_key, self._permission.by(request), device.id)
+        return answers.json(DeviceKey(device.id, issued.secret))
+
+    async def approve(self, request: web.Request) -> web.Response:
+        device = self._permission.device(request, Action.APPROVE, request.match_info["id"])
+        owner = request[PRINCIPAL].owner
+        return answers.json(
+            self._answer(await self._registry.apply(devices.approve, self._permission.by(request), device.id, owner))
+        )
+
+    def _demand_grants(self, request: web.Request, topics: Iterable[str]) -> None:
+        for topic_filter in topics:
+            self._permission.demand(request, Action.GRANT, topic_filter)
+
+    def _answer(self, device: Device, key: str | UnsetType = UNSET) -> DeviceAnswer:
+        return DeviceAnswer(
+            id=device.id,
+            name=device.name,
+            type=device.type,
+            owner=device.owner,
+            topics=device.grants,
+            disabled=device.disabled,
+            state=device.state,
+            created=device.created,
+            online=self._online(device.id),
+            last_seen=self._last_seen(device.id),
+            key=key,
+        )

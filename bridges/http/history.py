@@ -1,0 +1,183 @@
+"""History by time: frames, buckets, and a whole range as CSV or lines."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from bridges.http import answers, buckets, export, parameters, times
+from bridges.http.cursors import Point
+from bridges.http.routes import API, Route
+from gateway.access.policy import Action
+from gateway.errors import Invalid
+from gateway.frames import MAX_TS, Frame
+from gateway.hub.hub import KEPT_VALUES
+from gateway.store import history
+from gateway.store.history import Function, Span
+from gateway.topics import check_channel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from aiohttp import web
+
+    from bridges.http.authentication import Permission
+    from gateway.catalog import Catalog
+    from gateway.store.database import Database
+
+PAGE = 1_000
+LONGEST_PAGE = 10_000  # of JSON, which is held in memory
+
+FrameType: TypeAlias = Literal["telemetry", "presence", "command", "reply"]
+_NAME = "(avg|min|max|count|first|last)"
+
+
+class HistoryQuery(msgspec.Struct, kw_only=True):
+    """`start <= ts < end`. Without `type`: telemetry and presence. `every` asks for buckets, of one channel."""
+
+    device: str
+    channel: Annotated[list[str], Meta(max_length=100, description="any of these; without one, all")] = []
+    type: Annotated[list[FrameType], Meta(max_length=4, description="without one, telemetry and presence")] = []
+    start: times.Moment | None = None
+    end: times.Moment | None = None
+    order: Literal["asc", "desc"] = "asc"
+    limit: Annotated[int, Meta(ge=1, description="json: at most 10,000, if not given 1,000; files: no end")] | None = (
+        None
+    )
+    after: Point | None = None
+    every: times.Duration | None = None
+    fn: Annotated[str, Meta(pattern=f"^{_NAME}(,{_NAME})*$", description="with `every`; if not given, avg")] | None = (
+        None
+    )
+    format: Literal["json", "csv", "ndjson"] = "json"
+
+
+class HistoryPage(msgspec.Struct):
+    """Frames in order of (ts, seq), or buckets where `every` asks for them. `next`: pass it as `after` to go on."""
+
+    next: str | None
+    frames: list[Raw] | UnsetType = UNSET
+    buckets: list[dict[str, Any]] | UnsetType = UNSET
+
+
+class History:
+    """Reads what there was, a page at a time."""
+
+    def __init__(self, database: Database, catalog: Catalog, permission: Permission) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._permission = permission
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                method="GET",
+                path=f"{API}/history",
+                handler=self.get,
+                summary="Frames of a device by time, or aggregates of a channel",
+                query=HistoryQuery,
+                answer=HistoryPage,
+                media=("text/csv", "application/x-ndjson"),
+            )
+        ]
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        asked = parameters.query(request.query, HistoryQuery)
+        self._permission.device(request, Action.READ, asked.device)
+        _check(asked)
+        if asked.every is None:
+            return await self._frames(request, asked)
+        return await self._buckets(request, asked, asked.every.ms)
+
+    def _series(self, asked: HistoryQuery) -> list[int]:
+        types = frozenset[str](asked.type) or KEPT_VALUES
+        channels = frozenset(map(check_channel, asked.channel))
+        return [
+            series.id
+            for series in self._catalog.of_device(asked.device)
+            if series.type in types and (not channels or series.channel in channels)
+        ]
+
+    async def _frames(self, request: web.Request, asked: HistoryQuery) -> web.StreamResponse:
+        if asked.format != "json":
+            name = f"{asked.device}.{asked.format}".replace(":", "-")
+            return await export.send(request, export.FRAMES[asked.format], name, self._frame_pages(request, asked))
+        frames = [frame async for page in self._frame_pages(request, asked) for frame in page]
+        last = frames[-1] if len(frames) == (asked.limit or PAGE) else None
+        following = str(Point(last.ts, last.seq)) if last else None
+        return _answer(request, HistoryPage(following, frames=[Raw(frame.json) for frame in frames]))
+
+    async def _frame_pages(self, request: web.Request, asked: HistoryQuery) -> AsyncIterator[Iterable[Frame]]:
+        """Read page by page, for as long as the principal may."""
+        series, span, left = self._series(asked), _span(asked), _limit(asked)
+        while left > 0:
+            limit = min(PAGE, left)
+            newest_first = asked.order == "desc"
+            work = partial(history.by_time, series=series, span=span, limit=limit, newest_first=newest_first)
+            rows = await self._database.read(work)
+            self._permission.still(request)
+            found = ((seq, self._catalog.get(number), ts, value, extra) for seq, number, ts, value, extra in rows)
+            yield [Frame(seq, series, ts, value, extra) for seq, series, ts, value, extra in found if series]
+            if len(rows) < limit:
+                return
+            span = span._replace(after=(rows[-1][2], rows[-1][0]))
+            left -= limit
+
+    async def _buckets(self, request: web.Request, asked: HistoryQuery, every: int) -> web.StreamResponse:
+        functions = cast("list[Function]", list(dict.fromkeys((asked.fn or "avg").split(","))))
+        span = _span(asked)
+        if asked.after is not None:
+            span = Span(max(span.start, asked.after.ts), span.end)
+        pages = self._bucket_pages(
+            request, asked, buckets.pages(self._database, self._series(asked), span, every, functions)
+        )
+        if asked.format != "json":
+            name = f"{asked.device}.{asked.format}".replace(":", "-")
+            return await export.send(request, export.buckets(asked.format, functions), name, pages)
+        found = [bucket async for page in pages for bucket in page]
+        following = str(Point(found[-1]["ts"] + every, 0)) if len(found) == (asked.limit or PAGE) else None
+        return _answer(request, HistoryPage(following, buckets=found))
+
+    async def _bucket_pages(
+        self, request: web.Request, asked: HistoryQuery, pages: AsyncIterator[list[buckets.Bucket]]
+    ) -> AsyncIterator[list[buckets.Bucket]]:
+        left = _limit(asked)
+        async for page in pages:
+            self._permission.still(request)
+            yield page[:left]
+            left -= len(page)
+            if left <= 0:
+                return
+
+
+def _check(asked: HistoryQuery) -> None:
+    wrong = {}
+    if asked.start and asked.end and asked.end.ms <= asked.start.ms:
+        wrong["end"] = "is not after start"
+    if asked.limit and asked.limit > LONGEST_PAGE and asked.format == "json":
+        wrong["limit"] = f"at most {LONGEST_PAGE} with format=json"
+    if asked.every and len(asked.channel) != 1:
+        wrong["channel"] = "exactly one with every"
+    if asked.every and asked.order == "desc":
+        wrong["order"] = "buckets come in ascending order"
+    if asked.fn and not asked.every:
+        wrong["fn"] = "needs every"
+    if wrong:
+        raise Invalid("; ".join(f"{name}: {what}" for name, what in wrong.items()), fields=wrong)
+
+
+def _span(asked: HistoryQuery) -> Span:
+    after = (asked.after.ts, asked.after.seq) if asked.after and not asked.every else None
+    return Span(asked.start.ms if asked.start else 0, asked.end.ms if asked.end else MAX_TS + 1, after)
+
+
+def _limit(asked: HistoryQuery) -> int:
+    return asked.limit or (PAGE if asked.format == "json" else 2**62)
+
+
+def _answer(request: web.Request, page: HistoryPage) -> web.Response:
+    link = {"Link": f'<{request.rel_url.update_query(after=page.next)}>; rel="next"'} if page.next else {}
+    return answers.json(page, headers=link)

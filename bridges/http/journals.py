@@ -1,0 +1,114 @@
+"""What went wrong, and who did what: the rejected messages and the audit, newest first."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from bridges.http import answers, parameters
+from bridges.http.routes import API, Route
+from gateway.access.policy import Action
+from gateway.store import audit, history
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from bridges.http.authentication import Permission
+    from gateway.store.database import Database
+    from gateway.store.history import Rejection
+
+
+class NewestFirst(msgspec.Struct):
+    """`after`: `next` of the page before."""
+
+    after: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class Rejected(msgspec.Struct):
+    """A message that could not be translated. `payload`: its beginning, as text or `{"base64": ...}`; `at`: ms."""
+
+    id: int
+    at: int
+    topic: str
+    device: str | None
+    reason: str
+    payload: str | dict[str, str]
+
+
+class RejectedList(msgspec.Struct):
+    """The newest messages that could not be translated, of the devices that the asker sees."""
+
+    rejected: list[Rejected]
+    next: int | None
+
+
+class Deed(msgspec.Struct):
+    """Who did what to what, from where, when (ms)."""
+
+    id: int
+    at: int
+    actor: str
+    action: str
+    object: str
+    address: str
+    detail: dict[str, Any]
+
+
+class AuditList(msgspec.Struct):
+    """What was done."""
+
+    audit: list[Deed]
+    next: int | None
+
+
+class Journals:
+    """Reads both lists."""
+
+    def __init__(self, database: Database, permission: Permission) -> None:
+        self._database = database
+        self._permission = permission
+
+    def routes(self) -> list[Route]:
+        # fmt: off
+        return [
+            Route(method="GET", path=f"{API}/rejected", handler=self.rejected, query=NewestFirst, answer=RejectedList,
+                  summary="Messages that could not be translated, newest first"),
+            Route(method="GET", path=f"{API}/audit", handler=self.audit, query=NewestFirst, answer=AuditList,
+                  summary="Who did what, newest first (admins)"),
+        ]
+        # fmt: on
+
+    async def rejected(self, request: web.Request) -> web.Response:
+        asked = parameters.query(request.query, NewestFirst)
+        everything = self._permission.may(request, Action.ADMINISTER)
+        kept = await self._database.read(partial(history.rejected, before=asked.after, limit=history.REJECTED_KEPT))
+        seen = [r for r in kept if everything or (r.device and self._permission.may(request, Action.READ, r.device))]
+        shown = [_rejected(rejection) for rejection in seen[: asked.limit]]
+        return answers.json(RejectedList(shown, shown[-1].id if len(seen) > asked.limit else None))
+
+    async def audit(self, request: web.Request) -> web.Response:
+        self._permission.demand(request, Action.ADMINISTER)
+        asked = parameters.query(request.query, NewestFirst)
+        found = await self._database.read(partial(audit.read, before=asked.after, limit=asked.limit + 1))
+        deeds = [Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail) for d in found[: asked.limit]]
+        return answers.json(AuditList(deeds, deeds[-1].id if len(found) > asked.limit else None))
+
+
+def _rejected(found: Rejection) -> Rejected:
+    return Rejected(found.id, found.at, found.topic, found.device, found.reason, _beginning(found.payload))
+
+
+def _beginning(payload: bytes) -> str | dict[str, str]:
+    """Return the payload as text, without a character that was cut in two at its end; or else as base64."""
+    cut = len(payload) - 3 if len(payload) == history.REJECTED_BYTES else len(payload)
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        if error.start >= cut:
+            return payload[: error.start].decode()
+    return {"base64": b64encode(payload).decode()}

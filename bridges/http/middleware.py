@@ -1,0 +1,72 @@
+"""What holds for every request: errors become problems, and every answer has its security headers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bridges.http import answers
+from gateway.errors import GatewayError, TooLarge, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    Hook = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+_WORDS = {404: ("not_found", "there is nothing at this path"), 405: ("method_not_allowed", "not with this method")}
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # A page says itself what it may load; an answer of the API loads nothing.
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer with a problem where something is wrong, whoever noticed it."""
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        if isinstance(error, Unauthenticated) and error.delay > 0:
+            await asyncio.sleep(error.delay)
+        return answers.problem(error)
+    except web.HTTPRequestEntityTooLarge:
+        return answers.problem(TooLarge("the body is above the size limit"))
+    except web.HTTPException as error:
+        return _translated(error)
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        # The path only: a query may hold what is nobody's business.
+        log.exception("%s %s failed", request.method, request.path)
+        return answers.problem_of(500, "internal", "something went wrong in the gateway; its log says what")
+
+
+def _translated(error: web.HTTPException) -> web.StreamResponse:
+    if error.status < 400:
+        raise error
+    code, detail = _WORDS.get(error.status, ("http", error.reason))
+    headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    return answers.problem_of(error.status, code, detail, headers)
+
+
+def security_headers(*, tls: bool) -> Hook:
+    """Return the signal that gives every answer its headers, unless its handler has set them otherwise."""
+    headers = {**_HEADERS, "Strict-Transport-Security": "max-age=31536000"} if tls else _HEADERS
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers["Server"] = "gateway"  # without the versions that aiohttp tells
+
+    return add

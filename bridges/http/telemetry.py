@@ -1,0 +1,115 @@
+"""Telemetry by POST: as the MQTT topics of the same names, answered once stored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bridges.http import answers
+from bridges.http.routes import API, Route
+from gateway.access.policy import Action
+from gateway.errors import Conflict, Untranslatable
+from gateway.payloads import Decode, Reading, one_value, readings
+from gateway.store.history import rejection
+from gateway.topics import check_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from bridges.http.authentication import Permission
+    from gateway.catalog import Catalog
+    from gateway.frames import Entry
+    from gateway.intake import Intake
+
+
+class Stored(msgspec.Struct):
+    """The last frame's seq, and how many frames were made."""
+
+    seq: int
+    count: int
+
+
+class Telemetry:
+    """Takes readings in. `seen(device)` hears of every device that sent some; `clock`: ms since 1970 UTC."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        catalog: Catalog,
+        permission: Permission,
+        *,
+        seen: Callable[[str], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self._intake = intake
+        self._catalog = catalog
+        self._permission = permission
+        self._seen = seen
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        anything = {"description": "as the payload of the MQTT topic of the same name"}
+        return [
+            Route(
+                method="POST",
+                path=f"{API}/devices/{{id}}/telemetry",
+                handler=self.post,
+                summary="Store readings: a JSON object's keys are channels",
+                body=anything,
+                answer=Stored,
+            ),
+            Route(
+                method="POST",
+                path=f"{API}/devices/{{id}}/telemetry/{{channel:.+}}",
+                handler=self.post_one,
+                summary="Store one value: JSON, else text, else base64",
+                body=anything,
+                answer=Stored,
+            ),
+        ]
+
+    async def post(self, request: web.Request) -> web.Response:
+        return await self._store(request, "telemetry", readings)
+
+    async def post_one(self, request: web.Request) -> web.Response:
+        channel = check_channel(request.match_info["channel"])
+
+        def read(payload: bytes, how: Decode) -> list[Reading]:
+            return [Reading(channel, one_value(payload, how))]
+
+        return await self._store(request, f"telemetry/{channel}", read)
+
+    async def _store(
+        self, request: web.Request, topic: str, read: Callable[[bytes, Decode], list[Reading]]
+    ) -> web.Response:
+        device = request.match_info["id"]
+        if self._permission.device(request, Action.WRITE, device).disabled:
+            raise Conflict(f"the device {device!r} is disabled")
+        payload, now = await request.read(), self._clock()
+        try:
+            found = read(payload, "json" if _says_json(request, payload) else "auto")
+        except Untranslatable as error:
+            kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
+            self._intake.submit((), statements=kept)
+            raise
+        entries = [self._entry(device, reading, now) for reading in found]
+        self._seen(device)
+        seq = await self._intake.store(entries, size=len(payload))
+        return answers.json(Stored(seq, len(entries)))
+
+    def _entry(self, device: str, reading: Reading, now: int) -> Entry:
+        series = self._catalog.series("telemetry", device, reading.channel)
+        if reading.ts is None:
+            return series, now, reading.value, ""
+        return series, reading.ts, reading.value, f',"received":{now}'
+
+
+def _says_json(request: web.Request, payload: bytes) -> bool:
+    """Tell whether the body is meant to be JSON: then it is wrong if it is not, and no text."""
+    kind = request.content_type
+    if kind == "application/json" or kind.endswith("+json"):
+        return True
+    return not kind.startswith("text/") and payload.lstrip()[:1] in {b"{", b"["}

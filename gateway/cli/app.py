@@ -1,0 +1,46 @@
+"""What every command shares: `--config`, `--json`, errors in one line; exit 0 done, 1 refused, 2 wrong use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from config import ConfigError, load
+from gateway.frames import to_json
+
+if TYPE_CHECKING:
+    from config import Config
+
+REFUSED, WRONG = 1, 2
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The config file; else gateway.toml in this directory.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def configured(path: Path | None) -> Config:
+    """Return the config, or end with status 2 and one line that says what is wrong."""
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        fail(str(error), WRONG)
+
+
+def fail(message: str, status: int = REFUSED) -> NoReturn:
+    """End with a line on stderr."""
+    err.print(f"gateway: {message}", style="red" if err.is_terminal else None, markup=False)
+    raise typer.Exit(status)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON object on a line of its own."""
+    sys.stdout.write(to_json(value) + "\n")

@@ -1,0 +1,114 @@
+"""`gateway run` and `gateway check`: the daemon, in the foreground."""
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import uvloop
+
+import config as configuration
+from gateway.access import links
+from gateway.cli import simulate
+from gateway.cli.app import REFUSED, WRONG, AsJson, ConfigFile, configured, err, fail, out, show_json
+from gateway.clock import now_ms
+from gateway.errors import GatewayError, Invalid
+from gateway.logs import set_up
+from gateway.store.audit import By
+
+if TYPE_CHECKING:
+    from gateway.daemon import Gateway
+
+log = logging.getLogger("gateway")
+
+
+def run(
+    config: ConfigFile = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Start simulated devices, too.")] = False,
+) -> None:
+    """Run the gateway in the foreground until SIGINT or SIGTERM."""
+    settings = configured(config)
+    set_up(settings.log.level, settings.log.format)
+    sys.path.insert(0, str(settings.directory))  # where the modules of [handlers] are
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings, demo=demo))
+    except Invalid as error:
+        fail(str(error), WRONG)
+    except (GatewayError, OSError) as error:
+        fail(_sentence(error), REFUSED)
+
+
+async def _serve(settings: configuration.Config, *, demo: bool) -> None:
+    from gateway.daemon import Gateway
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with Gateway(settings) as gateway:
+        loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+        await _greet(gateway, demo=demo)
+        await _until(stopping, gateway)
+        log.info("stopping")
+
+
+async def _greet(gateway: "Gateway", *, demo: bool) -> None:
+    """Say where it listens and how to begin; start the demo's devices, if they are wanted."""
+    by = By("gateway", "", now_ms())
+    ports = ", ".join(f"{name} {port}" for name, port in gateway.ports.items())
+    out.print(f"gateway is running: {gateway.url}  ({ports})")
+    if demo:
+        link, keyed = await gateway.registry.apply(simulate.demonstration, by)
+        gateway.run_beside(simulate.run_demo(gateway, keyed), "demo")
+        out.print(
+            f"Simulated devices are publishing. Sign in with this link, once:\n  {gateway.url}/sign-in?link={link}"
+        )
+    elif not gateway.registry.users:
+        issued = await gateway.registry.apply(links.first_admin, by)
+        out.print(f"No account yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
+
+
+async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
+    """Return when a signal came; raise what a part has failed with."""
+    waiting = [asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.wait())]
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Check the config file and print every problem in it; exit status 2 if there is one."""
+    problems: list[str] = []
+    try:
+        settings = configuration.load(config, os.environ)
+        problems = _semantic_problems(settings)
+    except configuration.ConfigError as error:
+        problems = error.problems
+    if as_json:
+        show_json({"problems": problems})
+    for problem in () if as_json else problems:
+        err.print(problem, markup=False)
+    if problems:
+        raise typer.Exit(WRONG)
+    if not as_json:
+        out.print("The configuration is fine.")
+
+
+def _semantic_problems(settings: configuration.Config) -> list[str]:
+    """What only the parts themselves can tell: topics of routes, rules, certificates."""
+    from gateway.daemon import examine
+
+    return list(examine(settings))
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error}: is another gateway or broker running? Choose another port in gateway.toml"
+    return str(error)

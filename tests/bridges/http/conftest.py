@@ -1,0 +1,67 @@
+"""The HTTP application over the core, and a client on a real socket."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridges.http import listening
+from bridges.http.answers import nothing
+from bridges.http.api import api
+from bridges.http.application import application
+from bridges.http.authentication import Authentication
+
+BODY_LIMIT = 4096
+
+
+@pytest.fixture
+def troubles():
+    """Reasons why the gateway is not ready."""
+    return []
+
+
+@pytest.fixture
+def sign_up():
+    """Who may make an account."""
+    return "invite"
+
+
+async def elsewhere(request):
+    """Stand for another bridge's handler."""
+    return nothing()
+
+
+@pytest.fixture
+def routes(core, troubles, sign_up):
+    """The table of routes, those of other bridges included."""
+    return api(
+        database=core.database,
+        catalog=core.catalog,
+        hub=core.hub,
+        intake=core.intake,
+        presence=core.presence,
+        commands=core.commands,
+        registry=core.registry,
+        policy=core.policy,
+        sign_in=core.sign_in,
+        passwords=core.passwords,
+        journal=core.journal,
+        clock=core.clock,
+        broker=lambda: {"connections": 2, "messages_received": 7},
+        troubles=lambda: troubles,
+        sign_up=sign_up,
+        secure=False,
+        version="0.1.0",
+        others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
+    )
+
+
+@pytest.fixture
+def app(core, routes):
+    """The application."""
+    return application(routes, Authentication(core.sign_in), body_limit=BODY_LIMIT)
+
+
+@pytest.fixture
+async def client(app, aiohttp_client):
+    """A client that is nobody."""
+    return await aiohttp_client(app)

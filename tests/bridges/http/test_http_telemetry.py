@@ -1,0 +1,120 @@
+"""Telemetry by POST."""
+
+from functools import partial
+
+import pytest
+
+from gateway.store import history
+from tests.bridges.conftest import basic
+
+API = "/api/v1"
+
+
+@pytest.fixture
+async def key(core):
+    """The key of the device kitchen, which is ann's."""
+    return await core.device("kitchen", await core.user())
+
+
+async def test_a_reading_is_stored_and_the_same_everywhere(core, client, key):
+    """One POST gives one frame, with the same seq in the answer, /frames, /latest and /history; and it is online."""
+    device = basic("kitchen", key)
+    async with client.post(f"{API}/devices/kitchen/telemetry", json={"temperature": 21.4}, headers=device) as response:
+        assert response.status == 200
+        assert await response.json() == {"seq": 2, "count": 1}
+    frame = {"type": "telemetry", "seq": 2, "device": "kitchen", "channel": "temperature", "ts": core.clock.now}
+    frame["value"] = 21.4
+    reader = await core.bearer(1, "read")
+    frames = await (await client.get(f"{API}/frames", headers=reader)).json()
+    latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=reader)).json()
+    by_time = await (await client.get(f"{API}/history?device=kitchen", headers=reader)).json()
+    online = frames["frames"][0]
+    assert (online["type"], online["seq"], online["value"]) == ("presence", 1, "online")
+    assert frames == {"frames": [online, frame], "next": None}
+    assert latest == {"status": online, "temperature": frame}
+    assert by_time == {"next": None, "frames": [online, frame]}
+
+
+async def test_the_device_s_own_time_is_kept_beside_when_it_was_received(core, client, key):
+    """`ts` is the device's, `received` the gateway's."""
+    body = [{"ts": 1000, "values": {"a": 1}}, {"ts": 2000, "values": {"a": 2, "b/c": "x"}}]
+    headers = {"Authorization": f"Bearer {key}"}
+    async with client.post(f"{API}/devices/kitchen/telemetry", json=body, headers=headers) as response:
+        assert await response.json() == {"seq": 4, "count": 3}
+    latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=headers)).json()
+    assert [
+        (frame["ts"], frame["received"], frame["value"]) for frame in latest.values() if frame["type"] == "telemetry"
+    ] == [
+        (2000, core.clock.now, 2),
+        (2000, core.clock.now, "x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "value"),
+    [
+        (b"21.5", "text/plain", 21.5),
+        (b"on", "text/plain", "on"),
+        (b"\xff", "application/octet-stream", {"base64": "/w=="}),
+        (b"{oops", "text/plain", "{oops"),
+        (b'{"a": 1}', "application/json", {"a": 1}),
+    ],
+)
+async def test_one_value_is_translated_as_over_mqtt(client, key, body, kind, value):
+    """JSON, else text, else base64; the channel is the rest of the path."""
+    headers = {**basic("kitchen", key), "Content-Type": kind}
+    response = await client.post(f"{API}/devices/kitchen/telemetry/relay/0", data=body, headers=headers)
+    assert response.status == 200
+    latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=headers)).json()
+    assert latest["relay/0"]["value"] == value
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b"{oops", "application/x-www-form-urlencoded"), (b"oops", "application/json")]
+)
+async def test_what_cannot_be_translated_is_a_problem_and_is_kept(core, client, key, body, kind):
+    """Malformed JSON is 400, stands in the rejected list, and makes no frame."""
+    headers = {**basic("kitchen", key), "Content-Type": kind}
+    async with client.post(f"{API}/devices/kitchen/telemetry", data=body, headers=headers) as response:
+        said = await response.json(content_type="application/problem+json")
+    assert (response.status, said["status"], said["code"]) == (400, 400, "untranslatable")
+    assert {"type", "title", "detail"} <= said.keys()
+    await core.intake.store(())
+    kept = await core.database.read(partial(history.rejected, before=None, limit=10))
+    assert [(item.topic, item.device, item.payload) for item in kept] == [
+        ("devices/kitchen/telemetry", "kitchen", body)
+    ]
+    assert core.hub.seq == 0
+
+
+async def test_a_body_above_the_limit_is_refused(client, key):
+    """413, as a problem."""
+    response = await client.post(f"{API}/devices/kitchen/telemetry", data=b"x" * 5000, headers=basic("kitchen", key))
+    assert response.status == 413
+    assert (await response.json(content_type="application/problem+json"))["code"] == "too_large"
+
+
+async def test_who_may_not_post(core, client, key):
+    """A wrong key, another device, a read token, a token of somebody else, nobody: none of them makes a frame."""
+    other = await core.device("garden", 1)
+    bob = await core.user("bob@example.org")
+    cases = [
+        (basic("kitchen", "wrong"), 401),
+        (basic("garden", other), 404),
+        (await core.bearer(1, "read"), 403),
+        (await core.bearer(bob), 404),
+        ({}, 401),
+    ]
+    for headers, status in cases:
+        response = await client.post(f"{API}/devices/kitchen/telemetry", json={"a": 1}, headers=headers)
+        assert response.status == status
+        assert ("WWW-Authenticate" in response.headers) == (status == 401)
+    assert core.hub.seq == 0
+
+
+async def test_while_storing_fails_a_post_is_refused(core, client, key):
+    """503 with Retry-After: nothing is acknowledged that is not stored."""
+    core.intake.refusal = "disk is full"
+    response = await client.post(f"{API}/devices/kitchen/telemetry", json={"a": 1}, headers=basic("kitchen", key))
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    core.intake.refusal = None
