@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import types
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -537,6 +539,13 @@ def test_a_missing_module_is_named(tmp_path):
     """A module that is not there is named, without a trace into the import machinery."""
     with pytest.raises(Invalid, match=r"cannot import no\.such: ModuleNotFoundError: No module named 'no'$"):
         load(["no.such"], tmp_path)
+
+
+def test_the_documented_handler_loads(tmp_path):
+    """The example in docs/handlers.md is a module with a device type."""
+    page = (Path(__file__).parents[1] / "docs" / "handlers.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert list(load([write(tmp_path, "documented_thermostat", example)], tmp_path)) == ["thermostat"]
 
 
 async def test_hot_reload(house, tmp_path):
