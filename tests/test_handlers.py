@@ -477,6 +477,21 @@ async def test_threads_let_long_calls_go_on_beside(tmp_path):
         threads.close()
 
 
+async def test_threads_do_without_one_that_the_system_refuses(monkeypatch):
+    """The call fails, and its place is free again."""
+    threads = Threads(Clock(), places=1)
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await threads.run(lambda: 1)
+    assert await threads.run(lambda: 2) == 2
+    threads.close()
+
+
 # Loading
 
 
