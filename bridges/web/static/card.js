@@ -124,7 +124,7 @@ export class Card {
     if (this.#presence?.since) return `${this.online ? "Online" : "Offline"} since ${when(this.#presence.since, now)}`;
     if (this.online) return "Online";
     if (this.#about.last_seen) return `Offline, last seen ${when(this.#about.last_seen, now)}`;
-    return this.#channels.size > 0 ? "Not connected; reports over HTTP or a route" : "Never connected";
+    return this.#channels.size > 0 ? "Presence not known" : "Never connected";
   }
 
   #build() {
