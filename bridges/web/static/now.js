@@ -190,7 +190,7 @@ const live = new Live({
 function said(state) {
   if (state === "live") return "Live";
   if (state === "lost" && !everLive) return "The gateway does not answer, trying again";
-  if (state === "lost") return `Connection lost. Values as of ${when(lostAt)}, trying again`;
+  if (state === "lost") return `Connection lost at ${when(lostAt)}, trying again`;
   return "Connecting";
 }
 
