@@ -135,7 +135,7 @@ class Gateway:
         self.database = await Database.open(store.path, durability=store.durability)
         self._stack.push_async_callback(self.database.close)
         self.upkeep = Upkeep(self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms)
-        self._spawn(self.upkeep.run(), "upkeep")
+        self.run_beside(self.upkeep.run(), "upkeep")
 
     async def _commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
         await self.database.write(lambda db: history.append(db, seq, entries, statements))
@@ -157,8 +157,8 @@ class Gateway:
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)
         self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
-        self._spawn(self.registry.run(), "registry")
-        self._spawn(self.journal.run(), "journal")
+        self.run_beside(self.registry.run(), "registry")
+        self.run_beside(self.journal.run(), "journal")
 
     # Core
 
@@ -190,8 +190,8 @@ class Gateway:
             keep=round(self._config.history.keep * 1000),
         )
         await self.commands.start()
-        self._spawn(self.presence.run(), "presence")
-        self._spawn(self.commands.run(), "commands")
+        self.run_beside(self.presence.run(), "presence")
+        self.run_beside(self.commands.run(), "commands")
         self.registry.on_change(self._changed)
 
     def _links(self, device: str) -> Sequence[Link]:
@@ -268,7 +268,7 @@ class Gateway:
         )
         self._stack.push_async_callback(self.handlers.close)
         self.handlers.load(self._config.handlers.modules)
-        self._spawn(self.handlers.run(), "handlers")
+        self.run_beside(self.handlers.run(), "handlers")
         webhooks = Webhooks(clock=now_ms)
         self._stack.push_async_callback(webhooks.close)
         actions = Actions(
@@ -283,7 +283,7 @@ class Gateway:
         self.rules = Rules(rules, hub=self.hub, catalog=self.catalog, clock=now_ms)
         self.rules.start()
         self._stack.callback(self.rules.stop)
-        self._spawn(self.rules.run(), "rules")
+        self.run_beside(self.rules.run(), "rules")
 
     # HTTP
 
@@ -297,7 +297,7 @@ class Gateway:
         context = self.http_tls.context if self.http_tls else None
         await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
         self._http_port = int(runner.addresses[0][1])
-        self._spawn(self._site.recheck(), "recheck")
+        self.run_beside(self._site.recheck(), "recheck")
 
     # Tasks
 
@@ -306,7 +306,8 @@ class Gateway:
         task.add_done_callback(self._ended)
         return task
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something for as long as the gateway runs; where it fails, the gateway does."""
         task = self._watched(work, name)
         self._stack.push_async_callback(_cancelled, task)
 

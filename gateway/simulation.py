@@ -33,7 +33,7 @@ class Room:
         return {"temperature": round(self._warmth, 2), "humidity": round(humidity, 1), "fan": self._fan}
 
     def obey(self, name: str, value: Any) -> Any:
-        self._fan = 1 if value in {1, True, "on"} else 0
+        self._fan = 1 if value in {True, "on"} else 0
         return self._fan
 
 
