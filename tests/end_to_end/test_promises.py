@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
+from pathlib import Path
 
 import aiohttp
 import msgspec
