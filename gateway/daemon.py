@@ -7,59 +7,59 @@ stored, shown and acknowledged.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import sys
 import time
-from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from bridges.http.authentication import offer
 from bridges.mqtt import MqttGate, Route, Routes
+from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
 from bridges.mqtt.translation import Translation
-from bridges.mqtt.websocket import MqttOverWebSocket
-from bridges.sse import Streams
-from bridges.websocket import WebSockets
+from gateway import engines
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
-from gateway.access.policy import Action, Policy
+from gateway.access.policy import Policy
 from gateway.access.registry import Registry
-from gateway.access.requests import demand_same_origin, sign_in_by
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
-from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.limits import Limits
+from gateway.actions import Actions
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
-from gateway.errors import Conflict, Forbidden, Invalid
+from gateway.errors import Forbidden, Invalid
+from gateway.handlers import Handlers
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.store import broker_state, history
+from gateway.rules import Rules, compiled
+from gateway.running import Whereabouts, alone
+from gateway.site import Site
+from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
+from gateway.tls import ServerTls
+from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
-    from pathlib import Path
 
     from config import Config
-    from gateway.access.policy import View
+    from config.model import HttpTls, MqttTls
     from gateway.access.principal import Principal
-    from gateway.broker.port import Broker, Statement
+    from gateway.broker.port import Statement
     from gateway.commands import Command
     from gateway.frames import Entry
+    from gateway.links import Link
     from gateway.store.history import Page
     from gateway.store.registry import Change
 
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005  # s; a database thread that wants the interpreter back waits no longer
-RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 SHUTDOWN = 5.0  # s for open requests to end
 
 
@@ -70,19 +70,23 @@ class Gateway:
         self._config = config
         self._stack = AsyncExitStack()
         self._failed: asyncio.Future[None] | None = None
+        self._settling = False
 
     async def __aenter__(self) -> Gateway:
         """Build and start every part; raises `GatewayError` or `OSError` where it cannot."""
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._failed = asyncio.get_running_loop().create_future()
         try:
+            lock = self._stack.enter_context(alone(self._config.store.path))
             await self._open_store()
             await self._build_access()
             await self._build_core()
             await self._build_broker()
-            await self._serve_http()
+            await self._build_reactions()
             self._stack.push_async_callback(self.broker.stop)
             await self.broker.start()
+            await self._serve_http()
+            lock.tell(Whereabouts(self.url, self.ports))
         except BaseException:
             await self._stack.aclose()
             raise
@@ -110,16 +114,28 @@ class Gateway:
 
     def reload(self) -> None:
         """Take up what SIGHUP asks for: renewed certificates and changed handlers."""
+        for tls in (self.mqtt_tls, self.http_tls):
+            try:
+                if tls is not None:
+                    tls.reload()
+            except Invalid as error:
+                log.error("the certificate stays as it was: %s", error)
+        self._reloading = asyncio.create_task(self._reload_handlers(), name="reload")
+
+    async def _reload_handlers(self) -> None:
+        try:
+            await self.handlers.reload(self._config.handlers.modules)
+        except Invalid as error:
+            log.error("the handlers stay as they were: %s", error)
 
     # Store
 
     async def _open_store(self) -> None:
         store, kept = self._config.store, self._config.history
-        self._stack.enter_context(_alone(store.path))
         self.database = await Database.open(store.path, durability=store.durability)
         self._stack.push_async_callback(self.database.close)
         self.upkeep = Upkeep(self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms)
-        self._spawn(self.upkeep.run(), "upkeep")
+        self.run_beside(self.upkeep.run(), "upkeep")
 
     async def _commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
         await self.database.write(lambda db: history.append(db, seq, entries, statements))
@@ -141,8 +157,8 @@ class Gateway:
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)
         self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
-        self._spawn(self.registry.run(), "registry")
-        self._spawn(self.journal.run(), "journal")
+        self.run_beside(self.registry.run(), "registry")
+        self.run_beside(self.journal.run(), "journal")
 
     # Core
 
@@ -167,16 +183,21 @@ class Gateway:
             intake=self.intake,
             database=self.database,
             catalog=self.catalog,
-            links=self.presence.links,
+            links=self._links,
             exists=self.registry.devices.__contains__,
             clock=now_ms,
             answer=self._answer,
             keep=round(self._config.history.keep * 1000),
         )
         await self.commands.start()
-        self._spawn(self.presence.run(), "presence")
-        self._spawn(self.commands.run(), "commands")
+        self.run_beside(self.presence.run(), "presence")
+        self.run_beside(self.commands.run(), "commands")
         self.registry.on_change(self._changed)
+
+    def _links(self, device: str) -> Sequence[Link]:
+        """Return a device's links; behind an external broker any device may be listening."""
+        links = self.presence.links(device)
+        return links or ([ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ())
 
     def _slow(self, full: bool) -> None:
         if full:
@@ -198,18 +219,30 @@ class Gateway:
                 return
 
     def _changed(self, change: Change) -> None:
-        """Let what has changed in the registry take effect on what is open."""
+        """Let what has changed in the registry take effect on what is open, once for all changes of a moment."""
+        if change.kind == "device" and change.gone:
+            self.intake.submit((), None, (self.catalog.hide(change.key),))
+            self.presence.forget(change.key, Forbidden("this device was removed"))
+            self.rules.forget(change.key)
+        if change.kind == "session" and not change.gone:
+            return
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
         self.hub.invalidate()
         self.broker.forget()
         for connection in list(self.broker.connections()):
-            if not self.registry.stands(connection.identity):
+            if not self.registry.stands(cast("Principal", connection.identity)):
                 connection.close(Forbidden("your access has ended"))
 
     # MQTT
 
     async def _build_broker(self) -> None:
-        limits = self._config.limits
-        gate = MqttGate(
+        make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
+        gate = make_gate(
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
@@ -219,70 +252,52 @@ class Gateway:
             ready=self.commands.ready,
             clock=now_ms,
         )
-        mqtt = self._config.mqtt
-        broker = EmbeddedBroker(
-            gate,
-            broker_state.BrokerState(),
-            host=mqtt.host,
-            port=mqtt.port,
-            limits=Limits(
-                connections=limits.connections,
-                packet_size=limits.packet_size,
-                messages_per_second=limits.messages_per_second,
-            ),
+        self.mqtt_tls = _tls(self._config.mqtt.tls)
+        self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
+
+    # What reacts
+
+    async def _build_reactions(self) -> None:
+        self.handlers = Handlers(
+            hub=self.hub,
+            commands=self.commands,
+            presence=self.presence,
+            describe=self.registry.devices.get,
+            clock=now_ms,
+            folder=self._config.directory,
         )
-        broker.restore(await self.database.read(broker_state.load))
-        self.broker: Broker = broker
-        self._accept = broker.accept
+        self._stack.push_async_callback(self.handlers.close)
+        self.handlers.load(self._config.handlers.modules)
+        self.run_beside(self.handlers.run(), "handlers")
+        webhooks = Webhooks(clock=now_ms)
+        self._stack.push_async_callback(webhooks.close)
+        actions = Actions(
+            commands=self.commands,
+            intake=self.intake,
+            catalog=self.catalog,
+            exists=self.registry.devices.__contains__,
+            hook=webhooks.hook,
+            clock=now_ms,
+        )
+        rules = [compiled(table, actions) for table in self._config.rules]
+        self.rules = Rules(rules, hub=self.hub, catalog=self.catalog, clock=now_ms)
+        self.rules.start()
+        self._stack.callback(self.rules.stop)
+        self.run_beside(self.rules.run(), "rules")
 
     # HTTP
 
     async def _serve_http(self) -> None:
-        http_config = self._config.http
-        app = self._application()
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+        config = self._config.http
+        self.http_tls = _tls(config.tls)
+        self._site = Site(self, self._config)
+        runner = web.AppRunner(self._site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, http_config.host, http_config.port, ssl_context=None)
-        await site.start()
+        context = self.http_tls.context if self.http_tls else None
+        await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
         self._http_port = int(runner.addresses[0][1])
-
-    def _application(self) -> web.Application:
-        app = web.Application()
-        entrance = Entrance(self.sign_in, self.policy, self.registry)
-        self.websockets = WebSockets(
-            hub=self.hub,
-            entrance=entrance,
-            send=self._send,
-            wait=self.commands.wait,
-            max_size=self._config.limits.packet_size,
-        )
-        self.streams = Streams(hub=self.hub, entrance=entrance)
-        mqtt = MqttOverWebSocket(
-            accept=self._accept, same_origin=_same_origin, max_size=self._config.limits.packet_size
-        )
-        app.router.add_get("/api/v1/ws", self.websockets.handle)
-        app.router.add_get("/api/v1/stream", self.streams.handle)
-        app.router.add_get("/mqtt", mqtt.handle)
-        app.on_shutdown.append(self._end_listening)
-        self._spawn(self._recheck(), "recheck")
-        return app
-
-    async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
-        self.policy.demand(principal, Action.COMMAND, device)
-        self.journal.note(principal.key, "command", device, command=name)
-        command = await self.commands.send(device, name, value, sender=principal.key, ttl=ttl)
-        return command.id
-
-    async def _end_listening(self, _: web.Application) -> None:
-        await self.websockets.close()
-        await self.streams.close()
-
-    async def _recheck(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK)
-            await self.websockets.recheck()
-            await self.streams.recheck()
+        self.run_beside(self._site.recheck(), "recheck")
 
     # Tasks
 
@@ -291,7 +306,8 @@ class Gateway:
         task.add_done_callback(self._ended)
         return task
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something for as long as the gateway runs; where it fails, the gateway does."""
         task = self._watched(work, name)
         self._stack.push_async_callback(_cancelled, task)
 
@@ -303,37 +319,9 @@ class Gateway:
             self._failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
 
-class Entrance:
-    """Sign-in as the WebSocket and the event stream need it."""
-
-    def __init__(self, sign_in: SignIn, policy: Policy, registry: Registry) -> None:
-        self._sign_in = sign_in
-        self._policy = policy
-        self._registry = registry
-
-    def request(self, request: web.Request) -> Principal | None:
-        """Return whom a request's header or cookie names; None where it has neither."""
-        shown = offer(request)
-        if shown.authorization is None and not shown.cookie:
-            return None
-        return sign_in_by(self._sign_in, shown, acts=True)
-
-    def token(self, token: str, address: str) -> Principal:
-        return self._sign_in.token(token, address)
-
-    def view(self, principal: Principal) -> View:
-        return self._policy.view(principal)
-
-    def valid(self, principal: Principal) -> bool:
-        return self._registry.stands(principal)
-
-
-def _same_origin(request: web.Request) -> bool:
-    try:
-        demand_same_origin(offer(request))
-    except Forbidden:
-        return False
-    return True
+def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
+    """Return the TLS of a listener, if it has one."""
+    return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
 
 
 def _route(route: Any) -> Route:
@@ -343,18 +331,6 @@ def _route(route: Any) -> Route:
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the database for this process: two gateways on one file would give out the same seq twice."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"{path}: another gateway is running on this database") from None
-        yield
 
 
 def examine(config: Config) -> Iterator[str]:

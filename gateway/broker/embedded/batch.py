@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.outlet import Outlet
+    from gateway.broker.embedded.packets import Disconnect
     from gateway.broker.embedded.router import Publication, Route
     from gateway.broker.embedded.session import Session
     from gateway.broker.port import Message
@@ -29,10 +30,14 @@ class Batch:
     """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the rest.
 
     It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the sender, `then` the
-    steps that follow. `open` counts the messages that it acknowledges.
+    steps that follow. `open` counts the messages with QoS 1 that it acknowledges, `farewell` is a DISCONNECT to be
+    followed when it is handed on.
     """
 
-    __slots__ = ("_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_ready", "_retained", "answers", "messages", "open", "then")  # fmt: skip
+    __slots__ = (
+        "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers", "farewell",
+        "messages", "open", "ready", "then",
+    )  # fmt: skip
 
     def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
         self._core = core
@@ -42,11 +47,12 @@ class Batch:
         self._deliveries: list[tuple[Session, Delivery]] = []
         self._retained: list[Retained] = []
         self._finished = False
-        self._ready = False
+        self.ready = False
         self.messages: list[Message] = []
         self.answers: list[bytes] = []
         self.then: list[Callable[[], None]] = []
         self.open = 0
+        self.farewell: Disconnect | None = None
 
     def route(self, publication: Publication, message: Message) -> None:
         """Prepare the copies of a message that has subscribers or is to be retained."""
@@ -98,15 +104,16 @@ class Batch:
         """The batch is stored."""
         line = self._line
         if line and line[0] is not self:
-            self._ready = True
+            self.ready = True
             return
-        self._finish()
+        self.finish()
         if line:
             del line[0]
-            while line and line[0]._ready:
-                line.pop(0)._finish()
+            while line and line[0].ready:
+                line.pop(0).finish()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Do what is due; the line calls this when its turn comes."""
         self._finished = True
         core = self._core
         if self._copies or self._deliveries:
@@ -124,7 +131,7 @@ class Batch:
         now = self._core.clock()
         for outgoing, sent_qos, retain, routes in self._copies:
             for route in routes:
-                qos = route.qos if route.qos < sent_qos else sent_qos
+                qos = min(sent_qos, route.qos)
                 outlet = route.session.outlet
                 if outlet is None or (qos and route.stored):
                     continue

@@ -1,7 +1,6 @@
 """One network connection of a client, from its first byte to its last.
 
-`data_received` handles all complete packets of a read in one loop and hands one batch to the gate. A PUBLISH without
-properties is taken apart in place; what depends on its topic alone is looked up by the topic's bytes.
+`data_received` handles all complete packets of a read in one loop and hands one batch to the gate.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ import asyncio
 import enum
 from typing import TYPE_CHECKING, Final, cast
 
-from gateway.broker.embedded import acknowledging, wire
 from gateway.broker.embedded.batch import Batch, Line
 from gateway.broker.embedded.decode import UNKNOWN_VERSION, decode
-from gateway.broker.embedded.encode import PINGRESP, encode, encode_answer
+from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.handshake import (
     Admission,
     Refused,
@@ -24,39 +22,22 @@ from gateway.broker.embedded.handshake import (
     refusal,
     welcome,
 )
-from gateway.broker.embedded.outgoing import travelling
-from gateway.broker.embedded.outlet import Outlet, Transport, exchange_of
-from gateway.broker.embedded.packets import (
-    Connect,
-    Disconnect,
-    Packet,
-    PacketType,
-    Pingreq,
-    Puback,
-    Pubcomp,
-    Publish,
-    Pubrec,
-    Pubrel,
-    Subscribe,
-    Unsubscribe,
-)
-from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode, TopicAliasInvalid
-from gateway.broker.embedded.subscribing import drop, subscribe, unsubscribe
+from gateway.broker.embedded.inlet import Inlet, lacking
+from gateway.broker.embedded.outlet import Outlet, Transport
+from gateway.broker.embedded.packets import Connect, Disconnect
+from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
+from gateway.broker.embedded.subscribing import drop
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.embedded.wills import leave_will
-from gateway.broker.port import Message
 from gateway.errors import GatewayError, ProtocolError
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.packets import Will
-    from gateway.broker.embedded.router import Publication
     from gateway.broker.embedded.session import Session
-    from gateway.broker.port import Departure, Done, Identity
+    from gateway.broker.port import Departure, Done, Identity, Message
 
-_QOS: Final = {0x30: 0, 0x31: 0, 0x32: 1, 0x33: 1, 0x3A: 1, 0x3B: 1}
-"""The QoS by the first byte of a PUBLISH that is taken apart in place."""
 _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
 
 
@@ -73,11 +54,12 @@ class Connection(asyncio.Protocol):
     """A connection as the transport and the gate see it. `due` belongs to the wheel, `line` to its batches."""
 
     __slots__ = (
-        "_aliases", "_chunks", "_core", "_heard", "_keep_alive", "_missing", "_publications", "_stage", "_still",
-        "_throttled", "_transport", "_will", "address", "due", "line", "outlet", "session", "version",
+        "_chunks", "_core", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still", "_throttled",
+        "_transport", "_will", "address", "due", "line", "outlet", "session", "version",
     )  # fmt: skip
 
     _transport: Transport
+    _inlet: Inlet
     session: Session
     outlet: Outlet
 
@@ -90,8 +72,6 @@ class Connection(asyncio.Protocol):
         self._missing = 0  # bytes until it is worth another look
         self._heard = core.wheel.now
         self._keep_alive = 0  # in ticks, with the half on top
-        self._publications: dict[bytes, Publication] | None = None
-        self._aliases: dict[int, bytes] | None = None
         self._will: Will | None = None
         self.address = ""
         self.due = -1
@@ -207,11 +187,15 @@ class Connection(asyncio.Protocol):
         """Handle packets up to the next that must be committed before others; return the position after them."""
         batch = Batch(self._core, self.line, self.outlet)
         try:
-            return self._parse(data, start, batch)
+            position = self._inlet.parse(data, start, batch)
         finally:
             # What came before a broken packet is accepted.
             if batch.messages or batch.answers or batch.then or self._core.journal:
                 self._commit(batch)
+        self._missing = self._inlet.missing
+        if batch.farewell is not None:
+            self._goodbye(batch.farewell)
+        return position
 
     def _commit(self, batch: Batch) -> None:
         count = len(batch.messages)
@@ -222,188 +206,6 @@ class Connection(asyncio.Protocol):
             wait = self._core.rates.spend(self.identity.key, count)
             if wait > 0:
                 self.throttle(wait)
-
-    def _parse(self, data: bytes, position: int, batch: Batch) -> int:
-        """Handle packets in order. QoS 0 and 1 without properties take the way in this loop, the rest `_handle`."""
-        core, router, session = self._core, self._core.router, self.session
-        end, largest, five = len(data), core.limits.packet_size, self.version == 5
-        messages, answers = batch.messages, batch.answers
-        if self._publications is None:
-            self._publications = {}
-        publications = self._publications
-        while end - position > 1:
-            first, length, body = data[position], data[position + 1], position + 2
-            qos = _QOS.get(first)
-            if qos is None or length < 2:
-                found = decode(data, position, self.version, largest)
-                if found is None:
-                    self._missing = self._lacking(data, position)
-                    return position
-                position = found[1]
-                if self._handle(found[0], batch):
-                    return position
-                continue
-            if length > 127:
-                bounds = wire.packet_bounds(data, position, largest)
-                if bounds is None:
-                    return position
-                body, stop = bounds
-                if five:
-                    wire.check_shortest(data, position + 1, body)
-            else:
-                stop = body + length
-            if stop > end:
-                self._missing = stop - end
-                return position
-            name = body + 2 + (data[body] << 8 | data[body + 1])
-            after = name + 2 if qos else name
-            publication = publications.get(data[body + 2 : name])
-            # Anything out of the ordinary goes the long way, where each rule is checked.
-            if (
-                after + five > stop
-                or (five and data[after])
-                or (qos and not (data[name] or data[name + 1]))
-                or publication is None
-                or publication.target is None
-            ):
-                packet, position = cast("tuple[Packet, int]", decode(data, position, self.version, largest))
-                self._handle(packet, batch)
-                continue
-            if publication.generation != router.generation:
-                router.refresh(publication, session)
-            if qos:
-                self._count(batch)
-                answers.append(b"\x40\x02" + data[name:after])
-            retain = publication.retain
-            if retain is None:
-                retain = first & 1 == 1
-            message = Message(publication.topic, data[after + five : stop], qos, retain, publication.target, None, self)
-            messages.append(message)
-            if retain or not publication.silent:
-                batch.route(publication, message)
-            position = stop
-        return position
-
-    def _lacking(self, data: bytes, position: int) -> int:
-        """Return how many bytes an incomplete packet still needs, 0 where its length is not all there."""
-        bounds = wire.packet_bounds(data, position, self._core.limits.packet_size)
-        return bounds[1] - len(data) if bounds else 0
-
-    def _handle(self, packet: Packet, batch: Batch) -> bool:
-        """Handle one packet; tell whether what it changed is to be committed before the next is looked at."""
-        core, session = self._core, self.session
-        match packet:
-            case Publish():
-                self._publish(packet, batch)
-            case Puback() | Pubcomp():
-                acknowledging.acknowledge(core, session, packet)
-                self.outlet.pump()
-            case Pubrec():
-                acknowledging.receive(core, session, packet, batch, self.version)
-                self.outlet.pump()
-            case Pubrel():
-                acknowledging.release(core, session, packet, batch, self.version)
-            case Pingreq():
-                self.outlet.put(PINGRESP)  # [MQTT-3.12.4-1]
-            case Subscribe():
-                subscribe(core, self, packet, batch)
-                return True
-            case Unsubscribe():
-                unsubscribe(core, self, packet, batch)
-            case Disconnect():
-                self._commit(batch)
-                self._goodbye(packet)
-                return True
-            case _:
-                # 4.12: no method was agreed on, so AUTH has no place
-                raise ProtocolError("AUTH without an authentication method")
-        return False
-
-    # Messages from the client.
-
-    def _publish(self, packet: Publish, batch: Batch) -> None:
-        """Take in a message that was decoded as a packet."""
-        publication = self._publication(packet)
-        if packet.qos == 2 and packet.packet_id in exchange_of(self._core, self.session).received:
-            batch.answers.append(acknowledging.received(packet.packet_id))  # [MQTT-4.3.3-10] not handed on again
-            return
-        if publication.target is None:
-            self._refuse(packet, batch)
-            return
-        if publication.generation != self._core.router.generation:
-            self._core.router.refresh(publication, self.session)
-        if packet.qos:
-            self._accept(packet, batch)
-        retain = packet.retain if publication.retain is None else publication.retain
-        sent = travelling(packet.properties)
-        message = Message(publication.topic, packet.payload, packet.qos, retain, publication.target, sent, self)
-        batch.messages.append(message)
-        if retain or not publication.silent:
-            batch.route(publication, message)
-
-    def _publication(self, packet: Publish) -> Publication:
-        """Return what becomes of a packet's topic, which a topic alias may stand for (3.3.2.3.4)."""
-        raw, alias = packet.topic.encode(), packet.properties.topic_alias
-        if alias is not None:
-            if alias > self._core.limits.topic_aliases:  # [MQTT-3.3.2-9]
-                raise TopicAliasInvalid(f"topic alias {alias} is above {self._core.limits.topic_aliases}")
-            if self._aliases is None:
-                self._aliases = {}
-            if raw:
-                self._aliases[alias] = raw
-            elif alias in self._aliases:
-                raw = self._aliases[alias]
-            else:
-                raise ProtocolError(f"topic alias {alias} stands for no topic yet")
-        return self._look_up(raw)
-
-    def _look_up(self, raw: bytes) -> Publication:
-        publications = self._publications
-        if publications is None:
-            publications = self._publications = {}
-        publication = publications.get(raw)
-        if publication is None:
-            publication = self._core.router.publication(self.identity, raw)
-            if len(publications) >= self._core.limits.publications:
-                publications.clear()
-            if self._core.router.cacheable(publication):
-                publications[raw] = publication
-        return publication
-
-    def _refuse(self, packet: Publish, batch: Batch) -> None:
-        """Drop a message that the client may not publish: MQTT 5 can say so, earlier versions say it was taken."""
-        self._core.counters.messages_refused += 1
-        code = ReasonCode.NOT_AUTHORIZED if self.version == 5 else ReasonCode.SUCCESS
-        if packet.qos == 1:
-            batch.answers.append(encode(Puback(packet.packet_id, code), self.version))
-        elif packet.qos == 2:
-            batch.answers.append(encode(Pubrec(packet.packet_id, code), self.version))
-
-    def _accept(self, packet: Publish, batch: Batch) -> None:
-        """Note a message with QoS 1 or 2, and its answer."""
-        if packet.qos == 1:
-            self._count(batch)
-            batch.answers.append(encode_answer(PacketType.PUBACK, packet.packet_id))
-            return
-        exchange_of(self._core, self.session).received.add(packet.packet_id)
-        self._check_maximum(batch)
-        if self.session.number:
-            self._core.journal.write(self._core.store.received(self.session.number, packet.packet_id))
-        batch.answers.append(acknowledging.received(packet.packet_id))
-
-    def _count(self, batch: Batch) -> None:
-        batch.open += 1
-        if self.version == 5:
-            self._check_maximum(batch)
-
-    def _check_maximum(self, batch: Batch) -> None:
-        """Hold the client to our receive maximum [MQTT-3.3.4-7]; versions before 5 know none."""
-        if self.version < 5:
-            return
-        exchange = self.session.exchange
-        released = len(exchange.received) if exchange is not None else 0
-        if self.outlet.unanswered + batch.open + released > self._core.limits.receive_maximum:
-            raise ProtocolError("more in flight than the receive maximum", ReasonCode.RECEIVE_MAXIMUM_EXCEEDED)
 
     # Coming in.
 
@@ -417,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._turn_away(complaint(error, data, start))
             return len(data)
         if found is None:
-            self._missing = self._lacking(data, start)
+            self._missing = lacking(data, start, largest)
             return start
         packet = cast("Connect", found[0])
         self.version = packet.protocol_level
@@ -471,6 +273,7 @@ class Connection(asyncio.Protocol):
             core, session, self._transport, five=self.version == 5, largest=admission.largest,
             window=admission.window, aliases=admission.aliases,
         )  # fmt: skip
+        self._inlet = Inlet(core, self, session, self.outlet)
         # [MQTT-3.1.2-22] one and a half times; never earlier, so a tick more
         self._keep_alive = admission.keep_alive * TICKS * 3 // 2 + 2 if admission.keep_alive else 0
         core.wheel.unwatch(self)
@@ -497,7 +300,7 @@ class Connection(asyncio.Protocol):
             self._end("keep_alive", ReasonCode.KEEP_ALIVE_TIMEOUT)
         else:
             return self._heard + self._keep_alive
-        return self.due if self.due >= 0 else None
+        return None
 
     def _goodbye(self, packet: Disconnect) -> None:
         """DISCONNECT: without a will, unless the client asks for it (3.14.2.1), and perhaps another session expiry."""
@@ -550,7 +353,6 @@ class Connection(asyncio.Protocol):
         session.outlet = session.connection = None
         if session.exchange is not None:
             session.exchange.part()
-        self._publications = self._aliases = None
         if self._will is not None:
             leave_will(core, self, self._will)
         core.gate.disconnected(self, departure)
@@ -577,7 +379,7 @@ class Connection(asyncio.Protocol):
 
     def forget(self) -> None:
         """Drop what is cached of the gate's answers, and the subscriptions that are refused now."""
-        self._publications = None
+        self._inlet.forget()
         for held in list((self.session.subscriptions or {}).values()):
             if not self._core.gate.subscribing(self.identity, held.topic_filter):
                 drop(self._core, self.session, held.text)

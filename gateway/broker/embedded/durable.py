@@ -1,7 +1,7 @@
 """What of the broker outlives the process: the statements of its journal and the state it starts from.
 
-The broker knows no SQL. It asks a `SessionStore` for statements, gathers them in its `Journal`, and hands them to the gate with
-the messages that they belong to, so that both are in one transaction.
+The broker knows no SQL. It asks a `SessionStore` for statements, gathers them in its `Journal`, and hands them to the
+gate with the messages that they belong to, so that both are in one transaction.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The QoS 1 and 2 half of a session as a machine without I/O: what waits, is in flight, has been received (4.3).
 
 A message for a session is a `Delivery` with a position, the next whole number of that session. Its packet id follows
-from the position, so what is in flight keeps its packet id across a restart of the gateway although only the position is
-stored, and no packet has to wait for a second commit.
+from the position, so what is in flight keeps its packet id across a restart of the gateway although only the position
+is stored, and no packet has to wait for a second commit.
 
 Exactly once, outbound: a PUBREC is stored before its PUBREL is sent, so that after a crash the PUBREL is
 repeated and never the PUBLISH.

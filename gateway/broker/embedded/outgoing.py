@@ -83,4 +83,3 @@ def travelling(sent: packets.Properties) -> port.Properties | None:
         sent.user_property,
     )
     return None if found == _NOTHING else found
-

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.broker.embedded.exchange import Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.session import Session
     from gateway.broker.port import Done, Message
+
+_AT_ONCE: Final = 64  # retained messages between two writes
+_END: Final = object()
 
 
 class Transport(Protocol):
@@ -27,11 +33,16 @@ class Transport(Protocol):
 
 
 class Outlet:
-    """One client's packets. `five`: it speaks MQTT 5; `largest`: the packet size it takes; `aliases`: how many topics
-    it lets be replaced by an alias; `window`: its receive maximum, within our own.
+    """One client's packets. `five`: it speaks MQTT 5; `largest`: the packet size it takes.
+
+    `aliases`: how many topics it lets be replaced by an alias; `window`: its receive maximum, within our own;
+    `unanswered`: the messages from it with QoS 1 that are not stored yet.
     """
 
-    __slots__ = ("_aliases", "_blocked", "_core", "_most_aliases", "_parts", "_session", "_transport", "five", "largest", "unanswered", "window")  # fmt: skip
+    __slots__ = (
+        "_aliases", "_blocked", "_core", "_most_aliases", "_parts", "_replay", "_session", "_transport", "five",
+        "largest", "unanswered", "window",
+    )  # fmt: skip
 
     def __init__(
         self, core: Core, session: Session, transport: Transport, *, five: bool, largest: int, window: int, aliases: int
@@ -40,13 +51,14 @@ class Outlet:
         self._session = session
         self._transport: Transport | None = transport
         self._parts: list[bytes] | None = None
+        self._replay: Iterator[None] | None = None
         self._blocked = False
         self._aliases: dict[bytes, int] | None = {} if aliases else None
         self._most_aliases = aliases
         self.five = five
         self.largest = largest
         self.window = window
-        self.unanswered = 0  # messages with QoS 1 and 2 from the client that are not stored yet
+        self.unanswered = 0
 
     def put(self, packet: bytes) -> None:
         """Add packets to the next write."""
@@ -67,7 +79,7 @@ class Outlet:
     def end(self) -> None:
         """The connection is over: nothing is written any more."""
         self._transport = None
-        self._parts = None
+        self._parts = self._replay = None
 
     def show(self, outgoing: Outgoing, retain: bool, identifiers: tuple[int, ...], now: float) -> bool:
         """Send a message with QoS 0, or drop it when the client does not read."""
@@ -100,8 +112,42 @@ class Outlet:
         self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered))
         return True
 
+    def replay(self, steps: Iterator[None]) -> None:
+        """Send retained messages, one a step, as fast as the client takes them and no faster."""
+        self._replay = steps if self._replay is None else chain(self._replay, steps)
+        self._step()
+
+    def _step(self) -> None:
+        """Go on with the retained messages while the client reads and its window is open."""
+        replay = self._replay
+        if replay is None or self._transport is None:
+            return
+        self._replay = None  # a step comes back here through `pump`
+        gathered = 0
+        while not self._full() and not self._waiting() and gathered < _AT_ONCE:
+            if next(replay, _END) is _END:
+                return
+            gathered += 1
+        self._replay = replay
+        if gathered == _AT_ONCE:  # what is gathered counts as written only after a flush
+            asyncio.get_running_loop().call_soon(self.resume)
+
+    def resume(self) -> None:
+        """Go on sending."""
+        self.pump()
+        self._core.flush()
+
+    def _waiting(self) -> bool:
+        exchange = self._session.exchange
+        return exchange is not None and bool(exchange.queue)
+
     def pump(self) -> None:
         """Send deliveries that wait while the client reads and its window is open."""
+        self._drain()
+        if self._replay is not None:
+            self._step()
+
+    def _drain(self) -> None:
         exchange = self._session.exchange
         if exchange is None or not exchange.queue or (self._blocked and self._full()):
             return
@@ -146,8 +192,7 @@ class Outlet:
     def unblock(self) -> None:
         """The client has read."""
         self._blocked = False
-        self.pump()
-        self._core.flush()
+        self.resume()
 
     def _full(self) -> bool:
         return self._transport is None or self._transport.get_write_buffer_size() > self._core.limits.write_buffer

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.broker.embedded.connection import Connection
-    from gateway.broker.embedded.outlet import Outlet
     from gateway.broker.embedded.exchange import Exchange
+    from gateway.broker.embedded.outlet import Outlet
     from gateway.broker.embedded.wills import PendingWill
     from gateway.broker.port import Identity
 
@@ -35,11 +35,16 @@ class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Session:
     """One client's session, keyed by who signed in and the client id, so that no one can take another's.
 
-    `number` is its number in the journal, 0 where it ends with its connection. `connection`:
-    the one that has it, `outlet`: the way out to it once it is open. `expiry`: seconds that it outlives the connection; `left`: when that ended, in seconds since 1970. `exchange` is None until QoS 1 or 2 needs it.
+    `number`: its number in the journal, 0 where it ends with its connection. `connection`: the one that has it;
+    `outlet`: the way out to it, once it is open. `expiry`: seconds that it outlives the connection; `left`: when that
+    ended, in seconds since 1970; `expire`: what is called when nobody came back. `exchange` is None until QoS 1 or 2
+    needs it.
     """
 
-    __slots__ = ("client_id", "connection", "due", "exchange", "expire", "expiry", "identity", "left", "number", "outlet", "subscriptions", "will")  # fmt: skip
+    __slots__ = (
+        "client_id", "connection", "due", "exchange", "expire", "expiry", "identity", "left", "number", "outlet",
+        "subscriptions", "will",
+    )  # fmt: skip
 
     def __init__(self, identity: Identity, client_id: str) -> None:
         self.identity = identity

@@ -14,9 +14,13 @@ from gateway.broker.embedded.session import Held
 from gateway.broker.embedded.tree import MAX_LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.broker.embedded.batch import Batch
     from gateway.broker.embedded.connection import Connection
     from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.durable import Retained
+    from gateway.broker.embedded.outlet import Outlet
     from gateway.broker.embedded.session import Session
 
 
@@ -27,7 +31,7 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
     codes: list[int] = []
     added: list[tuple[Held, bool]] = []
     for asked in packet.subscriptions:
-        held = _held(asked, identifiers[0] if identifiers else 0, connection.version)
+        held = _held(asked, identifiers[0] if identifiers else 0)
         code = _refusal(core, session, held)
         if code is None:
             fresh = _add(core, session, held)
@@ -38,9 +42,9 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
     batch.then.append(lambda: _announce(core, connection, added))
 
 
-def _held(asked: Subscription, identifier: int, version: int) -> Held:
+def _held(asked: Subscription, identifier: int) -> Held:
     group, topic_filter = None, asked.topic_filter
-    if version == 5 and topic_filter.startswith("$share/"):
+    if topic_filter.startswith("$share/") and topic_filter.count("/") > 1:  # before MQTT 5, as other brokers do
         _, group, topic_filter = topic_filter.split("/", 2)
     return Held(
         asked.topic_filter,
@@ -86,22 +90,35 @@ def _announce(core: Core, connection: Connection, added: list[tuple[Held, bool]]
 
 
 def _send_retained(core: Core, session: Session, held: Held) -> None:
-    """Send what is retained for a new subscription [MQTT-3.3.1-9]; with QoS 1 and 2 it waits its turn."""
+    """Send what is retained for a new subscription [MQTT-3.3.1-9]."""
+    fresh: list[Retained] = []
     now = core.clock()
-    outlet = session.outlet
-    if outlet is None:
-        return
+    for message in core.router.retained_for(session, held):
+        if message.expires is not None and message.expires <= now:
+            core.router.unretain(message.topic)
+            core.journal.write(core.store.unretained(message.topic))
+        else:
+            fresh.append(message)
+    if fresh and session.outlet is not None:
+        session.outlet.replay(_replay(core, session, session.outlet, held, fresh))
+
+
+def _replay(core: Core, session: Session, outlet: Outlet, held: Held, messages: list[Retained]) -> Iterator[None]:
+    """Send one retained message a step."""
     identifiers = (held.identifier,) if held.identifier else ()
-    for message in core.router.retained_for(session, held, now):
+    for message in messages:
+        if core.router.retained_on(message.topic) is not message:  # a newer one has been sent meanwhile
+            continue
         outgoing = Outgoing(message.topic.encode(), message.payload, message.properties, message.expires)
         qos = min(held.qos, message.qos)
-        if qos:
+        if not qos:
+            outlet.show(outgoing, True, identifiers, core.clock())
+        else:
             delivery = Delivery(outgoing, qos, retain=True, identifiers=identifiers)
             if session.number:
                 record(core, session, delivery)
             outlet.offer(delivery)
-        else:
-            outlet.show(outgoing, True, identifiers, now)
+        yield
 
 
 def unsubscribe(core: Core, connection: Connection, packet: Unsubscribe, batch: Batch) -> None:
