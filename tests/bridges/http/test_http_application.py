@@ -47,6 +47,12 @@ async def test_every_route_but_the_open_ones_refuses_who_is_not_signed_in(core, 
                 assert "Bearer" in response.headers["WWW-Authenticate"]
 
 
+async def test_a_page_s_script_is_not_answered_with_a_dialog(client):
+    """Browsers open one for Basic, also for what a script fetches."""
+    async with client.get("/api/v1/me", headers={"Sec-Fetch-Mode": "cors"}) as response:
+        assert (response.status, response.headers["WWW-Authenticate"]) == (401, 'Bearer realm="gateway"')
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [("GET", "/nowhere", 404, "not_found"), ("GET", "/api/v1/login", 405, "method_not_allowed")],

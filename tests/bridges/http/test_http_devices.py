@@ -78,6 +78,7 @@ async def test_each_wrong_field_is_named(core, client, ann, body, status, fields
 async def test_who_may_do_what_with_a_device(core, client, ann):
     """Another user's device is as one that is not there; a read token changes nothing; an admin sees all."""
     await core.device("kitchen", 1)
+    await core.device("garden", 1)
     bob = await core.bearer(await core.user("bob@example.org"))
     root = await core.bearer(await core.user("root@example.org", role="admin"))
     read, write = await core.bearer(1, "read"), await core.bearer(1, "write")
