@@ -61,6 +61,7 @@ class CommandRoutes:
                 body={"description": "any JSON; nothing is null"},
                 answer=CommandAnswer,
                 status=202,
+                also={200: "with `wait`, the command with its reply"},
                 headers={"Idempotency-Key": "the same key again answers with the command that was sent the first time"},
             ),
             Route(
