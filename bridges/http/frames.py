@@ -10,6 +10,7 @@ from msgspec import Meta, Raw
 
 from bridges.http import answers, parameters
 from bridges.http.routes import API, Route
+from bridges.http.waiting import at_most
 from gateway.access.policy import Action
 from gateway.errors import FutureCursor
 from gateway.hub.hub import KEPT_VALUES, wanted
@@ -101,8 +102,15 @@ class Frames:
                 return found
             cursor = found.reached
             # Nothing is awaited between this comparison and the moment that `wait` listens: no frame is missed.
-            if cursor >= self._hub.seq and not await self._hub.wait(filters, view, left):
+            if cursor >= self._hub.seq and not await self._wait(request, filters, view, left):
                 return found
+
+    async def _wait(self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float) -> bool:
+        try:
+            async with at_most(request, seconds):
+                return await self._hub.wait(filters, view, seconds)
+        except TimeoutError:
+            return False
 
     async def _read(self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int) -> _Found:
         """Read one page, up to the newest frame at this moment."""

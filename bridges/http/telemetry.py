@@ -92,7 +92,9 @@ class Telemetry:
         if self._permission.device(request, Action.WRITE, device).disabled:
             raise Conflict(f"the device {device!r} is disabled")
         self._pace.admit(device)
-        payload, now = await request.read(), self._clock()
+        payload = await request.read()
+        self._seen(device)
+        now = self._clock()
         try:
             found = read(payload, "json" if _says_json(request, payload) else "auto")
         except Untranslatable as error:
@@ -100,7 +102,6 @@ class Telemetry:
             self._intake.submit((), statements=kept)
             raise
         entries = [self._entry(device, reading, now) for reading in found]
-        self._seen(device)
         seq = await self._intake.store(entries, size=len(payload))
         return answers.json(Stored(seq, len(entries)))
 

@@ -78,6 +78,18 @@ async def test_without_a_reply_in_time_it_is_504_with_the_command_s_id(client, a
         assert (await response.json())["value"] is None
 
 
+async def test_a_wait_for_a_reply_does_not_hold_up_the_end(core, client, ann, link):
+    """When the gateway stops the command's id is told at once: 503."""
+    waiting = asyncio.create_task(client.post(f"{API}/devices/kitchen/commands/led?wait=60", headers=ann))
+    sent = await link.got.get()
+    async with asyncio.timeout(10):
+        while not core.commands._waiting:
+            await asyncio.sleep(0)
+    await client.app.shutdown()
+    async with await waiting as response:
+        assert (response.status, (await response.json(content_type=None))["id"]) == (503, sent.id)
+
+
 async def test_the_same_key_sends_once(core, client, ann):
     """Again with the same key: the same command; with another value: a conflict."""
     path, headers = f"{API}/devices/kitchen/commands/led", {**ann, "Idempotency-Key": "k1"}
