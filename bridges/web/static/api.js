@@ -30,8 +30,12 @@ export async function ask(method, path, body, { open = false } = {}) {
   throw new Problem(answer.status, json);
 }
 
-/** Runs `work` when a form is sent, once at a time, and shows in the form what went wrong. */
+/**
+ * Runs `work` when a form is sent, once at a time, and shows in the form what went wrong. Forms that only a script can
+ * send have a disabled button until here, and none has the method GET: no password comes into an address.
+ */
 export function onSubmit(form, work) {
+  for (const button of form.querySelectorAll("button[disabled]")) button.disabled = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = event.submitter ?? form.querySelector("button:not([type=button])");

@@ -79,9 +79,10 @@ class Tab:
         return answer["result"].get("value")
 
     async def until(self, condition: str) -> None:
-        """Return when a condition holds on the page, which may change meanwhile."""
+        """Return when a condition holds on the page, which may be on its way to another one."""
+        script = f"(() => {{ try {{ return Boolean({condition}); }} catch {{ return false; }} }})()"
         async with asyncio.timeout(WAIT):
-            while not await self.do(f"Boolean({condition})"):
+            while not await self.do(script):
                 await asyncio.sleep(0.05)
 
 
@@ -149,7 +150,7 @@ async def test_the_board(tmp_path):
             link = await gateway.registry.apply(links.sign_in, by_link, user.id)
 
             await tab.call("Page.navigate", url=f"{url}/sign-in?link={link.secret}")
-            await tab.until("document.querySelector('#link button')")
+            await tab.until("document.querySelector('#link button:enabled')")
             await tab.do("document.querySelector('#link button').click()")
             await tab.until("location.pathname === '/' && document.body.dataset.link === 'live'")
             await tab.until("document.querySelector('.card h2')")
