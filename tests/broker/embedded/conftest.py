@@ -21,7 +21,7 @@ from gateway.errors import Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from gateway.broker.embedded.durable import State
+    from gateway.broker.embedded.durable import SessionStore, State
 
 
 @dataclass
@@ -141,11 +141,13 @@ class Client:
 class Bench:
     """A running broker with its gate, and the clients of one test."""
 
-    def __init__(self, gate: FakeGate, limits: Limits, state: State | None = None) -> None:
+    def __init__(
+        self, gate: FakeGate, limits: Limits, state: State | None = None, store: SessionStore | None = None
+    ) -> None:
         self.gate = gate
         self.clock = 1_000_000.0
         self.broker = EmbeddedBroker(
-            gate, NotingStore(), host="127.0.0.1", port=0, limits=limits, clock=lambda: self.clock
+            gate, store or NotingStore(), host="127.0.0.1", port=0, limits=limits, clock=lambda: self.clock
         )
         if state is not None:
             self.broker.restore(state)
@@ -226,4 +228,4 @@ async def bench(gate: FakeGate, limits: Limits) -> AsyncIterator[Bench]:
 @pytest.fixture(scope="session")
 def new_bench() -> Callable[..., Bench]:
     """Make brokers that need no socket."""
-    return lambda gate=None, limits=None, state=None: Bench(gate or FakeGate(), limits or Limits(), state)
+    return lambda gate=None, limits=None, *rest: Bench(gate or FakeGate(), limits or Limits(), *rest)
