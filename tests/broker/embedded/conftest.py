@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+import uvloop
 
 from gateway.broker import port
 from gateway.broker.embedded.decode import Decoder, Sender
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from gateway.broker.embedded.durable import SessionStore, State
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    """Run the tests of the engine on both loops."""
+    if item.path.name == "test_engine.py":
+        return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return None
 
 
 @dataclass
