@@ -125,7 +125,8 @@ class Router:
         `identity` None is the gateway itself, which may publish anywhere; `target` is then what it says.
         """
         topic = bodies.read_topic_name(raw, 4)
-        if identity is not None and topic.count("/") < MAX_LEVELS:
+        # $SYS is the broker's own to publish (4.7.2).
+        if identity is not None and topic.count("/") < MAX_LEVELS and not topic.startswith("$SYS/"):
             target = self._gate.publishing(identity, topic)
         return Publication(raw, topic, target)
 

@@ -125,12 +125,12 @@ def unsubscribe(core: Core, connection: Connection, packet: Unsubscribe, batch: 
     """Remove the subscriptions now; answer when that is stored [MQTT-3.10.4-1]."""
     codes: list[int] = []
     for text in packet.topic_filters:
-        held = drop(core, connection.session, text)
+        held = _drop(core, connection.session, text)
         codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED if held is None else ReasonCode.SUCCESS)
     batch.answers.append(encode(Unsuback(packet.packet_id, tuple(codes)), connection.version))
 
 
-def drop(core: Core, session: Session, text: str) -> Held | None:
+def _drop(core: Core, session: Session, text: str) -> Held | None:
     """Remove a subscription and return it."""
     held = session.drop(text)
     if held is not None:
@@ -138,3 +138,10 @@ def drop(core: Core, session: Session, text: str) -> Held | None:
         if session.number:
             core.journal.write(core.store.unsubscribed(session.number, text))
     return held
+
+
+def drop_refused(core: Core, session: Session) -> None:
+    """Remove the subscriptions that the session may not have any more."""
+    for held in list((session.subscriptions or {}).values()):
+        if not core.gate.subscribing(session.identity, held.topic_filter):
+            _drop(core, session, held.text)
