@@ -26,6 +26,7 @@ from gateway.broker.embedded.inlet import Inlet, lacking
 from gateway.broker.embedded.outlet import Outlet, Transport
 from gateway.broker.embedded.packets import Connect, Disconnect
 from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
+from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.embedded.wills import leave_will
@@ -256,6 +257,8 @@ class Connection(asyncio.Protocol):
         )
         self.session.connection = self
         core.connections.add(self)
+        if present:
+            check_resumed(core, self.session)
         batch = Batch(core, self.line, None)
         batch.then.append(lambda: self._welcome(admission, present))
         batch.commit()

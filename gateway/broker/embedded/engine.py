@@ -116,8 +116,7 @@ class EmbeddedBroker:
         for connection in core.connections:
             if connection.open:
                 connection.forget()
-        for session in core.sessions:
-            drop_refused(core, session)
+                drop_refused(core, connection.session)
         self._commit_journal()
 
     def pause(self) -> None:

@@ -153,8 +153,9 @@ class Router:
         publication.silent = not publication.routes and not publication.groups
 
     def _may_see(self, session: Session, held: Held, topic: str) -> bool:
+        """Ask the gate where the filter says more than one topic; for the absent, when they are back."""
         wild = "+" in held.topic_filter or "#" in held.topic_filter
-        return not wild or self._gate.receiving(session.identity, topic)
+        return not wild or session.connection is None or self._gate.receiving(session.identity, topic)
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""

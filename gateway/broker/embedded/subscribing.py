@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.exchange import Delivery
 from gateway.broker.embedded.outgoing import Outgoing
-from gateway.broker.embedded.outlet import record
+from gateway.broker.embedded.outlet import record, settle
 from gateway.broker.embedded.packets import Suback, Subscribe, Subscription, Unsuback, Unsubscribe
 from gateway.broker.embedded.reasons import ReasonCode
 from gateway.broker.embedded.session import Held
@@ -141,7 +141,25 @@ def _drop(core: Core, session: Session, text: str) -> Held | None:
 
 
 def drop_refused(core: Core, session: Session) -> None:
-    """Remove the subscriptions that the session may not have any more."""
+    """Remove the subscriptions that a connected session may not have any more."""
     for held in list((session.subscriptions or {}).values()):
         if not core.gate.subscribing(session.identity, held.topic_filter):
             _drop(core, session, held.text)
+
+
+def check_resumed(core: Core, session: Session) -> None:
+    """Take from a session what its client may no longer have, now that it is known who signed in.
+
+    Nothing is asked of the gate for a session without a connection: after a restart only the key of its identity is
+    known, and what its client has signed in with may have been replaced meanwhile.
+    """
+    core.router.generation += 1
+    drop_refused(core, session)
+    if session.exchange is None:
+        return
+    exact = {held.topic_filter for held in (session.subscriptions or {}).values()}
+    for delivery in session.exchange.waiting():
+        topic = delivery.outgoing.topic.decode()
+        if topic not in exact and not core.gate.receiving(session.identity, topic):
+            session.exchange.withdraw(delivery)
+            settle(core, session, delivery)

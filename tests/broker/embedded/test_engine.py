@@ -186,15 +186,21 @@ async def test_changed_permissions_hold_at_once(bench: Bench) -> None:
     assert bench.count("subscriptions") == 1
 
 
-async def test_changed_permissions_hold_for_the_absent(bench: Bench) -> None:
-    """A session without a connection loses what is refused now: nothing more is kept for it."""
+async def test_permissions_changed_meanwhile_hold_for_the_absent(bench: Bench) -> None:
+    """A client that comes back gets neither the subscriptions nor the waiting messages that it may not have now."""
     client = await bench.connect("c", clean_start=False)
-    await bench.subscribe(client, "later", qos=1)
+    await bench.subscribe(client, "later/#", "#", "fine", qos=1)
     await client.close()
     await bench.until(lambda: bench.departures())
-    bench.gate.forbidden.add("later")
-    bench.broker.forget()
-    assert bench.count("subscriptions") == 0
+    for topic in ("later/a", "other", "fine"):
+        bench.broker.publish(Message(topic, b"", 1))
+    bench.gate.forbidden |= {"later", "fine"}
+    bench.gate.subscribing = lambda identity, topic_filter: topic_filter != "later/#"  # type: ignore[method-assign]
+    client = await bench.connect("c", clean_start=False)
+    topics = [getattr(await client.read(), "topic", None) for _ in range(2)]
+    assert topics == ["other", "fine"]
+    assert isinstance(await client.ask(Pingreq()), Pingresp)
+    assert bench.count("subscriptions") == 2
 
 
 async def test_not_being_read_is_no_silence(bench: Bench) -> None:
