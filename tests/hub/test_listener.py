@@ -686,4 +686,4 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 TestListeners = Listeners.TestCase
-TestListeners.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestListeners.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
