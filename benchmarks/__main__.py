@@ -72,8 +72,8 @@ def _measured(name: str, extent: Extent) -> Iterator[Figure]:
         try:
             yield from MEASUREMENTS[name](extent)
         except Exception as error:
-            _console.print(f"[red]{name}: {type(error).__name__}[/red]", str(error)[-1500:], markup=True)
-            yield Figure(name, "", "failed", float("nan"), "", note=type(error).__name__)
+            _console.print(f"{name}: {type(error).__name__}: {str(error).strip()[-400:]}", style="red", markup=False)
+            yield Figure(name, "", "failed", float("nan"), "", note=str(error).strip().rpartition("\n")[2][:80])
 
 
 def _table() -> Table:
