@@ -30,6 +30,7 @@ class Catalog:
         self._unsaved: list[Statement] = []
         self._by_id: dict[int, Series] = {}
         self._last = 0
+        self.changes = 0  # grows with every series that comes or goes
         for number, type_, device, channel in opened.series:
             self._add(Series(number, type_, device, channel))
         for seq, number, ts, value, extra in opened.latest:
@@ -59,6 +60,7 @@ class Catalog:
         self._devices.setdefault(series.device, {})[series.type, series.channel] = series
         self._by_id[series.id] = series
         self._last = max(self._last, series.id)
+        self.changes += 1
 
     def take_unsaved(self) -> list[Statement]:
         """Return what makes the new series durable; the caller commits it with their first frames."""
@@ -78,7 +80,13 @@ class Catalog:
         return self._by_id.values()
 
     def hide(self, device: str) -> Statement:
-        """Forget a removed device's series; return what makes that durable."""
+        """Forget a removed device's series; return what makes that durable.
+
+        It also goes with the next batch, before the series of a new device of that name, and leaves those alone.
+        """
         for series in self._devices.pop(device, {}).values():
             del self._by_id[series.id]
-        return "UPDATE series SET hidden = 1 WHERE device = ? AND NOT hidden", (device,)
+        self.changes += 1
+        hidden = "UPDATE series SET hidden = 1 WHERE device = ? AND id <= ? AND NOT hidden", (device, self._last)
+        self._unsaved.append(hidden)
+        return hidden

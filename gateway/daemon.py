@@ -12,18 +12,22 @@ import logging
 import sys
 import time
 from contextlib import AsyncExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from bridges.http.authentication import offer
+from bridges.http import listening
+from bridges.http.api import api
+from bridges.http.application import application
+from bridges.http.authentication import Authentication, offer
 from bridges.mqtt import MqttGate, Route, Routes
+from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
 from bridges.mqtt.translation import Translation
 from bridges.mqtt.websocket import MqttOverWebSocket
 from bridges.sse import Streams
 from bridges.websocket import WebSockets
-from gateway import engines
+from gateway import __version__, engines
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Action, Policy
@@ -41,17 +45,20 @@ from gateway.presence import Presence
 from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
+from gateway.tls import ServerTls
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
     from pathlib import Path
 
     from config import Config
+    from config.model import HttpTls, MqttTls
     from gateway.access.policy import View
     from gateway.access.principal import Principal
-    from gateway.broker.port import Broker, Statement
+    from gateway.broker.port import Statement
     from gateway.commands import Command
     from gateway.frames import Entry
+    from gateway.links import Link
     from gateway.store.history import Page
     from gateway.store.registry import Change
 
@@ -69,6 +76,7 @@ class Gateway:
         self._config = config
         self._stack = AsyncExitStack()
         self._failed: asyncio.Future[None] | None = None
+        self._settling = False
 
     async def __aenter__(self) -> Gateway:
         """Build and start every part; raises `GatewayError` or `OSError` where it cannot."""
@@ -109,6 +117,12 @@ class Gateway:
 
     def reload(self) -> None:
         """Take up what SIGHUP asks for: renewed certificates and changed handlers."""
+        for tls in (self.mqtt_tls, self.http_tls):
+            try:
+                if tls is not None:
+                    tls.reload()
+            except Invalid as error:
+                log.error("the certificate stays as it was: %s", error)
 
     # Store
 
@@ -166,7 +180,7 @@ class Gateway:
             intake=self.intake,
             database=self.database,
             catalog=self.catalog,
-            links=self.presence.links,
+            links=self._links,
             exists=self.registry.devices.__contains__,
             clock=now_ms,
             answer=self._answer,
@@ -176,6 +190,11 @@ class Gateway:
         self._spawn(self.presence.run(), "presence")
         self._spawn(self.commands.run(), "commands")
         self.registry.on_change(self._changed)
+
+    def _links(self, device: str) -> Sequence[Link]:
+        """Return a device's links; behind an external broker any device may be listening."""
+        links = self.presence.links(device)
+        return links or ([ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ())
 
     def _slow(self, full: bool) -> None:
         if full:
@@ -197,17 +216,29 @@ class Gateway:
                 return
 
     def _changed(self, change: Change) -> None:
-        """Let what has changed in the registry take effect on what is open."""
+        """Let what has changed in the registry take effect on what is open, once for all changes of a moment."""
+        if change.kind == "device" and change.gone:
+            self.intake.submit((), None, (self.catalog.hide(change.key),))
+            self.presence.forget(change.key, Forbidden("this device was removed"))
+        if change.kind == "session" and not change.gone:
+            return
+        if not self._settling:
+            self._settling = True
+            asyncio.get_running_loop().call_soon(self._settle)
+
+    def _settle(self) -> None:
+        self._settling = False
         self.hub.invalidate()
         self.broker.forget()
         for connection in list(self.broker.connections()):
-            if not self.registry.stands(connection.identity):
+            if not self.registry.stands(cast("Principal", connection.identity)):
                 connection.close(Forbidden("your access has ended"))
 
     # MQTT
 
     async def _build_broker(self) -> None:
-        gate = MqttGate(
+        make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
+        gate = make_gate(
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
@@ -223,39 +254,56 @@ class Gateway:
     # HTTP
 
     async def _serve_http(self) -> None:
-        http_config = self._config.http
-        app = self._application()
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN)
+        config = self._config.http
+        self.http_tls = _tls(config.tls)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, http_config.host, http_config.port, ssl_context=None)
-        await site.start()
+        context = self.http_tls.context if self.http_tls else None
+        await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
         self._http_port = int(runner.addresses[0][1])
 
     def _application(self) -> web.Application:
-        app = web.Application()
+        size = self._config.limits.packet_size
+        secure = self._config.http.tls is not None
         entrance = Entrance(self.sign_in, self.policy, self.registry)
         self.websockets = WebSockets(
-            hub=self.hub,
-            entrance=entrance,
-            send=self._send,
-            wait=self.commands.wait,
-            max_size=self._config.limits.packet_size,
+            hub=self.hub, entrance=entrance, send=self._send, wait=self.commands.wait, max_size=size
         )
         self.streams = Streams(hub=self.hub, entrance=entrance)
-        mqtt = MqttOverWebSocket(
-            accept=self._accept, same_origin=_same_origin, max_size=self._config.limits.packet_size
+        mqtt = MqttOverWebSocket(accept=self.broker.accept, same_origin=_same_origin, max_size=size)
+        routes = api(
+            database=self.database,
+            catalog=self.catalog,
+            hub=self.hub,
+            intake=self.intake,
+            presence=self.presence,
+            commands=self.commands,
+            registry=self.registry,
+            policy=self.policy,
+            sign_in=self.sign_in,
+            passwords=self.passwords,
+            journal=self.journal,
+            clock=now_ms,
+            broker=self.broker.statistics,
+            troubles=tuple,
+            sign_up=self._config.access.sign_up,
+            secure=secure,
+            version=__version__,
+            others=[
+                listening.websocket(self.websockets.handle),
+                listening.stream(self.streams.handle),
+                listening.mqtt(mqtt.handle),
+            ],
         )
-        app.router.add_get("/api/v1/ws", self.websockets.handle)
-        app.router.add_get("/api/v1/stream", self.streams.handle)
-        app.router.add_get("/mqtt", mqtt.handle)
+        app = application(routes, Authentication(self.sign_in), body_limit=size, tls=secure)
         app.on_shutdown.append(self._end_listening)
         self._spawn(self._recheck(), "recheck")
         return app
 
     async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
         self.policy.demand(principal, Action.COMMAND, device)
-        self.journal.note(principal.key, "command", device, command=name)
+        self.journal.note(principal.key, "command", f"device:{device}", command=name)
         command = await self.commands.send(device, name, value, sender=principal.key, ttl=ttl)
         return command.id
 
@@ -319,6 +367,11 @@ def _same_origin(request: web.Request) -> bool:
     except Forbidden:
         return False
     return True
+
+
+def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
+    """Return the TLS of a listener, if it has one."""
+    return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
 
 
 def _route(route: Any) -> Route:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.access.principal import Principal
+from bridges.mqtt.cluster import CLUSTER
 from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from gateway.broker.port import Broker, Gate
     from gateway.store.database import Database
     from gateway.tls import ServerTls
-
-CLUSTER = Principal(key="broker:external", name="external broker", scope="write", admin=True)
-"""Who sends what comes from an external broker, which has signed the devices in."""
 
 
 async def build(

@@ -43,6 +43,10 @@ class _Batch:
         self.done: list[Done] = []
         self.bytes = 0
 
+    @property
+    def empty(self) -> bool:
+        return not (self.entries or self.statements or self.done)
+
 
 class Intake:
     """Gathers entries into batches and sees them through.
@@ -82,9 +86,8 @@ class Intake:
 
     @property
     def idle(self) -> bool:
-        """Nothing waits, and nothing is being committed."""
-        batch = self._gathering
-        return not (self._committing or batch.entries or batch.statements or batch.done)
+        """Nothing is gathered, being committed or about to be shown."""
+        return self._gathering.empty and not self._committing
 
     @property
     def full(self) -> bool:
@@ -118,6 +121,8 @@ class Intake:
 
     async def store(self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0) -> int:
         """Take entries in and return the last one's seq once they are stored and shown; raises `Unavailable`."""
+        if self._closing:
+            raise Unavailable("the gateway is stopping")
         if self.refusal is not None:
             raise Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
         if self._full:
@@ -146,21 +151,21 @@ class Intake:
 
     async def _start(self, *, wait: bool = True) -> tuple[_Batch, asyncio.Task[None]] | None:
         batch = self._gathering
-        while not (batch.entries or batch.statements or batch.done):
+        while batch.empty:
             if self._closing or not wait:
                 return None
             self._arrived.clear()
             await self._arrived.wait()
         self._gathering = _Batch(self._next)
-        batch.statements[:0] = self._unsaved()
         self._committing += 1
+        batch.statements[:0] = self._unsaved()
         task = asyncio.create_task(self._write(batch), name="commit")
         await asyncio.sleep(0)  # so that it has begun
         return batch, task
 
     async def _write(self, batch: _Batch) -> None:
-        if not (batch.entries or batch.statements):
-            return  # acknowledgements that kept their order behind stored ones
+        if not batch.entries and not batch.statements:
+            return
         pause = RETRY_FIRST
         while True:
             try:
@@ -179,7 +184,6 @@ class Intake:
 
     def _finish(self, batch: _Batch) -> None:
         self.committed += 1
-        self._committing -= 1
         if batch.entries:
             self._publish(batch.first, batch.entries)
         for done in batch.done:
@@ -187,6 +191,7 @@ class Intake:
                 done()
             except Exception:
                 log.exception("after a commit")
+        self._committing -= 1
         self._waiting -= len(batch.entries)
         self._waiting_bytes -= batch.bytes
         if self._full and self._waiting < MAX_ENTRIES // 2 and self._waiting_bytes < MAX_BYTES // 2:

@@ -20,8 +20,10 @@ JSON = st.recursive(
     max_leaves=12,
 )
 PIECES = st.sampled_from(
-    rb'" \ [ ] { } : , "ts" "values" "a" 1 - . e9 null \ud800 \u0000 NaN true'.split()
-    + [b"\n", b"\r", b" ", b"\xff", b"\xed\xa0\x80", b"\x00", b"\xef\xbb\xbf"]
+    [
+        *rb'" \ [ ] { } : , "ts" "values" "a" 1 - . e9 null \ud800 \u0000 NaN true'.split(),
+        *(b"\n", b"\r", b" ", b"\xff", b"\xed\xa0\x80", b"\x00", b"\xef\xbb\xbf"),
+    ]
 )
 PAYLOADS = st.binary(max_size=60) | st.lists(PIECES, max_size=20).map(b"".join)
 

@@ -25,7 +25,7 @@ def application(
     for route in routes:
         handler = route.handler if route.open else _signed_in(route.handler, authentication)
         app.router.add_route(route.method, route.path, handler)
-        if route.method == "GET":
+        if route.method == "GET" and not route.lasting:
             app.router.add_route("HEAD", route.path, handler)
     return app
 

@@ -16,10 +16,9 @@ from gateway.errors import Invalid, NoReply, NotFound, Untranslatable
 from gateway.payloads import one_value
 
 if TYPE_CHECKING:
-    from gateway.commands import Command, Commands
-
     from bridges.http.authentication import Permission
     from gateway.access.journal import Journal
+    from gateway.commands import Command, Commands
 
 LONGEST_KEY = 200
 

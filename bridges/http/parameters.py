@@ -44,11 +44,15 @@ class _Field(NamedTuple):
 def _fields(into: type[msgspec.Struct]) -> dict[str, _Field]:
     known = inspect.type_info(into)
     assert isinstance(known, inspect.StructType)
-    lists = {field.encode_name for field in known.fields if isinstance(field.type, inspect.ListType)}
+    lists = {field.encode_name for field in known.fields if isinstance(_bare(field.type), inspect.ListType)}
     return {
         field.encode_name: _Field(field.type, field.encode_name in lists, field.required)
         for field in msgspec.structs.fields(into)
     }
+
+
+def _bare(type_: inspect.Type) -> inspect.Type:
+    return _bare(type_.type) if isinstance(type_, inspect.Metadata) else type_
 
 
 def query(given: MultiMapping[str], into: type[T]) -> T:

@@ -21,7 +21,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may be a JSON schema.
     `media`: other content types of the answer. `headers`: those of the request that matter, and what they do. `open`:
-    no sign-in.
+    no sign-in at the door. `lasting`: the answer goes on until one side ends it.
     """
 
     method: str
@@ -35,6 +35,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     open: bool = False
+    lasting: bool = False
 
     @property
     def name(self) -> str:

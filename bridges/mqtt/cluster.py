@@ -15,8 +15,6 @@ from gateway.broker.port import Target
 from gateway.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    from bridges.mqtt.routes import Routes
-    from bridges.mqtt.translation import Translation
     from gateway.broker.port import Broker, Credentials, Done
     from gateway.commands import Command
     from gateway.errors import GatewayError

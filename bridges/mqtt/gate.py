@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from gateway.access.policy import Action
-
 from bridges.mqtt.link import MqttLink
+from gateway.access.policy import Action
 from gateway.broker.port import Target
 from gateway.errors import GatewayError
 from gateway.store.history import rejection
@@ -18,15 +17,14 @@ from gateway.store.history import rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gateway.access.policy import Policy
-    from gateway.access.principal import Principal
-    from gateway.presence import Presence
-
     from bridges.mqtt.routes import Routes
     from bridges.mqtt.translation import Translation
+    from gateway.access.policy import Policy
+    from gateway.access.principal import Principal
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
     from gateway.frames import Entry
     from gateway.intake import Intake
+    from gateway.presence import Presence
 
 
 class MqttGate:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from gateway.catalog import Catalog
     from gateway.commands import Commands
     from gateway.frames import Entry, Series
-    from gateway.presence import Presence
+    from gateway.presence import Presence, Status
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
 
 NONE = Properties()
-STATUSES = {b"online": "online", b"offline": "offline"}
+STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
 
 
 class Translation:

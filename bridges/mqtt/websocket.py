@@ -37,8 +37,8 @@ class MqttOverWebSocket:
         if SUBPROTOCOL not in offered:  # [MQTT-6.0.0-3]
             raise web.HTTPBadRequest(text="ask for the WebSocket subprotocol mqtt")
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=self._max_size + 16, compress=False)
-        await socket.prepare(request)
         connection = self._accept()
+        await socket.prepare(request)
         transport = _Transport(request, socket, connection)
         connection.connection_made(transport)
         lost: Exception | None = None

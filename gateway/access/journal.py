@@ -28,7 +28,9 @@ WAITING = 2_000  # deeds
 FLUSH = 1.0  # s
 AGAIN = 3600_000  # ms: a principal that signs in from the same address is noted once an hour
 REMEMBERED = 20_000
-KEPT = 100_000  # entries in the audit
+KEPT = 100_000  # routine entries in the audit, and as many others
+TRIM = 60.0  # s
+FAILURES = 100  # entries about failures at a time
 NAME = 80  # characters of a name that failed
 
 
@@ -65,7 +67,7 @@ class Journal:
     def failed(self, name: str, address: str) -> None:
         """Note a sign-in that failed; the same ones within a second make one entry, with their count."""
         name = TOKEN_PREFIX + "..." if name.startswith(TOKEN_PREFIX) else name[:NAME]
-        if (name, address) in self._failures or len(self._failures) < WAITING:
+        if (name, address) in self._failures or len(self._failures) < FAILURES:
             self._failures[name, address] += 1
         else:
             self._lost += 1
@@ -84,7 +86,7 @@ class Journal:
             more.append(Deed(at=now, actor="gateway", action="not noted", detail={"count": lost}))
         self._deeds, self._failures, self._lost = [], Counter(), 0
         try:
-            await self._database.write(partial(audit.append, deeds=[*deeds, *more]))
+            await self._database.write(partial(audit.append, deeds=[*deeds, *more], routine=True))
         except sqlite3.Error:
             self._lost += len(deeds) + sum(failures.values()) + lost
             raise
@@ -98,7 +100,7 @@ class Journal:
                 await self.flush()
                 if (now := asyncio.get_running_loop().time()) >= trim_at:
                     await self._database.write(partial(audit.trim, keep=KEPT))
-                    trim_at = now + 600
+                    trim_at = now + TRIM
                 refused = False
             except sqlite3.Error as error:
                 if not refused:

@@ -55,7 +55,7 @@ def fingerprint(kept: bytes) -> str:
 
 def new_key(style: Style = "gateway") -> str:
     """Return a device's key."""
-    return _signs(15) if style == "iotcommunicate" else secrets.token_urlsafe(_BYTES)
+    return _signs(15) if style == "iotcommunicate" else new_text()
 
 
 def new_device_id(style: Style = "gateway") -> str:
@@ -69,8 +69,10 @@ def new_token() -> str:
 
 
 def new_text() -> str:
-    """Return the secret of a cookie or a link."""
-    return secrets.token_urlsafe(_BYTES)
+    """Return a random text; none begins with -, which commands such as mosquitto_pub would take for an option."""
+    while (text := secrets.token_urlsafe(_BYTES)).startswith("-"):
+        pass
+    return text
 
 
 def has_short_key(device: str) -> bool:

@@ -35,6 +35,11 @@ def check_password(text: str) -> str:
     return text
 
 
+def hash_password(text: str) -> str:
+    """Return the argon2id of a new password, on this thread; raises `Invalid` where it is unfit."""
+    return default_hasher().hash(check_password(text))
+
+
 class Passwords:
     """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait."""
 

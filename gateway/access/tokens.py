@@ -8,7 +8,7 @@ from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_token
 from gateway.errors import Invalid, NotFound
 from gateway.store import audit
-from gateway.store.registry import TOKENS, USERS, Token
+from gateway.store.registry import DEVICES, TOKENS, USERS, Token, User
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from gateway.store.audit import By
     from gateway.store.registry import Scope
+
+
+LONGEST = 100 * 366 * 24 * 3600 * 1000  # ms
 
 
 def find(db: sqlite3.Connection, token: int) -> Token:
@@ -38,10 +41,16 @@ def create(
 ) -> Issued[Token]:
     """Add a token. `devices`: what it is limited to, None: no limit; `expires`: ms since 1970 UTC. Raises `Invalid`."""
     limit = None if devices is None else frozenset(devices)
-    over = "in the past" if expires is not None and expires <= by.at else None
-    fields.refuse(scope=fields.scope(scope), name=fields.text(name), devices=fields.device_ids(limit), expires=over)
-    if USERS.get(db, user) is None:
+    fields.refuse(
+        scope=fields.scope(scope),
+        name=fields.text(name),
+        devices=fields.device_ids(limit),
+        expires=_expiry(expires, by.at),
+    )
+    found = USERS.get(db, user)
+    if found is None:
         raise Invalid("there is no such user", fields={"user": "no such user"})
+    fields.refuse(devices=_unseen(db, found, limit or ()))
     secret = new_token()
     token = Token(hash=digest(secret), user=user, name=name, scope=scope, devices=limit, expires=expires, created=by.at)
     token = TOKENS.insert(db, token)
@@ -54,3 +63,18 @@ def revoke(db: sqlite3.Connection, by: By, token: int) -> None:
     found = find(db, token)
     TOKENS.delete(db, token)
     audit.record(db, by, "revoke", f"token:{token}", user=found.user)
+
+
+def _expiry(expires: int | None, now: int) -> str | None:
+    if expires is None or now < expires <= now + LONGEST:
+        return None
+    return "in the past" if expires <= now else "at most 100 years ahead"
+
+
+def _unseen(db: sqlite3.Connection, user: User, limit: Iterable[str]) -> str | None:
+    """Say which device of a limit the user does not see, whether it exists or not."""
+    for id_ in sorted(limit):
+        device = DEVICES.get(db, id_)
+        if device is None or (user.role != "admin" and device.owner != user.id):
+            return f"{user.email} has no device {id_!r}"
+    return None

@@ -23,6 +23,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.broker.paho_properties import from_paho, to_paho
 from gateway.broker.port import Message
+from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +120,9 @@ class ExternalEngine:
         """Nothing: it listens nowhere."""
         return {}
 
+    def accept(self) -> asyncio.Protocol:
+        raise Unavailable("devices connect to the external broker, not here")
+
     def publish(self, message: Message) -> None:
         """Publish to the cluster, which decides who gets it. What does not fit the queue is dropped, and counted.
 
@@ -148,6 +152,7 @@ class ExternalEngine:
     def statistics(self) -> dict[str, int]:
         names = ("messages_received", "messages_sent", "messages_dropped", "messages_refused", "messages_failed")
         return {name: self._statistics[name] for name in names} | {
+            "messages_waiting": len(self._arrived),
             "connected": int(self._online),
             "connects": self._connection,
         }

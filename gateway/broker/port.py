@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import msgspec
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gateway.errors import GatewayError
     from gateway.frames import Entry
 
@@ -145,6 +147,12 @@ class Broker(Protocol):
     @property
     def ports(self) -> dict[str, int]:
         """The bound port of each listener: `{"mqtt": 1883, "mqtts": 8883}`."""
+
+    def accept(self) -> asyncio.Protocol:
+        """Return the protocol of one more client, whose transport another listener made: MQTT over WebSocket.
+
+        Raises `Unavailable` where clients connect elsewhere.
+        """
 
     def publish(self, message: Message) -> None:
         """Publish as the gateway itself, to subscribers with a permitted subscription; it makes no frame."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import run
+from gateway.cli import devices, run, tokens, users
 
 app = typer.Typer(
     name="gateway",
@@ -16,6 +16,9 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.check)
+app.add_typer(devices.app, name="device")
+app.add_typer(users.app, name="user")
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

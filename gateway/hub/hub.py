@@ -9,6 +9,7 @@ listener costs nothing for frames it does not get. `publish` never awaits.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from gateway.frames import Entry, Series
     from gateway.store.history import Page
     from gateway.topics import TopicFilter
+
+log = logging.getLogger(__name__)
 
 Filters: TypeAlias = "frozenset[TopicFilter]"
 
@@ -150,7 +153,11 @@ class Hub:
         self.frames_out += len(group.parts) * len(group.takers)
         group.parts = []
         for taker in list(group.takers):
-            taker.take(joined, seq)
+            try:
+                taker.take(joined, seq)
+            except Exception:  # costs this one its frames, and nobody else anything
+                log.exception("a listener is let go")
+                self.leave(group, taker)
 
     def _resolve(self, series: Series) -> None:
         by_wire: dict[Wire, list[Group]] = {}

@@ -97,6 +97,7 @@ class Listener:
             return self._hub.seq
         if epoch is not None and epoch != self._hub.epoch:
             return -1  # before everything: the listener is told of a gap, then gets what there is
+        since = max(since, 0)
         if since > self._hub.seq:
             raise FutureCursor(f"{since} is above the newest seq, {self._hub.seq}: it is from another database")
         return since
@@ -137,7 +138,8 @@ class Listener:
             except ConnectionError:
                 self.close()
                 return
-            await self._catch_up()
+            if not self.live:  # subscriptions may have changed while the peer read
+                await self._catch_up()
 
     def _pause(self) -> None:
         self._changes += 1
@@ -151,8 +153,8 @@ class Listener:
 
     def _resume(self) -> None:
         everything, latest = self._of_mode("all"), self._of_mode("latest")
-        if not everything:
-            self.cursor = self._hub.seq
+        # What nobody is due any more is not read again.
+        self.cursor = max(self.cursor, min((s.sent for s in everything), default=self._hub.seq))
         if self.cursor < self._hub.seq:
             self._behind.set()
             return
@@ -166,6 +168,9 @@ class Listener:
         return [s for s in self.subscriptions.values() if s.mode == mode]
 
     async def _catch_up(self) -> None:
+        if not self._of_mode("all"):  # what there is for the others is in the catalog
+            self._resume()
+            return
         changes, upto = self._changes, self._hub.seq
         page = await self._hub.read(self.cursor, upto, self._series(), PAGE)
         if changes != self._changes:  # subscriptions changed meanwhile: begin again
@@ -178,7 +183,7 @@ class Listener:
 
     def _series(self) -> list[int] | None:
         """Return the ids of the series that history is read for; None for all."""
-        key = (self._changes, self._hub.generation, len(self._hub.catalog))
+        key = (self._changes, self._hub.generation, self._hub.catalog.changes)
         if self._wanted[0] != key:
             filters = frozenset(s.topic_filter for s in self._of_mode("all"))
             ids = self._hub.matching(filters, self._view)
@@ -201,7 +206,9 @@ class Listener:
         return sorted(found, key=lambda series: series.latest_seq)
 
     def _shown(self, series: Series, to: Subscription) -> bool:
-        """Tell whether another subscription has sent the latest frame of a series, or will."""
+        """Tell whether another subscription has sent the latest frame of a series, or this one or another will."""
+        if series.latest_seq > to.start:
+            return True
         others = (s for s in self.subscriptions.values() if s is not to and s.matches(series))
         return any(s.snapshot or series.latest_seq > s.start for s in others)
 

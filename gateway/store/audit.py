@@ -41,11 +41,14 @@ def record(db: sqlite3.Connection, by: By, action: str, object_: str, **detail: 
     append(db, [Deed(at=by.at, actor=by.actor, action=action, object=object_, address=by.address, detail=detail)])
 
 
-def append(db: sqlite3.Connection, deeds: Iterable[Deed]) -> None:
-    """Note deeds."""
+def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = False) -> None:
+    """Note deeds. `routine`: such as anybody causes at any rate; they never push out the others."""
     db.executemany(
-        "INSERT INTO audit (at, actor, action, object, address, detail) VALUES (?, ?, ?, ?, ?, ?)",
-        [(d.at, d.actor, d.action, d.object, d.address, msgspec.json.encode(d.detail).decode()) for d in deeds],
+        "INSERT INTO audit (at, actor, action, object, address, detail, routine) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (d.at, d.actor, d.action, d.object, d.address, msgspec.json.encode(d.detail).decode(), int(routine))
+            for d in deeds
+        ],
     )
 
 
@@ -62,5 +65,15 @@ def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) ->
 
 
 def trim(db: sqlite3.Connection, keep: int) -> None:
-    """Keep the newest entries only."""
-    db.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (keep,))
+    """Keep the newest routine entries and the newest others, so many of each."""
+    # Each as its partial index has it.
+    db.execute(
+        "DELETE FROM audit WHERE routine = 1 AND id <= "
+        "(SELECT id FROM audit WHERE routine = 1 ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (keep,),
+    )
+    db.execute(
+        "DELETE FROM audit WHERE routine = 0 AND id <= "
+        "(SELECT id FROM audit WHERE routine = 0 ORDER BY id DESC LIMIT 1 OFFSET ?)",
+        (keep,),
+    )

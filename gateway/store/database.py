@@ -97,9 +97,9 @@ class Database:
             return await self._writer.transact(work)
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a reading connection; it sees all that was committed before."""
+        """Run `work` on a reading connection; it sees what was committed before, and nothing that comes meanwhile."""
         self._next_reader = (self._next_reader + 1) % len(self._readers)
-        return await self._readers[self._next_reader].run(work)
+        return await self._readers[self._next_reader].run(lambda db: _in_snapshot(db, work))
 
     async def maintain(self, work: Work[T], *, writing: bool) -> T:
         """Run `work` on upkeep's own connection, in its turn and in a transaction if it writes."""
@@ -148,6 +148,15 @@ def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _in_transaction(db: sqlite3.Connection, work: Work[T]) -> T:
     with transaction(db):
         return work(db)
+
+
+def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
+    db.execute("BEGIN")
+    try:
+        return work(db)
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
 
 
 def _connect(path: Path, durability: Durability) -> sqlite3.Connection:

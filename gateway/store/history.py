@@ -8,13 +8,14 @@ by seq in `frames`, and by series and time in `frames_by_time` up to `folded`; w
 from __future__ import annotations
 
 import heapq
+import logging
+import sqlite3
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gateway.broker.port import Statement
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 Row: TypeAlias = tuple[int, int, int, str, str]
 """seq, series id, ts, value, extra."""
 
+log = logging.getLogger(__name__)
+
 ROWS_AT_ONCE = 256
-WINDOW = 200_000
+WINDOW = 200_000  # frames that one call of `after` looks at
+PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
 _INSERT = "INSERT INTO frames VALUES (?,?,?,?,?)"
 # One step of SQLite for many rows: the interpreter lock is given up once, not once a row.
 _INSERT_MANY = _INSERT + ",(?,?,?,?,?)" * (ROWS_AT_ONCE - 1)
@@ -73,9 +77,16 @@ def floor(db: sqlite3.Connection) -> int:
 
 
 def append(db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statements: Iterable[Statement]) -> None:
-    """Write entries, the first as `seq`, and the statements that belong to the same batch."""
+    """Write entries, the first as `seq`, and the statements that belong to the same batch.
+
+    A statement that breaks a constraint is left out, and logged: tried again it would break it again, and hold back
+    everyone else's batch for ever. What it is about was removed meanwhile, by the command line for instance.
+    """
     for sql, parameters in statements:
-        db.execute(sql, parameters)
+        try:
+            db.execute(sql, parameters)
+        except sqlite3.IntegrityError as error:
+            log.error("left out of a batch: %s: %s", error, sql)
     whole = len(entries) - len(entries) % ROWS_AT_ONCE
     for start in range(0, whole, ROWS_AT_ONCE):
         part: list[object] = []
@@ -89,7 +100,7 @@ def append(db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statement
 class Page(NamedTuple):
     """Frames in order of seq; every wanted one up to `reached` is among them or came before.
 
-    `floor`: frames up to this seq are gone.
+    `floor`: frames up to this seq are gone; never above what was asked for.
     """
 
     rows: list[Row]
@@ -102,52 +113,74 @@ def after(db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int
 
     One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays short.
     """
-    gone = floor(db)
+    gone = min(floor(db), upto)
     cursor = max(cursor, gone)
     end = min(upto, cursor + WINDOW)
     if series is None:
         sql = "SELECT * FROM frames WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        rows: list[Row] = db.execute(sql, (cursor, end, limit)).fetchall()
+        found = db.execute(sql, (cursor, end, limit))
     else:
         sql = (
             "SELECT * FROM frames WHERE seq > ? AND seq <= ? AND series IN (SELECT value FROM json_each(?)) "
             "ORDER BY seq LIMIT ?"
         )
-        rows = db.execute(sql, (cursor, end, to_json(list(series)), limit)).fetchall()
-    return Page(rows, rows[-1][0] if len(rows) == limit else max(cursor, end), gone)
+        found = db.execute(sql, (cursor, end, to_json(list(series)), limit))
+    rows, whole = _up_to_bytes(found, PAGE_BYTES)
+    return Page(rows, end if whole and len(rows) < limit else rows[-1][0], gone)
+
+
+def _up_to_bytes(found: Iterable[Row], most: int) -> tuple[list[Row], bool]:
+    """Take rows until their values have so many bytes; tell whether these are all."""
+    rows: list[Row] = []
+    for row in found:
+        rows.append(row)
+        most -= len(row[3])
+        if most < 0:
+            return rows, False
+    return rows, True
 
 
 def by_time(
     db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
 ) -> list[Row]:
     """Read frames of some series in order of (ts, seq), at most `limit`."""
-    pages = [_series_page(db, number, span, limit, newest_first) for number in series]
-    return list(islice(heapq.merge(*pages, key=_time_order, reverse=newest_first), limit))
+    indexed = [_indexed(db, number, span, newest_first) for number in series]
+    recent = _recent(db, series, span, limit, newest_first)
+    return list(islice(heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first), limit))
 
 
 def _time_order(row: Row) -> tuple[int, int]:
     return row[2], row[0]
 
 
-def _series_page(db: sqlite3.Connection, series: int, span: Span, limit: int, newest_first: bool) -> list[Row]:
-    folded = meta(db, "folded")
+def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool) -> Iterator[Row]:
+    """Find a series' frames by the index, as far as they are asked for."""
+    where, parameters, tail = _within(span, newest_first)
+    yield from db.execute(
+        "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
+        f"WHERE i.series = ? AND {where} AND i.seq <= ? {tail}",
+        (series, *parameters, meta(db, "folded")),
+    )
+
+
+def _recent(db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, newest_first: bool) -> list[Row]:
+    """Scan what is not yet in the index."""
+    where, parameters, tail = _within(span, newest_first)
+    return db.execute(
+        "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM json_each(?)) "
+        f"AND {where} {tail} LIMIT ?",
+        (meta(db, "folded"), to_json(list(series)), *parameters, limit),
+    ).fetchall()
+
+
+def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
+    """Return a span as a condition with its parameters, and the order of time."""
     order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    where = "series = ? AND ts >= ? AND ts < ?"
-    parameters: list[int] = [series, span.start, span.end]
+    where, parameters = "i.ts >= ? AND i.ts < ?", [span.start, span.end]
     if span.after is not None:
-        where += f" AND (ts, seq) {beyond} (?, ?)"
+        where += f" AND (i.ts, i.seq) {beyond} (?, ?)"
         parameters += span.after
-    tail = f"ORDER BY ts {order}, seq {order} LIMIT ?"
-    indexed = db.execute(
-        f"SELECT f.* FROM (SELECT seq, ts FROM frames_by_time WHERE {where} AND seq <= ? {tail}) AS i "
-        f"CROSS JOIN frames AS f ON f.seq = i.seq ORDER BY f.ts {order}, f.seq {order}",
-        (*parameters, folded, limit),
-    ).fetchall()
-    recent = db.execute(
-        f"SELECT * FROM frames WHERE seq > ? AND {where} {tail}",
-        (folded, *parameters, limit),
-    ).fetchall()
-    return list(islice(heapq.merge(indexed, recent, key=_time_order, reverse=newest_first), limit))
+    return where, parameters, f"ORDER BY i.ts {order}, i.seq {order}"
 
 
 Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]

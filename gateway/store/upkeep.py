@@ -36,7 +36,7 @@ _UNFOLD = (
     "DELETE FROM frames_by_time WHERE (series, ts, seq) IN "
     "(SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?)"
 )
-_REMOVE = "DELETE FROM frames WHERE seq > ? AND seq <= ? AND seq NOT IN (SELECT seq FROM temp.kept)"
+_REMOVE = "DELETE FROM frames WHERE seq IN (SELECT seq FROM temp.removable WHERE rowid > ? AND rowid <= ?)"
 
 
 class Upkeep:
@@ -86,8 +86,9 @@ class Upkeep:
             await self.checkpoint()
 
     async def fold(self) -> None:
-        """Enter the frames that are not yet in the index by time."""
-        while (last := await self._read(_sort_unfolded)) is not None:
+        """Enter the frames that are there now in the index by time; what comes meanwhile waits for the next time."""
+        newest = await self._read(history.newest)
+        while (last := await self._read(partial(_sort_unfolded, newest=newest))) is not None:
             await self._slices(_FOLD, await self._read(_sorted_rows))
             await self._write(partial(_set, key="folded", value=last))
 
@@ -109,9 +110,9 @@ class Upkeep:
         while floor < last:
             upto = min(last, floor + FOLD_AT_ONCE)
             await self._write(partial(_raise_floor, floor=upto))
-            await self._slices(_UNFOLD, await self._read(partial(_sort_removable, upto=upto)))
-            for seq in range(await self._read(_oldest) - 1, upto, SLICE_ROWS):
-                await self._write(partial(_execute, sql=_REMOVE, parameters=(seq, min(upto, seq + SLICE_ROWS))))
+            removable = await self._read(partial(_sort_removable, upto=upto))
+            await self._slices(_UNFOLD, removable)
+            await self._slices(_REMOVE, removable)
             floor = upto
         return floor > start
 
@@ -127,6 +128,8 @@ class Upkeep:
     async def _slices(self, sql: str, rows: int) -> None:
         for start in range(0, rows, SLICE_ROWS):
             await self._write(partial(_execute, sql=sql, parameters=(start, start + SLICE_ROWS)))
+            if _wal_size(self._database) > CHECKPOINT_BYTES:
+                await self.checkpoint()
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._database.maintain(work, writing=False)
@@ -147,18 +150,21 @@ def _unfolded(db: sqlite3.Connection) -> int:
     return history.newest(db) - history.meta(db, "folded")
 
 
-def _sort_unfolded(db: sqlite3.Connection) -> int | None:
+def _sort_unfolded(db: sqlite3.Connection, newest: int) -> int | None:
     """Sort the next run of frames into `temp.sorted`; return its last seq, or None where there is none."""
     first = history.meta(db, "folded")
-    last = min(history.newest(db), first + FOLD_AT_ONCE)
-    if last == first:
+    last = min(newest, first + FOLD_AT_ONCE)
+    if last <= first:
         return None
     _sort(db, "SELECT series, ts, seq FROM frames WHERE seq > ? AND seq <= ?", (first, last))
     return last
 
 
 def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
-    """Sort the frames to be removed, noting in `temp.kept` the last one of each series; return how many."""
+    """Sort the frames to be removed, but for the last one of each series; return how many.
+
+    `temp.sorted` has them in the order of the index, `temp.removable` in that of the frames.
+    """
     db.execute("DROP TABLE IF EXISTS temp.kept")
     db.execute(
         "CREATE TEMP TABLE kept AS SELECT (SELECT seq FROM frames_by_time WHERE series = s.id "
@@ -167,6 +173,8 @@ def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
     db.execute("DELETE FROM temp.kept WHERE seq IS NULL OR seq > ?", (upto,))
     sql = "SELECT series, ts, seq FROM frames WHERE seq <= ? AND seq NOT IN (SELECT seq FROM temp.kept)"
     _sort(db, sql, (upto,))
+    db.execute("DROP TABLE IF EXISTS temp.removable")
+    db.execute("CREATE TEMP TABLE removable AS SELECT seq FROM temp.sorted ORDER BY seq")
     return _sorted_rows(db)
 
 
@@ -196,10 +204,6 @@ def _raise_floor(db: sqlite3.Connection, floor: int) -> None:
     _set(db, "seq", history.newest(db))  # survives even if no frame is left
     _set(db, "floor", floor)
     db.execute("DELETE FROM marks WHERE seq <= ?", (floor,))
-
-
-def _oldest(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT min(seq) FROM frames").fetchone()[0] or 1)
 
 
 def _oldest_part(db: sqlite3.Connection) -> int:

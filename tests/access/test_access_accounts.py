@@ -180,6 +180,8 @@ async def test_a_sign_in_link_works_once(access, ada):
 
 async def test_a_token_is_recognised_and_kept_hashed(access, ann):
     """Its prefix lets scanners find a leaked one."""
+    for id_ in ("a", "b"):
+        await access.do(devices.create, id=id_, owner=ann.id)
     issued = await access.do(
         tokens.create, user=ann.id, scope="write", name="panel", devices=["b", "a"], expires=access.clock.now + 1
     )
@@ -202,6 +204,18 @@ async def test_every_wrong_field_of_a_token_is_named(access, ann, given_, wrong)
     with pytest.raises(Invalid) as caught:
         await access.do(tokens.create, **{"user": ann.id, "scope": "read", **given_})
     assert set(caught.value.fields) == wrong
+
+
+async def test_a_token_is_limited_to_devices_that_its_user_has(access, ada, ann):
+    """Another user's device and none get the same answer; an admin has them all."""
+    await access.do(devices.create, id="meter")
+    said = set()
+    for id_ in ("meter", "metre"):
+        with pytest.raises(Invalid) as caught:
+            await access.do(tokens.create, user=ann.id, scope="read", devices=[id_])
+        said.add(caught.value.fields["devices"].replace(id_, "ID"))
+    assert len(said) == 1
+    assert (await access.do(tokens.create, user=ada.id, scope="read", devices=["meter"])).record.devices == {"meter"}
 
 
 async def test_a_token_that_is_not_there_is_not_revoked(access):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from gateway.access.journal import AGAIN, WAITING
+from gateway.access.journal import AGAIN, FAILURES, WAITING
 from gateway.access.principal import of_claim
 from gateway.store import audit
 
@@ -31,10 +31,10 @@ async def test_a_flood_is_counted(access):
     """Memory is bounded; what is lost is told."""
     for number in range(WAITING + 7):
         access.journal.note("user:1", "command", f"device:{number}")
-    for number in range(WAITING + 5):
+    for number in range(FAILURES + 5):
         access.journal.failed(f"name{number}", "10.0.0.1")
     found = await entries(access)
-    assert len(found) == 2 * WAITING + 1
+    assert len(found) == WAITING + FAILURES + 1
     assert found[-1].detail == {"count": 12}
 
 

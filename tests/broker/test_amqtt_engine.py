@@ -319,6 +319,17 @@ async def test_fault_8_no_socket_is_left(gate: FakeGate, engine: AmqttEngine, po
     assert engine.statistics()["sessions"] == 0
 
 
+async def test_fault_8_all_in_one_segment_leaves_no_socket(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
+    """A client that connects, publishes and leaves with one write is served in full, and gone."""
+    async with await Raw.open(port) as brief:
+        brief.send(connect_packet("b", "key-b", "b"), publish_packet("t", b"x", 1, 3), b"\xe0\x00")
+        brief.writer.write_eof()
+        assert await brief.end() == b"\x20\x02\x00\x00\x40\x02\x00\x03"
+    await gate.event("disconnected", "b", "goodbye")
+    assert gate.payloads == [b"x"]
+    assert engine.statistics()["sessions"] == 0
+
+
 async def test_fault_9_wills_pass_the_tap_in_order(gate: FakeGate, port: int) -> None:
     """A will is received after what its client published and before the gate is told that it left, then delivered."""
     async with Peer(port, "watcher") as watcher:
@@ -401,6 +412,19 @@ async def test_nothing_is_acknowledged_or_delivered_before_done(gate: FakeGate, 
             done()
         assert await publisher.read(8) == b"\x40\x02\x00\x01\x40\x02\x00\x02"
         assert [(await watcher.message()).payload for _ in range(2)] == [b"1", b"2"]
+
+
+async def test_pubacks_keep_the_order_of_the_publications(gate: FakeGate, port: int) -> None:
+    """What goes nowhere is not answered before what came earlier and still has to be stored."""
+    gate.hold = True
+    gate.may_publish = lambda key, topic: topic != "no"
+    async with await Raw.signed_in(port, "p") as publisher:
+        publisher.send(publish_packet("t", b"1", 1, 1), b"\xc0\x00")
+        assert await publisher.read(2) == b"\xd0\x00"
+        publisher.send(publish_packet("no", b"2", 1, 2), b"\xc0\x00")
+        assert await publisher.read(2) == b"\xd0\x00"
+        gate.held[0]()
+        assert await publisher.read(8) == b"\x40\x02\x00\x01\x40\x02\x00\x02"
 
 
 async def test_qos_2_is_received_once_however_often_it_is_sent(gate: FakeGate, port: int) -> None:

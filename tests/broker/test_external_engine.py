@@ -201,6 +201,11 @@ async def test_a_flood_while_paused_is_bounded_and_complete(gate: FakeGate, clus
             cluster.engine.publish(Message("devices/p/telemetry", str(number).encode()))
         async with Peer(cluster.port, "p") as publisher:
             await publisher.publish("devices/p/telemetry", b"last", 1)
+        async with asyncio.timeout(PATIENCE):
+            while engine.statistics()["messages_waiting"] < 1000:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)  # for more, if it were read
+        assert engine.statistics()["messages_waiting"] == 1000
         engine.resume()
         await gate.until(lambda: gate.payloads[-1:] == [b"last"])
     assert gate.payloads == [*(str(number).encode() for number in range(3000)), b"last"]

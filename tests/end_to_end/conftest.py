@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import msgspec
 import paho.mqtt.client as paho
 import pytest
 
@@ -33,6 +32,7 @@ class House:
     gateway: Gateway
     token: str
     http: aiohttp.ClientSession
+    protocol: int = paho.MQTTv5
     keys: dict[str, str] = field(default_factory=dict)
     clients: list[paho.Client] = field(default_factory=list)
 
@@ -65,6 +65,7 @@ class House:
 
     async def device(self, name: str, *, subscribe: str | None = None, **options: Any) -> MqttDevice:
         """Connect a device over MQTT with paho."""
+        options.setdefault("protocol", self.protocol)
         client = MqttDevice(name, self.keys[name], self.gateway.ports["mqtt"], **options)
         self.clients.append(client.client)
         await client.connect()
@@ -161,7 +162,8 @@ async def house(directory: Path, **tables: Any) -> AsyncIterator[House]:
         token = await gateway.registry.apply(tokens.create, BY, user=user.id, scope="admin")
         headers = {"Authorization": f"Bearer {token.secret}"}
         async with aiohttp.ClientSession(headers=headers) as session:
-            here = House(gateway, token.secret, session)
+            amqtt = tables.get("broker", {}).get("engine") == "amqtt"
+            here = House(gateway, token.secret, session, paho.MQTTv311 if amqtt else paho.MQTTv5)
             try:
                 yield here
             finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.store import audit
-from gateway.store.audit import By
+from gateway.store.audit import By, Deed
 from gateway.store.database import open_sync
 
 
@@ -30,8 +30,11 @@ def test_entries_come_newest_first_and_page_by_id(db):
 
 
 def test_trim_keeps_the_newest(db):
-    """The audit is bounded."""
+    """The audit is bounded, and a flood of failed sign-ins does not push out who changed what."""
     for number in range(5):
         audit.record(db, By("a", "", number), "do", "")
+    audit.append(db, [Deed(at=number, actor="", action="sign in failed") for number in range(10, 20)], routine=True)
     audit.trim(db, 2)
-    assert [entry.at for entry in audit.read(db)] == [4, 3]
+    assert [entry.at for entry in audit.read(db)] == [19, 18, 4, 3]
+    audit.trim(db, 2)
+    assert len(audit.read(db)) == 4

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amqtt.mqtt.packet import DISCONNECT, PINGREQ, PUBACK, PUBLISH, PUBREL, SUBSCRIBE, UNSUBSCRIBE
@@ -38,6 +39,16 @@ class Home(Protocol):
     def unsubscribe(self, topic_filter: str, session: Any) -> None: ...
 
 
+class _Batch:
+    """The answers to the publications of one read."""
+
+    __slots__ = ("answers", "is_done")
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.answers = answers
+        self.is_done = False
+
+
 class GateHandler(BrokerProtocolHandler):
     """What a client sends goes to the gate, one read at a time, and is acknowledged when the gate says so."""
 
@@ -50,6 +61,7 @@ class GateHandler(BrokerProtocolHandler):
         self._started = asyncio.Event()
         self._messages: list[Message] = []
         self._answers: list[bytes] = []
+        self._unanswered: deque[_Batch] = deque()
         self._receipts: list[int] = []  # packet ids of QoS 2 messages in `_messages`
 
     async def start(self) -> None:
@@ -137,14 +149,19 @@ class GateHandler(BrokerProtocolHandler):
     def _flush(self) -> None:
         """Hand what was gathered to the gate; deliver and answer when the gate is done with it."""
         messages, answers, receipts = self._messages, self._answers, self._receipts
+        if not messages and not answers:
+            return
         self._messages, self._answers, self._receipts = [], [], []
+
+        batch = _Batch(answers)
+        self._unanswered.append(batch)
 
         def done() -> None:
             for message in messages:
                 self._delivery.deliver(message)
             self._state.received.update(dict.fromkeys(receipts, True))
-            if answers:
-                self._client.writer.write(b"".join(answers))
+            batch.is_done = True
+            self._answer()
 
         if not messages:
             done()
@@ -153,6 +170,12 @@ class GateHandler(BrokerProtocolHandler):
             for packet_id in receipts:
                 del self._state.received[packet_id]
             self._client.leave("cut_off")
+
+    def _answer(self) -> None:
+        """Send the answers that are due, in the order of the publications [MQTT-4.6.0-2]."""
+        while self._unanswered and self._unanswered[0].is_done:
+            if answers := self._unanswered.popleft().answers:
+                self._client.writer.write(b"".join(answers))
 
     async def handle_puback(self, puback: Any) -> None:
         self._state.outbox.acknowledge(puback.packet_id)

@@ -30,20 +30,30 @@ class Route(msgspec.Struct, frozen=True, gc=False, eq=False):
     stored: bool  # QoS 1 and 2 go into the journal
 
 
+class Share:
+    """A shared subscription: how many sessions hold it, and whose turn it is."""
+
+    __slots__ = ("members", "turn")
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.turn = 0
+
+
 class Group:
     """The members of a shared subscription that may get a topic; each message goes to one of them [MQTT-4.8.2-4]."""
 
-    __slots__ = ("_members", "_turn")
+    __slots__ = ("_members", "_share")
 
-    def __init__(self, members: list[Route]) -> None:
+    def __init__(self, share: Share, members: list[Route]) -> None:
+        self._share = share
         self._members = members
-        self._turn = 0
 
     def pick(self) -> Route:
         """Return the next member that is connected, or else the next whose session waits for it."""
         count = len(self._members)
-        self._turn += 1
-        turns = [self._members[(self._turn + step) % count] for step in range(count)]
+        self._share.turn += 1
+        turns = [self._members[(self._share.turn + step) % count] for step in range(count)]
         return next((route for route in turns if route.session.outlet is not None), turns[0])
 
 
@@ -75,11 +85,12 @@ class Publication:
 class Router:
     """The subscriptions and retained messages of all sessions. `generation` rises when any route may have changed."""
 
-    __slots__ = ("_gate", "_retained", "_tree", "generation")
+    __slots__ = ("_gate", "_retained", "_shares", "_tree", "generation")
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._tree: FilterTree[tuple[Session, str | None], tuple[Session, Held]] = FilterTree()
+        self._shares: dict[tuple[str, str], Share] = {}
         self._retained: TopicTree[Retained] = TopicTree()
         self.generation = 0
 
@@ -93,13 +104,20 @@ class Router:
 
     def subscribe(self, session: Session, held: Held) -> None:
         """Add a subscription, in place of one with the same filter and group."""
-        self._tree.add(held.topic_filter, (session, held.group), (session, held))
+        new = self._tree.add(held.topic_filter, (session, held.group), (session, held))
         self.generation += 1
+        if new and held.group is not None:
+            self._shares.setdefault((held.group, held.topic_filter), Share()).members += 1
 
     def unsubscribe(self, session: Session, held: Held) -> None:
         """Take a subscription out."""
-        self._tree.remove(held.topic_filter, (session, held.group))
+        gone = self._tree.remove(held.topic_filter, (session, held.group))
         self.generation += 1
+        if gone and held.group is not None:
+            share = self._shares[held.group, held.topic_filter]
+            share.members -= 1
+            if not share.members:
+                del self._shares[held.group, held.topic_filter]
 
     def publication(self, identity: Identity | None, raw: bytes, target: Target | None = None) -> Publication:
         """Return what becomes of a sender's messages on a topic; raises `ProtocolError` where it is no topic name.
@@ -130,7 +148,7 @@ class Router:
             else:
                 shared.setdefault((held.group, held.topic_filter), []).append(_route(session, [held]))
         publication.routes = tuple(_route(session, helds) for session, helds in plain.items())
-        publication.groups = tuple(map(Group, shared.values()))
+        publication.groups = tuple(Group(self._shares[key], members) for key, members in shared.items())
         publication.silent = not publication.routes and not publication.groups
 
     def _may_see(self, session: Session, held: Held, topic: str) -> bool:

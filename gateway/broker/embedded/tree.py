@@ -34,8 +34,8 @@ class FilterTree(Generic[K, V]):
     def __len__(self) -> int:
         return self._size
 
-    def add(self, topic_filter: str, key: K, value: V) -> None:
-        """Put a value under a checked filter; it replaces the value of the same filter and key."""
+    def add(self, topic_filter: str, key: K, value: V) -> bool:
+        """Put a value under a checked filter, and tell whether it is new or replaces that of the same key."""
         node = self._root
         for level in topic_filter.split("/"):
             if node.children is None:
@@ -46,25 +46,28 @@ class FilterTree(Generic[K, V]):
             node = child
         if node.values is None:
             node.values = {}
-        self._size += key not in node.values
+        new = key not in node.values
+        self._size += new
         node.values[key] = value
+        return new
 
-    def remove(self, topic_filter: str, key: K) -> None:
-        """Take a value out, and every branch that is left without one."""
+    def remove(self, topic_filter: str, key: K) -> bool:
+        """Take a value out, and every branch that is left without one; tell whether it was there."""
         levels = topic_filter.split("/")
         path = [self._root]
         for level in levels:
             child = (path[-1].children or {}).get(level)
             if child is None:
-                return
+                return False
             path.append(child)
         values = path[-1].values
         if values is None or key not in values:
-            return
+            return False
         del values[key]
         self._size -= 1
         path[-1].values = values or None
         _prune(path, levels)
+        return True
 
     def match(self, topic: str) -> list[V]:
         """Return the values of every filter that matches a topic name (4.7.1)."""

@@ -66,8 +66,11 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     address TEXT NOT NULL,
-    detail TEXT NOT NULL      -- a JSON object
+    detail TEXT NOT NULL,     -- a JSON object
+    routine INTEGER NOT NULL  -- 1: sign-ins, failures, commands; however many come, the others stay
 ) STRICT;
+CREATE INDEX audit_routine ON audit (id) WHERE routine = 1;
+CREATE INDEX audit_rare ON audit (id) WHERE routine = 0;
 
 -- What has changed since a revision: a running gateway reads it, whoever wrote (store/registry.py).
 CREATE TABLE changes (

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
 from gateway.broker import port
 from gateway.broker.embedded.decode import Decoder, Sender
-from gateway.broker.embedded.durable import State
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import Connack, Connect, Packet
+from gateway.broker.embedded.packets import EMPTY, Connack, Connect, Packet, Suback, Subscribe, Subscription
 from gateway.errors import Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from gateway.broker.embedded.durable import State
 
 
 @dataclass
@@ -170,26 +174,43 @@ class Bench:
         assert isinstance(answer, Connack)
         return client, answer
 
+    async def subscribe(self, client: Client, *topic_filters: str, qos: int = 0, **options: object) -> tuple[int, ...]:
+        """Subscribe and return the codes of the SUBACK."""
+        properties = options.pop("properties", EMPTY)
+        asked = tuple(Subscription(topic_filter, qos, **options) for topic_filter in topic_filters)  # type: ignore[arg-type]
+        answer = await client.ask(Subscribe(99, asked, properties))  # type: ignore[arg-type]
+        assert isinstance(answer, Suback)
+        return answer.reason_codes
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition holds."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.002)
+
+    def count(self, name: str) -> int:
+        """Return one of the broker's counters."""
+        return self.broker.statistics()[name]
+
+    def departures(self) -> list[str]:
+        """Return why connections ended, in order."""
+        return [str(call[2]) for call in self.gate.calls if call[0] == "disconnected"]
+
     async def close(self) -> None:
         for client in self.clients:
             await client.close()
         await self.broker.stop()
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 @pytest.fixture
 def gate() -> FakeGate:
+    """A gate that stores at once."""
     return FakeGate()
 
 
 @pytest.fixture
 def limits() -> Limits:
+    """The usual bounds; a test module may have its own."""
     return Limits()
 
 
@@ -202,3 +223,7 @@ async def bench(gate: FakeGate, limits: Limits) -> AsyncIterator[Bench]:
     await bench.close()
 
 
+@pytest.fixture(scope="session")
+def new_bench() -> Callable[..., Bench]:
+    """Make brokers that need no socket."""
+    return lambda gate=None, limits=None, state=None: Bench(gate or FakeGate(), limits or Limits(), state)

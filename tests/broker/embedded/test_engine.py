@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.broker.embedded.packets import (
-    Connack,
-    Connect,
     Pingreq,
     Pingresp,
     Puback,

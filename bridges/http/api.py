@@ -1,0 +1,94 @@
+"""The whole API: every part that has routes, given what it calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from bridges.http.accounts import Accounts
+from bridges.http.authentication import Permission
+from bridges.http.claiming import Claiming
+from bridges.http.commands import CommandRoutes
+from bridges.http.devices import Devices
+from bridges.http.documentation import Documentation
+from bridges.http.frames import Frames
+from bridges.http.health import HealthChecks
+from bridges.http.history import History
+from bridges.http.journals import Journals
+from bridges.http.metrics import Measure, Metrics, of_core
+from bridges.http.telemetry import Telemetry
+from bridges.http.tokens import Tokens
+from bridges.http.users import Users
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bridges.http.routes import Route
+    from gateway.access.journal import Journal
+    from gateway.access.passwords import Passwords
+    from gateway.access.policy import Policy
+    from gateway.access.registry import Registry
+    from gateway.access.sign_in import SignIn
+    from gateway.catalog import Catalog
+    from gateway.commands import Commands
+    from gateway.hub import Hub
+    from gateway.intake import Intake
+    from gateway.presence import Presence
+    from gateway.store.database import Database
+
+
+def api(
+    *,
+    database: Database,
+    catalog: Catalog,
+    hub: Hub,
+    intake: Intake,
+    presence: Presence,
+    commands: Commands,
+    registry: Registry,
+    policy: Policy,
+    sign_in: SignIn,
+    passwords: Passwords,
+    journal: Journal,
+    clock: Callable[[], int],
+    broker: Callable[[], Mapping[str, int]],
+    troubles: Callable[[], Iterable[str]],
+    sign_up: Literal["invite", "open"],
+    secure: bool,
+    version: str,
+    measures: Iterable[Measure] = (),
+    others: Iterable[Route] = (),
+) -> list[Route]:
+    """Return the table of routes.
+
+    `broker()`: the broker's statistics; `troubles()`: why the gateway is not ready, beside a disk that refuses;
+    `secure`: it is reached by HTTPS only; `measures`: more of them for `/metrics`; `others`: routes of other
+    bridges, see `listening`.
+    """
+    permission = Permission(policy, registry, clock=clock)
+    documentation = Documentation(version)
+    measured = [
+        *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry), *measures
+    ]  # fmt: skip
+
+    def reasons() -> list[str]:
+        refusal = [] if intake.refusal is None else [f"storing fails: {intake.refusal}"]
+        return [*refusal, *(["more arrives than can be stored"] if intake.full else []), *troubles()]
+
+    parts: list[Any] = [
+        Devices(registry, permission, catalog, intake, online=presence.is_online, last_seen=presence.last_seen),
+        Claiming(registry, sign_in, permission),
+        Telemetry(intake, catalog, permission, seen=presence.seen, clock=clock),
+        CommandRoutes(commands, permission, journal),
+        Frames(hub, catalog, permission),
+        History(database, catalog, permission),
+        Journals(database, permission),
+        Accounts(registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
+        Users(registry, permission),
+        Tokens(registry, permission),
+        HealthChecks(reasons),
+        Metrics(measured, broker, permission),
+        documentation,
+    ]
+    table = [*(route for part in parts for route in part.routes()), *others]
+    documentation.describe(table)
+    return table

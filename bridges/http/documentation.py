@@ -1,0 +1,44 @@
+"""The gateway's description of itself: `/openapi.json` and `/asyncapi.json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bridges.http import asyncapi, openapi
+from bridges.http.answers import encode
+from bridges.http.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Documentation:
+    """Serves both documents, each encoded once. Call `describe` with the whole table of routes."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._openapi = b""
+        self._asyncapi = encode(asyncapi.document(version))
+
+    def describe(self, routes: Iterable[Route]) -> None:
+        """Make the OpenAPI document of these routes."""
+        self._openapi = encode(openapi.document(routes, self._version))
+
+    def routes(self) -> list[Route]:
+        anything = {"type": "object"}
+        # fmt: off
+        return [
+            Route(method="GET", path="/openapi.json", handler=self.openapi, answer=anything,
+                  summary="This interface, as OpenAPI 3.1"),
+            Route(method="GET", path="/asyncapi.json", handler=self.asyncapi, answer=anything,
+                  summary="WebSocket and MQTT, as AsyncAPI 3.0"),
+        ]
+        # fmt: on
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._openapi, content_type="application/json")
+
+    async def asyncapi(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._asyncapi, content_type="application/json")

@@ -1,0 +1,165 @@
+"""`gateway device`: devices and their keys."""
+
+import sqlite3
+from typing import Annotated, Any
+
+import typer
+from msgspec import UNSET
+
+from gateway.access import accounts, devices
+from gateway.access.keys import Issued
+from gateway.cli.administration import changing, reading, show_line, show_record, show_secret, show_table, when
+from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
+from gateway.store.registry import DEVICES, USERS, Device, Style
+
+app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
+Owner = Annotated[str | None, typer.Option("--owner", metavar="EMAIL", help="The user it belongs to.")]
+
+
+@app.command()
+def add(
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="Its id; without one it is given one.")] = None,
+    name: Annotated[str, typer.Option(help="What people call it.")] = "",
+    type_: Annotated[str, typer.Option("--type", help="Its type, which chooses its handlers.")] = "",
+    owner: Owner = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(metavar="TOPIC_FILTER", help="Topics it may use beyond its own; repeatable.")
+    ] = None,
+    style: Annotated[Style, typer.Option(help="gateway, or iotcommunicate: what its clients expect.")] = "gateway",
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Add a device and print its key, this once. Without --owner it belongs to the admins."""
+    with changing(config) as (db, by):
+        issued = devices.create(
+            db, by, id=id_, name=name, type=type_, owner=_owner(db, owner), grants=allow or (), style=style
+        )
+    _show_key(issued, as_json)
+
+
+@app.command("list")
+def list_(owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """List the devices, or those of one user."""
+    with reading(config) as db:
+        only = _owner(db, owner)
+        found = [_described(db, device) for device in DEVICES.all(db) if owner is None or device.owner == only]
+    if as_json:
+        for each in found:
+            show_json(each)
+        return
+    columns = ("id", "name", "type", "owner", "topics", "disabled", "state")
+    show_table(columns, [[each[column] for column in columns] for each in found], nothing="no devices yet")
+
+
+@app.command()
+def show(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Show one device."""
+    with reading(config) as db:
+        found = _described(db, devices.find(db, device))
+    if as_json:
+        show_json(found)
+    else:
+        show_record({**found, "created": when(found["created"])})
+
+
+@app.command()
+def change(
+    device: Id,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Its type.")] = None,
+    owner: Owner = None,
+    no_owner: Annotated[bool, typer.Option("--no-owner", help="Give it to the admins.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Change a device's name, type or owner."""
+    if owner and no_owner:
+        fail("--owner and --no-owner exclude each other", WRONG)
+    with changing(config) as (db, by):
+        given: dict[str, Any] = {"name": name, "type": type_, "owner": _owner(db, owner)}
+        given = {field: UNSET if value is None else value for field, value in given.items()}
+        _done(db, devices.change(db, by, device, **{**given, **({"owner": None} if no_owner else {})}), as_json)
+
+
+@app.command()
+def remove(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Remove a device; its connections end within two seconds."""
+    with changing(config) as (db, by):
+        devices.remove(db, by, device)
+    if as_json:
+        show_json({"device": device})
+    else:
+        show_line(f"device {device} is removed")
+
+
+@app.command("new-key")
+def new_key(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Give a device a new key and print it, this once; the old one stops."""
+    with changing(config) as (db, by):
+        issued = devices.replace_key(db, by, device)
+    _show_key(issued, as_json)
+
+
+@app.command()
+def disable(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Shut a device out until it is enabled."""
+    with changing(config) as (db, by):
+        _done(db, devices.change(db, by, device, disabled=True), as_json)
+
+
+@app.command()
+def enable(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Let a disabled device in again."""
+    with changing(config) as (db, by):
+        _done(db, devices.change(db, by, device, disabled=False), as_json)
+
+
+@app.command()
+def grant(
+    device: Id,
+    filters: Annotated[
+        list[str] | None, typer.Argument(metavar="[TOPIC_FILTER]...", help="Topics it may use beyond its own.")
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Take back what was granted before.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Grant topics to a device; `--only` alone takes all grants back."""
+    with changing(config) as (db, by):
+        before = () if only else devices.find(db, device).grants
+        granted = tuple(dict.fromkeys((*before, *(filters or ()))))
+        _done(db, devices.change(db, by, device, grants=granted), as_json)
+
+
+@app.command()
+def approve(device: Id, owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Let a device in that announced itself with the claim code."""
+    with changing(config) as (db, by):
+        _done(db, devices.approve(db, by, device, _owner(db, owner)), as_json)
+
+
+def _owner(db: sqlite3.Connection, email: str | None) -> int | None:
+    return None if email is None else accounts.find(db, email).id
+
+
+def _described(db: sqlite3.Connection, device: Device) -> dict[str, Any]:
+    owner = None if device.owner is None else USERS.get(db, device.owner)
+    described = {**device.public(), "owner": owner.email if owner else None}
+    described["topics"] = described.pop("grants")
+    return described
+
+
+def _show_key(issued: Issued[Device], as_json: bool) -> None:
+    if as_json:
+        show_json({"device": issued.record.id, "key": issued.secret})
+    else:
+        show_secret(f"key of device {issued.record.id}", issued.secret)
+
+
+def _done(db: sqlite3.Connection, device: Device, as_json: bool) -> None:
+    if as_json:
+        show_json(_described(db, device))
+    else:
+        show_line(f"device {device.id} is changed")

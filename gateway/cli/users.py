@@ -1,0 +1,137 @@
+"""`gateway user`: accounts. A password comes from a prompt or from standard input, never from an argument."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.access import accounts, sessions
+from gateway.access.passwords import hash_password
+from gateway.cli.administration import changing, reading, show_line, show_table, when
+from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
+from gateway.errors import GatewayError
+from gateway.store.registry import DEVICES, USERS, Role, User
+
+app = typer.Typer(help="Accounts.", no_args_is_help=True)
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email address.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password's line from standard input.")]
+
+
+@app.command()
+def add(
+    email: Email,
+    name: Annotated[str, typer.Option(help="What people call the user.")] = "",
+    admin: Annotated[bool, typer.Option("--admin", help="An admin sees all devices and makes users.")] = False,
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Add a user."""
+    password = _hashed(password_stdin)
+    with changing(config) as (db, by):
+        user = accounts.create(db, by, email=email, name=name, password=password, role="admin" if admin else "user")
+    _done(user, "is made", as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """List the users."""
+    with reading(config) as db:
+        found = list(USERS.all(db))
+        owned = {user.id: sum(1 for _ in DEVICES.where(db, owner=user.id)) for user in found}
+    if as_json:
+        for user in found:
+            show_json(user.public())
+        return
+    rows = [(u.id, u.email, u.name, u.role, owned[u.id], u.disabled, when(u.created)) for u in found]
+    show_table(
+        ("id", "email", "name", "role", "devices", "disabled", "created (UTC)"),
+        rows,
+        nothing="no users yet: gateway user add EMAIL --admin",
+    )
+
+
+@app.command()
+def remove(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Remove a user who owns no device, with tokens and sessions."""
+    with changing(config) as (db, by):
+        user = accounts.find(db, email)
+        accounts.remove(db, by, user.id)
+    _done(user, "is removed", as_json)
+
+
+@app.command()
+def password(
+    email: Email, password_stdin: FromStdin = False, as_json: AsJson = False, config: ConfigFile = None
+) -> None:
+    """Set a new password, and sign the user out everywhere."""
+    with reading(config) as db:
+        accounts.find(db, email)  # before anybody types
+    hashed = _hashed(password_stdin)
+    with changing(config) as (db, by):
+        user = accounts.find(db, email)
+        accounts.set_password(db, by, user.id, hashed)
+    _done(user, "has a new password", as_json)
+
+
+@app.command()
+def disable(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Shut a user out, with tokens and devices, until they are enabled."""
+    with changing(config) as (db, by):
+        user = accounts.change(db, by, accounts.find(db, email).id, disabled=True)
+    _done(user, "is disabled", as_json)
+
+
+@app.command()
+def enable(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Let a disabled user in again."""
+    with changing(config) as (db, by):
+        user = accounts.change(db, by, accounts.find(db, email).id, disabled=False)
+    _done(user, "is enabled", as_json)
+
+
+@app.command()
+def role(
+    email: Email,
+    new: Annotated[Role, typer.Argument(help="admin or user.")],
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a user an admin, or an admin a user."""
+    with changing(config) as (db, by):
+        user = accounts.change(db, by, accounts.find(db, email).id, role=new)
+    _done(user, f"is {'an admin' if new == 'admin' else 'a user'}", as_json)
+
+
+@app.command("sign-out")
+def sign_out(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Sign a user out of every browser."""
+    with changing(config) as (db, by):
+        user = accounts.find(db, email)
+        sessions.close_all(db, by, user.id)
+    _done(user, "is signed out", as_json)
+
+
+def _hashed(from_stdin: bool) -> str:
+    if from_stdin:
+        text = sys.stdin.readline().rstrip("\r\n")
+    elif _at_a_terminal():
+        text = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        fail("there is no terminal to ask for the password: give it with --password-stdin", WRONG)
+    try:
+        return hash_password(text)
+    except GatewayError as error:
+        fail(str(error))
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _done(user: User, what: str, as_json: bool) -> None:
+    if as_json:
+        show_json(user.public())
+    else:
+        show_line(f"user {user.email} {what}")

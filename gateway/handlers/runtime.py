@@ -1,0 +1,281 @@
+"""The runtime of handlers: a lane for each device that has something to handle.
+
+It listens to the hub as any listener; only series of devices whose type has handlers cost anything. A lane keeps its
+device's events in order and has a task while there are any. What comes faster than it is handled fills the lane up
+to a bound; then the oldest events go, are counted, and the log says so. The hub never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+import threading
+from collections import deque
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.errors import GatewayError
+from gateway.handlers.device import Core, Device, DeviceType, Gateway, Rooms
+from gateway.handlers.loading import load
+from gateway.handlers.threads import Threads
+from gateway.hub import Group, Wire
+from gateway.topics import TopicFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from gateway.commands import Commands
+    from gateway.frames import Entry
+    from gateway.handlers.device import Described
+    from gateway.hub import Hub
+    from gateway.presence import Presence
+
+log = logging.getLogger(__name__)
+
+LANE_EVENTS = 1_000
+ALL_EVENTS = 100_000
+SWEEP = 1.0  # s
+GRACE = 2.0  # s that handlers have to end
+STUCK = 60_000  # ms in one handler, before the log tells
+
+_Event = tuple["Entry", bytes]
+_WIRE = Wire(form=lambda seq, entry, data: (entry, data), join=lambda parts: parts, gap=lambda first, last: None)
+_EVERYTHING = frozenset({TopicFilter("#")})
+_NOT_CHANNELS = frozenset({"on_connect", "on_disconnect", "on_frame"})
+
+
+@lru_cache(4096)
+def method_name(channel: str) -> str:
+    """Return which method handles a channel: `on_relay_0` for `relay/0`."""
+    return "on_" + re.sub(r"\W", "_", channel)
+
+
+class _Lane:
+    """One device's events, in order."""
+
+    __slots__ = ("connected", "device", "dropped", "events", "since", "task", "told")
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.events: deque[_Event] = deque()
+        self.task: asyncio.Task[None] | None = None
+        self.connected = False  # its handlers were told
+        self.dropped = 0  # since it last kept up
+        self.since: int | None = None  # when the handler that runs was called, in ms
+        self.told = False  # the log tells that this takes long
+
+
+class _Handled:
+    """The hub's view: devices of the types that have handlers."""
+
+    def __init__(self, types: frozenset[str], describe: Callable[[str], Described | None]) -> None:
+        self.key = ("handlers", types)
+        self._types = types
+        self._describe = describe
+
+    def sees(self, device: str) -> bool:
+        described = self._describe(device)
+        return described is not None and described.type in self._types
+
+
+class Handlers:
+    """Runs handlers. Make it on the event loop; `load`, then let `run` be a task, and `close` at the end.
+
+    `describe(device)`: what is known of a device. `clock`: ms since 1970 UTC. `folder`: where modules are looked for,
+    too.
+    """
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        commands: Commands,
+        presence: Presence,
+        describe: Callable[[str], Described | None],
+        clock: Callable[[], int],
+        folder: Path,
+    ) -> None:
+        self.dropped = 0  # events
+        self.failed = 0
+        self._hub = hub
+        self._clock = clock
+        self._folder = folder
+        loop = asyncio.get_running_loop()
+        self._core = Core(loop, threading.get_ident(), commands, presence, describe, Rooms())
+        self._threads = Threads(clock)
+        self._types: dict[str, DeviceType] = {}
+        self._modules: tuple[str, ...] = ()
+        self._lanes: dict[str, _Lane] = {}
+        self._waiting = 0  # events
+        self._group: Group | None = None
+        self._closing = False
+
+    # Loading
+
+    def load(self, modules: Sequence[str]) -> None:
+        """Import modules and let their types handle events from now on; raises `Invalid`."""
+        self.use(load(modules, self._folder))
+        self._modules = tuple(modules)
+
+    async def reload(self, modules: Sequence[str]) -> None:
+        """Import modules anew, in a thread; raises `Invalid`, and all stays as it was."""
+        self.use(await asyncio.to_thread(load, modules, self._folder, self._modules))
+        self._modules = tuple(modules)
+
+    def use(self, types: dict[str, DeviceType]) -> None:
+        """Let these objects handle events from the next one on, in place of those before."""
+        for name, handler in types.items():
+            handler.gateway = Gateway(self._core, name)
+        self._types = dict(types)
+        if self._group is not None:
+            self._hub.leave(self._group, self)
+            self._group = None
+        if types and not self._closing:
+            view = _Handled(frozenset(types), self._core.describe)
+            self._group = self._hub.join(_WIRE, _EVERYTHING, view, self)
+
+    # Events in
+
+    def take(self, joined: list[_Event], seq: int) -> None:
+        """Put what the hub shows into the lanes."""
+        for event in joined:
+            series = event[0][0]
+            if series.type in {"telemetry", "presence"}:
+                self._put(series.device, event)
+
+    def _put(self, device: str, event: _Event) -> None:
+        lane = self._lanes.get(device)
+        if lane is None:
+            lane = self._lanes[device] = _Lane(device)
+        if len(lane.events) >= LANE_EVENTS or self._waiting >= ALL_EVENTS:
+            self._drop(lane)
+        lane.events.append(event)
+        self._waiting += 1
+        if lane.task is None:
+            lane.task = self._core.loop.create_task(self._work(lane), name=f"handlers of {device}")
+
+    def _drop(self, lane: _Lane) -> None:
+        if not lane.events:
+            return  # others take all the room; every device may have one event wait
+        lane.events.popleft()
+        self._waiting -= 1
+        self.dropped += 1
+        lane.dropped += 1
+        if lane.dropped == 1:
+            log.warning("handlers of %s do not keep up: its oldest events are dropped", lane.device)
+
+    # Events out
+
+    async def _work(self, lane: _Lane) -> None:
+        try:
+            while lane.events:
+                event = lane.events.popleft()
+                self._waiting -= 1
+                await self._handle(lane, event)
+                await asyncio.sleep(0)  # a handler that never waits must not keep the event loop
+        finally:
+            lane.task = None
+            if lane.dropped:
+                log.warning("handlers of %s keep up again; %d events were dropped", lane.device, lane.dropped)
+                lane.dropped = 0
+            if not lane.connected and not lane.events:
+                self._lanes.pop(lane.device, None)
+
+    async def _handle(self, lane: _Lane, event: _Event) -> None:
+        described = self._core.describe(lane.device)
+        handler = self._types.get(described.type) if described is not None else None
+        if handler is None:
+            return
+        (series, _, value, _), data = event
+        device = handler.gateway.device(lane.device)
+        if series.type == "presence":
+            await self._presence(lane, handler, device, online=value == '"online"')
+            return
+        method = None if (name := method_name(series.channel)) in _NOT_CHANNELS else getattr(handler, name, None)
+        if method is not None:
+            await self._run(lane, method, (msgspec.json.decode(value), device), series.channel)
+        elif (method := getattr(handler, "on_frame", None)) is not None:
+            await self._run(lane, method, (msgspec.json.decode(data), device), series.channel)
+
+    async def _presence(self, lane: _Lane, handler: DeviceType, device: Device, *, online: bool) -> None:
+        if online:
+            lane.connected = True
+        elif not lane.connected:
+            return  # of a time before the gateway began
+        method = getattr(handler, "on_connect" if online else "on_disconnect", None)
+        if method is not None:
+            await self._run(lane, method, (device,), None)
+        if not online:
+            lane.connected = False
+            self._core.rooms.leave_all(lane.device)
+
+    async def _run(
+        self, lane: _Lane, method: Callable[..., Any], arguments: tuple[Any, ...], channel: str | None
+    ) -> None:
+        """Call a method, and do what it answers; what goes wrong is logged and costs this one event."""
+        lane.since = self._clock()
+        try:
+            answer = await self._call(method, arguments)
+            if answer is not None:
+                self._answer(arguments[-1], answer, channel)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if self._closing and isinstance(error, asyncio.CancelledError):
+                raise
+            self.failed += 1
+            trace = None if isinstance(error, GatewayError) else error
+            what = repr(arguments[0])[:500] if channel is not None else ""
+            log.error(
+                "%s fails for device %s: %s %s: %s",
+                *(method.__qualname__, lane.device, channel or "", what, repr(error)),
+                exc_info=trace,
+            )
+        finally:
+            lane.since = None
+            lane.told = False
+
+    def _call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Awaitable[Any]:
+        if inspect.iscoroutinefunction(method):
+            return method(*arguments)  # type: ignore[no-any-return]  # a coroutine
+        return self._threads.run(partial(method, *arguments))
+
+    @staticmethod
+    def _answer(device: Device, answer: Any, channel: str | None) -> None:
+        if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], str):
+            device.send(*answer)
+        elif channel is not None:
+            device.send(channel, answer)
+        else:
+            raise TypeError(f"a handler without a channel answers (name, value) or None, not {answer!r:.100}")
+
+    # Time
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Look after handlers that take long."""
+        self._threads.sweep()
+        now = self._clock()
+        for lane in self._lanes.values():
+            if lane.since is not None and now - lane.since >= STUCK and not lane.told:
+                lane.told = True
+                log.warning("a handler of %s has been running for %d s", lane.device, (now - lane.since) // 1000)
+
+    async def close(self) -> None:
+        """Handle no more; what runs is cancelled, and threads end with the process."""
+        self._closing = True
+        self.use({})
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+        self._threads.close()

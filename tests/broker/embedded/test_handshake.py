@@ -1,0 +1,253 @@
+"""Who is let in, on what terms, and what a refusal leaves behind: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.limits import Limits
+from gateway.broker.embedded.packets import (
+    Connack,
+    Connect,
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    Properties,
+    Publish,
+    Pubrel,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+    Will,
+)
+from gateway.broker.port import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Bench
+
+    NewBench = Callable[[], Bench]
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Small bounds."""
+    return Limits(connections=3, strangers=5, connect_seconds=1, keep_alive=60, session_expiry=1000)
+
+
+@pytest.mark.parametrize(("version", "code"), [(3, 4), (4, 4), (5, 0x86)])
+async def test_a_wrong_sign_in_is_refused(bench: Bench, version: int, code: int) -> None:
+    """The refusal has the code of its version, and the connection ends."""
+    client, answer = await bench.try_connect(version=version, username="nobody")
+    assert answer.reason_code == code
+    assert await client.read() is None
+    assert bench.gate.calls == []
+
+
+async def test_a_wrong_sign_in_takes_over_nothing(bench: Bench) -> None:
+    """With another's client id, a refused CONNECT neither ends that connection nor touches its session."""
+    client = await bench.connect("same", clean_start=False)
+    await bench.subscribe(client, "a")
+    await bench.try_connect("same", username="nobody", clean_start=True)
+    await bench.try_connect("same", username="other", clean_start=True)
+    bench.broker.publish(_message("a"))
+    assert isinstance(await client.read(), Publish)
+    assert bench.departures() == []
+
+
+async def test_a_refusal_is_held_back_by_its_delay(bench: Bench) -> None:
+    """The answer to a wrong sign-in comes only after the delay."""
+    bench.gate.delay = 0.2
+    start = time.monotonic()
+    _, answer = await bench.try_connect(username="nobody")
+    assert answer.reason_code == 4
+    assert time.monotonic() - start >= 0.2
+
+
+async def test_enhanced_authentication_is_refused(bench: Bench) -> None:
+    """An authentication method that is not offered is answered with 0x8C."""
+    properties = Properties(authentication_method="SCRAM-SHA-1", authentication_data=b"x")
+    _, answer = await bench.try_connect(version=5, properties=properties)
+    assert answer.reason_code == 0x8C
+
+
+async def test_one_connection_too_many_is_refused_at_once(bench: Bench) -> None:
+    """At the bound a client gets a code, and a place that becomes free is had by the next."""
+    clients = [await bench.connect(f"c{number}") for number in range(3)]
+    _, answer = await bench.try_connect("late")
+    assert answer.reason_code == 3
+    _, answer = await bench.try_connect("late", version=5)
+    assert answer.reason_code == 0x89
+    clients[0].write(Disconnect())
+    await clients[0].rest()
+    await bench.connect("late")
+
+
+async def test_strangers_are_bounded(bench: Bench) -> None:
+    """Of those who only connect, the sixth is closed unread."""
+    strangers = [await bench.dial() for _ in range(6)]
+    await bench.until(lambda: bench.count("connections_refused") == 1)
+    strangers[-1].write(Connect("late"))
+    assert await strangers[-1].read() is None
+    assert (await strangers[0].ask(Connect("first"))).reason_code == 0  # type: ignore[union-attr]
+
+
+async def test_a_connect_has_a_time_limit(bench: Bench) -> None:
+    """Who sends half a CONNECT and waits is closed."""
+    client = await bench.dial()
+    client.write(b"\x10\x20\0\4MQTT")
+    assert await client.read() is None
+
+
+async def test_a_client_id_is_assigned(bench: Bench) -> None:
+    """MQTT 5 is told the id that it got; each is another."""
+    answers = [(await bench.try_connect("", 5))[1] for _ in range(2)]
+    ids = {answer.properties.assigned_client_identifier for answer in answers}
+    assert len(ids) == 2
+    assert None not in ids
+    assert {connection.client_id for connection in bench.broker.connections()} == ids
+
+
+@pytest.mark.parametrize(("version", "clean", "code"), [(3, True, 2), (4, False, 2), (4, True, 0)])
+async def test_no_client_id_before_mqtt_5(bench: Bench, version: int, clean: bool, code: int) -> None:
+    """3.1 wants one, 3.1.1 wants one for a session that is kept."""
+    _, answer = await bench.try_connect("", version, clean_start=clean)
+    assert answer.reason_code == code
+
+
+async def test_terms_are_told(bench: Bench) -> None:
+    """CONNACK says the bounds, and what differs from what was asked."""
+    asked = Properties(session_expiry_interval=5000)
+    _, answer = await bench.try_connect(version=5, keep_alive=0, properties=asked)
+    told = answer.properties
+    assert (told.session_expiry_interval, told.server_keep_alive) == (1000, 60)
+    assert (told.maximum_packet_size, told.receive_maximum, told.topic_alias_maximum) == (256 * 1024, 1024, 32)
+
+
+async def test_a_will_on_a_forbidden_topic_is_refused(bench: Bench) -> None:
+    """The will is checked at CONNECT, not when it is too late to say so."""
+    _, answer = await bench.try_connect(version=5, will=Will("forbidden/x", b""))
+    assert answer.reason_code == 0x87
+
+
+@pytest.mark.parametrize(("level", "answer"), [(6, b"\x20\x03\x00\x84\x00"), (2, b"\x20\x02\x00\x01")])
+async def test_unknown_versions_are_told(bench: Bench, level: int, answer: bytes) -> None:
+    """A level that is not spoken here gets the code for that [MQTT-3.1.2-2]."""
+    client = await bench.dial()
+    client.write(b"\x10\x0d\0\4MQTT" + bytes((level, 2, 0, 0)) + b"\0\1c")
+    assert await client.reader.read() == answer
+
+
+async def test_a_second_connect_is_an_error(bench: Bench) -> None:
+    """[MQTT-3.1.0-2] The connection ends, with a code in MQTT 5."""
+    client = await bench.connect("c", 5)
+    assert await client.ask(Connect("c", 5, username="d")) == Disconnect(0x82)
+    assert await client.read() is None
+
+
+async def test_packets_behind_connect_wait_for_its_answer(bench: Bench) -> None:
+    """A client may send before it has CONNACK; all is handled, in order, once it is stored that it is let in."""
+    bench.gate.hold = True
+    client = await bench.dial()
+    client.write(Connect("c", clean_start=False, username="d"), Pingreq())
+    await bench.until(lambda: bench.gate.waiting)
+    client.write(Pingreq())
+    bench.gate.store()
+    assert [type(await client.read()) for _ in range(3)] == [Connack, Pingresp, Pingresp]
+
+
+async def test_lost_before_it_is_let_in(bench: Bench) -> None:
+    """A client that goes while its session is stored is never announced and can come again."""
+    bench.gate.hold = True
+    client = await bench.dial()
+    client.write(Connect("c", clean_start=False, username="d"))
+    await bench.until(lambda: bench.gate.waiting)
+    await client.close()
+    await bench.until(lambda: bench.count("connections") == 0)
+    bench.gate.store()
+    assert bench.gate.calls == []
+    bench.gate.hold = False
+    _, answer = await bench.try_connect("c", clean_start=False)
+    assert answer.session_present
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """Do nothing: the test decides what is read."""
+
+    resume_reading = pause_reading
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+
+PACKETS = [
+    Subscribe(1, (Subscription("a/#", 2), Subscription("$share/g/a", 1))),
+    Publish("a/b", b"x", 2, packet_id=3),
+    Publish("a/b", b"x", 1, True, packet_id=3),
+    Pubrel(3),
+    Unsubscribe(4, ("a/#",)),
+    Disconnect(4, Properties(session_expiry_interval=0)),
+    Disconnect(0),
+]
+streams = st.lists(
+    st.one_of(st.binary(max_size=40), st.sampled_from([encode(packet, 5) for packet in PACKETS])), max_size=8
+).flatmap(lambda parts: st.lists(st.integers(0, sum(map(len, parts))), max_size=4).map(lambda cuts: cut(parts, cuts)))
+
+
+def cut(parts: list[bytes], cuts: list[int]) -> list[bytes]:
+    """Return a stream cut at these places."""
+    stream, places = b"".join(parts), [0, *sorted(cuts), None]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]
+
+
+@given(streams, st.booleans())
+def test_arbitrary_bytes_leave_nothing_behind(new_bench: NewBench, chunks: list[bytes], signed_in: bool) -> None:
+    """No bytes raise, and when the connection has gone, so have its session, its place and its deadline."""
+    asyncio.run(_feed(new_bench(), chunks, signed_in))
+
+
+async def _feed(bench: Bench, chunks: list[bytes], signed_in: bool) -> None:
+    wire, connection = Wire(), bench.broker.accept()
+    connection.connection_made(wire)  # type: ignore[arg-type]
+    if signed_in:
+        connection.data_received(encode(Connect("c", 5, username="d"), 5))
+    for chunk in chunks:
+        connection.data_received(chunk)
+    connection.connection_lost(None)
+    core = bench.broker._core
+    assert not core.connections
+    assert not core.strangers
+    assert not core.stalled
+    assert len(core.wheel) == 0
+    assert len(core.sessions) == 0
+    assert len(core.router._tree) == 0
+
+
+def _message(topic: str) -> Message:
+    return Message(topic, b"x")

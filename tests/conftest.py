@@ -1,0 +1,17 @@
+"""What all tests share: the event loop that the gateway runs on, and a hypothesis without a stopwatch."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+import uvloop
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gateway")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests on uvloop, as the gateway runs."""
+    return {"uvloop": uvloop.new_event_loop}
