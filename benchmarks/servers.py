@@ -201,6 +201,23 @@ class Mosquitto(Server):
         return (MOSQUITTO, "-c", str(config))
 
 
+class Amqtt(Server):
+    """amqtt as it comes, without the gateway's engine around it: no sign-in, no permissions, no history."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accounts = [Account("b00000", "a-key")]
+        self.listener = Account("token", "a-token")
+
+    def command(self) -> Sequence[str]:
+        config = self.folder / "amqtt.yaml"
+        config.write_text(
+            f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{self.port}\n"
+            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+        )
+        return (sys.executable, "-c", "from amqtt.scripts.broker_script import main; main()", "-c", str(config))
+
+
 def free_port() -> int:
     """Return a port that nobody listens on at the moment."""
     with socket.socket() as sock:
