@@ -7,53 +7,48 @@ stored, shown and acknowledged.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import sys
 import time
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from bridges.http import listening
-from bridges.http.api import api
-from bridges.http.application import application
-from bridges.http.authentication import Authentication, offer
 from bridges.mqtt import MqttGate, Route, Routes
 from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
 from bridges.mqtt.translation import Translation
-from bridges.mqtt.websocket import MqttOverWebSocket
-from bridges.sse import Streams
-from bridges.websocket import WebSockets
-from gateway import __version__, engines
+from gateway import engines
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
-from gateway.access.policy import Action, Policy
+from gateway.access.policy import Policy
 from gateway.access.registry import Registry
-from gateway.access.requests import demand_same_origin, sign_in_by
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
+from gateway.actions import Actions
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
-from gateway.errors import Conflict, Forbidden, Invalid
+from gateway.errors import Forbidden, Invalid
+from gateway.handlers import Handlers
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
+from gateway.rules import Rules, compiled
+from gateway.running import Whereabouts, alone
+from gateway.site import Site
 from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
 from gateway.tls import ServerTls
+from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Sequence
-    from pathlib import Path
 
     from config import Config
     from config.model import HttpTls, MqttTls
-    from gateway.access.policy import View
     from gateway.access.principal import Principal
     from gateway.broker.port import Statement
     from gateway.commands import Command
@@ -65,7 +60,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005  # s; a database thread that wants the interpreter back waits no longer
-RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 SHUTDOWN = 5.0  # s for open requests to end
 
 
@@ -83,13 +77,16 @@ class Gateway:
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._failed = asyncio.get_running_loop().create_future()
         try:
+            lock = self._stack.enter_context(alone(self._config.store.path))
             await self._open_store()
             await self._build_access()
             await self._build_core()
             await self._build_broker()
-            await self._serve_http()
+            await self._build_reactions()
             self._stack.push_async_callback(self.broker.stop)
             await self.broker.start()
+            await self._serve_http()
+            lock.tell(Whereabouts(self.url, self.ports))
         except BaseException:
             await self._stack.aclose()
             raise
@@ -123,16 +120,22 @@ class Gateway:
                     tls.reload()
             except Invalid as error:
                 log.error("the certificate stays as it was: %s", error)
+        self._reloading = asyncio.create_task(self._reload_handlers(), name="reload")
+
+    async def _reload_handlers(self) -> None:
+        try:
+            await self.handlers.reload(self._config.handlers.modules)
+        except Invalid as error:
+            log.error("the handlers stay as they were: %s", error)
 
     # Store
 
     async def _open_store(self) -> None:
         store, kept = self._config.store, self._config.history
-        self._stack.enter_context(_alone(store.path))
         self.database = await Database.open(store.path, durability=store.durability)
         self._stack.push_async_callback(self.database.close)
         self.upkeep = Upkeep(self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms)
-        self._spawn(self.upkeep.run(), "upkeep")
+        self.run_beside(self.upkeep.run(), "upkeep")
 
     async def _commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
         await self.database.write(lambda db: history.append(db, seq, entries, statements))
@@ -154,8 +157,8 @@ class Gateway:
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)
         self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
-        self._spawn(self.registry.run(), "registry")
-        self._spawn(self.journal.run(), "journal")
+        self.run_beside(self.registry.run(), "registry")
+        self.run_beside(self.journal.run(), "journal")
 
     # Core
 
@@ -187,8 +190,8 @@ class Gateway:
             keep=round(self._config.history.keep * 1000),
         )
         await self.commands.start()
-        self._spawn(self.presence.run(), "presence")
-        self._spawn(self.commands.run(), "commands")
+        self.run_beside(self.presence.run(), "presence")
+        self.run_beside(self.commands.run(), "commands")
         self.registry.on_change(self._changed)
 
     def _links(self, device: str) -> Sequence[Link]:
@@ -220,6 +223,7 @@ class Gateway:
         if change.kind == "device" and change.gone:
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
+            self.rules.forget(change.key)
         if change.kind == "session" and not change.gone:
             return
         if not self._settling:
@@ -251,71 +255,49 @@ class Gateway:
         self.mqtt_tls = _tls(self._config.mqtt.tls)
         self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
 
+    # What reacts
+
+    async def _build_reactions(self) -> None:
+        self.handlers = Handlers(
+            hub=self.hub,
+            commands=self.commands,
+            presence=self.presence,
+            describe=self.registry.devices.get,
+            clock=now_ms,
+            folder=self._config.directory,
+        )
+        self._stack.push_async_callback(self.handlers.close)
+        self.handlers.load(self._config.handlers.modules)
+        self.run_beside(self.handlers.run(), "handlers")
+        webhooks = Webhooks(clock=now_ms)
+        self._stack.push_async_callback(webhooks.close)
+        actions = Actions(
+            commands=self.commands,
+            intake=self.intake,
+            catalog=self.catalog,
+            exists=self.registry.devices.__contains__,
+            hook=webhooks.hook,
+            clock=now_ms,
+        )
+        rules = [compiled(table, actions) for table in self._config.rules]
+        self.rules = Rules(rules, hub=self.hub, catalog=self.catalog, clock=now_ms)
+        self.rules.start()
+        self._stack.callback(self.rules.stop)
+        self.run_beside(self.rules.run(), "rules")
+
     # HTTP
 
     async def _serve_http(self) -> None:
         config = self._config.http
         self.http_tls = _tls(config.tls)
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN)
+        self._site = Site(self, self._config)
+        runner = web.AppRunner(self._site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         context = self.http_tls.context if self.http_tls else None
         await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
         self._http_port = int(runner.addresses[0][1])
-
-    def _application(self) -> web.Application:
-        size = self._config.limits.packet_size
-        secure = self._config.http.tls is not None
-        entrance = Entrance(self.sign_in, self.policy, self.registry)
-        self.websockets = WebSockets(
-            hub=self.hub, entrance=entrance, send=self._send, wait=self.commands.wait, max_size=size
-        )
-        self.streams = Streams(hub=self.hub, entrance=entrance)
-        mqtt = MqttOverWebSocket(accept=self.broker.accept, same_origin=_same_origin, max_size=size)
-        routes = api(
-            database=self.database,
-            catalog=self.catalog,
-            hub=self.hub,
-            intake=self.intake,
-            presence=self.presence,
-            commands=self.commands,
-            registry=self.registry,
-            policy=self.policy,
-            sign_in=self.sign_in,
-            passwords=self.passwords,
-            journal=self.journal,
-            clock=now_ms,
-            broker=self.broker.statistics,
-            troubles=tuple,
-            sign_up=self._config.access.sign_up,
-            secure=secure,
-            version=__version__,
-            others=[
-                listening.websocket(self.websockets.handle),
-                listening.stream(self.streams.handle),
-                listening.mqtt(mqtt.handle),
-            ],
-        )
-        app = application(routes, Authentication(self.sign_in), body_limit=size, tls=secure)
-        app.on_shutdown.append(self._end_listening)
-        self._spawn(self._recheck(), "recheck")
-        return app
-
-    async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
-        self.policy.demand(principal, Action.COMMAND, device)
-        self.journal.note(principal.key, "command", f"device:{device}", command=name)
-        command = await self.commands.send(device, name, value, sender=principal.key, ttl=ttl)
-        return command.id
-
-    async def _end_listening(self, _: web.Application) -> None:
-        await self.websockets.close()
-        await self.streams.close()
-
-    async def _recheck(self) -> None:
-        while True:
-            await asyncio.sleep(RECHECK)
-            await self.websockets.recheck()
-            await self.streams.recheck()
+        self.run_beside(self._site.recheck(), "recheck")
 
     # Tasks
 
@@ -324,7 +306,8 @@ class Gateway:
         task.add_done_callback(self._ended)
         return task
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def run_beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something for as long as the gateway runs; where it fails, the gateway does."""
         task = self._watched(work, name)
         self._stack.push_async_callback(_cancelled, task)
 
@@ -334,39 +317,6 @@ class Gateway:
         log.critical("%s failed", task.get_name(), exc_info=task.exception())
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(task.exception() or RuntimeError(task.get_name()))
-
-
-class Entrance:
-    """Sign-in as the WebSocket and the event stream need it."""
-
-    def __init__(self, sign_in: SignIn, policy: Policy, registry: Registry) -> None:
-        self._sign_in = sign_in
-        self._policy = policy
-        self._registry = registry
-
-    def request(self, request: web.Request) -> Principal | None:
-        """Return whom a request's header or cookie names; None where it has neither."""
-        shown = offer(request)
-        if shown.authorization is None and not shown.cookie:
-            return None
-        return sign_in_by(self._sign_in, shown, acts=True)
-
-    def token(self, token: str, address: str) -> Principal:
-        return self._sign_in.token(token, address)
-
-    def view(self, principal: Principal) -> View:
-        return self._policy.view(principal)
-
-    def valid(self, principal: Principal) -> bool:
-        return self._registry.stands(principal)
-
-
-def _same_origin(request: web.Request) -> bool:
-    try:
-        demand_same_origin(offer(request))
-    except Forbidden:
-        return False
-    return True
 
 
 def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
@@ -381,18 +331,6 @@ def _route(route: Any) -> Route:
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the database for this process: two gateways on one file would give out the same seq twice."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(path.name + ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"{path}: another gateway is running on this database") from None
-        yield
 
 
 def examine(config: Config) -> Iterator[str]:

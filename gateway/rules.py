@@ -12,22 +12,21 @@ import asyncio
 import logging
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from gateway.actions import ActionTable, Event
 from gateway.deadlines import Deadlines
-from gateway.errors import GatewayError, Invalid, NotFound, Unavailable
-from gateway.frames import encode, to_json
+from gateway.errors import GatewayError, Invalid, Unavailable
 from gateway.hub import Group, Wire
-from gateway.topics import TopicFilter, check_channel, check_device
+from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
+    from gateway.actions import Act, Actions
     from gateway.catalog import Catalog
-    from gateway.commands import Commands
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
-    from gateway.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -35,42 +34,9 @@ SWEEP = 0.25  # s
 MAX_LATER = 1_000  # actions that wait for storage
 
 
-class CommandTable(Protocol):
-    """`[rules.command]`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def device(self) -> str | None: ...
-    @property
-    def value(self) -> Any: ...
-
-
-class PublishTable(Protocol):
-    """`[rules.publish]`."""
-
-    @property
-    def channel(self) -> str: ...
-    @property
-    def device(self) -> str | None: ...
-    @property
-    def value(self) -> Any: ...
-
-
-class WebhookTable(Protocol):
-    """`[rules.webhook]`."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def secret(self) -> str | None: ...
-
-
-class RuleTable(Protocol):
+class RuleTable(ActionTable, Protocol):
     """`[[rules]]`, as the config has it: one of above, below and silent; `hold` and `silent` in seconds."""
 
-    @property
-    def name(self) -> str: ...
     @property
     def filter(self) -> str: ...
     @property
@@ -83,12 +49,6 @@ class RuleTable(Protocol):
     def hold(self) -> float: ...
     @property
     def silent(self) -> float | None: ...
-    @property
-    def command(self) -> CommandTable | None: ...
-    @property
-    def publish(self) -> PublishTable | None: ...
-    @property
-    def webhook(self) -> WebhookTable | None: ...
 
 
 class Bound(NamedTuple):
@@ -104,24 +64,6 @@ class Bound(NamedTuple):
 
     def back(self, number: float) -> bool:
         return number <= self.clear if self.up else number >= self.clear
-
-
-class Event(NamedTuple):
-    """A rule has set in (`active`) or is over. `value`: the JSON text of the last reading, None if there was none."""
-
-    rule: str
-    active: bool
-    series: Series
-    value: str | None
-    ts: int
-
-    def json(self) -> bytes:
-        """Return what a webhook posts."""
-        start = {"rule": self.rule, "active": self.active, "device": self.series.device, "channel": self.series.channel}
-        return encode(start)[:-1] + f',"ts":{self.ts},"value":{self.value or "null"}}}'.encode()
-
-
-Act: TypeAlias = "Callable[[Event], None]"
 
 
 class Rule(NamedTuple):
@@ -146,67 +88,6 @@ class _Watch:
         self.pending = False  # beyond the bound, but not for long enough yet
         self.heard = now
         self.value: str | None = None
-
-
-class Actions:
-    """What rules can do. `hook(name, url, secret)` makes a webhook: what posts a body. `clock`: ms since 1970 UTC."""
-
-    def __init__(
-        self,
-        *,
-        commands: Commands,
-        intake: Intake,
-        catalog: Catalog,
-        exists: Callable[[str], bool],
-        hook: Callable[[str, str, str | None], Callable[[bytes], None]],
-        clock: Callable[[], int],
-    ) -> None:
-        self._commands = commands
-        self._intake = intake
-        self._catalog = catalog
-        self._exists = exists
-        self._hook = hook
-        self._clock = clock
-
-    def of(self, table: RuleTable) -> tuple[Act, ...]:
-        """Return what a rule does, in the order command, publish, webhook; raises `Invalid`."""
-        acts: list[Act] = []
-        if table.command is not None:
-            acts.append(self._command(table.command))
-        if table.publish is not None:
-            acts.append(self._publish(table.publish))
-        if table.webhook is not None:
-            post = self._hook(table.name, table.webhook.url, table.webhook.secret)
-            acts.append(lambda event: post(event.json()))
-        return tuple(acts)
-
-    def _command(self, table: CommandTable) -> Act:
-        name, device, value = check_channel(table.name), _device(table.device), to_json(table.value)
-
-        def act(event: Event) -> None:
-            if event.active:
-                self._commands.submit(device or event.series.device, name, value, sender=f"rule:{event.rule}")
-
-        return act
-
-    def _publish(self, table: PublishTable) -> Act:
-        channel, device = check_channel(table.channel), _device(table.device)
-        value = None if table.value is None else to_json(table.value)
-
-        def act(event: Event) -> None:
-            target = device or event.series.device
-            if not self._exists(target):
-                raise NotFound(f"there is no device {target}")
-            if value is None or event.active:
-                text = value or to_json(event.active)
-                series = self._catalog.series("telemetry", target, channel)
-                self._intake.submit([(series, self._clock(), text, f',"rule":{to_json(event.rule)}')])
-
-        return act
-
-
-def _device(device: str | None) -> str | None:
-    return None if device is None else check_device(device)
 
 
 def compiled(table: RuleTable, actions: Actions) -> Rule:

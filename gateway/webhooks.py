@@ -156,3 +156,32 @@ class Webhook:
         if self._key is not None:
             headers["webhook-signature"] = signature(self._key, post.id, timestamp, post.body)
         return headers
+
+
+class Webhooks:
+    """All webhooks, over one session. `clock`: ms since 1970 UTC."""
+
+    def __init__(self, *, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._hooks: list[Webhook] = []
+
+    @property
+    def dropped(self) -> int:
+        """How many posts were given up."""
+        return sum(hook.dropped for hook in self._hooks)
+
+    def hook(self, name: str, url: str, secret: str | None) -> Callable[[bytes], None]:
+        """Return what posts to a URL; call it on the event loop. Raises `Invalid` where the secret is none."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        made = Webhook(name, url, secret, session=self._session, clock=self._clock)
+        self._hooks.append(made)
+        return made.post
+
+    async def close(self) -> None:
+        """Post no more."""
+        for hook in self._hooks:
+            await hook.close()
+        if self._session is not None:
+            await self._session.close()

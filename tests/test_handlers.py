@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.errors import Invalid, NoReply, NotFound
+from gateway.errors import Invalid, NoReply, NotFound, Unavailable
 from gateway.handlers import Device, DeviceType, Handlers
 from gateway.handlers.loading import load
 from gateway.handlers.runtime import LANE_EVENTS, method_name
@@ -255,6 +255,23 @@ async def test_a_refused_command_is_logged_without_a_trace(house, caplog):
     await house.done()
     (record,) = [r for r in caplog.records if "Wrong.on_x" in r.getMessage()]
     assert not record.exc_info
+
+
+async def test_an_answer_waits_for_storage(house, monkeypatch):
+    """While nothing can be stored the lane waits, and then sends."""
+    monkeypatch.setattr("gateway.handlers.runtime.UNAVAILABLE_PAUSES", (0, 0))
+    submit, refusals = house.rig.commands.submit, [Unavailable("disk full"), Unavailable("disk full")]
+
+    def refusing(*arguments, **options):
+        if refusals:
+            raise refusals.pop()
+        return submit(*arguments, **options)
+
+    monkeypatch.setattr(house.rig.commands, "submit", refusing)
+    house.use(Thing())
+    await house.tell("relay/0", True)
+    assert await house.sent() == [("relay/0", False)]
+    assert house.handlers.failed == 0
 
 
 async def test_an_endless_handler_harms_no_other_device(house):
@@ -527,6 +544,7 @@ async def test_hot_reload(house, tmp_path):
     house.types["kitchen"] = "lamp"
     write(tmp_path, "lamp_b", GOOD.format(answer=1))
     house.handlers.load(["lamp_b"])
+    assert house.handlers.types == {"lamp"}
     await house.tell("x", 0)
     await house.done()
     write(tmp_path, "lamp_b", GOOD.format(answer=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import devices, run, tokens, users
+from gateway.cli import clients, data, devices, init, run, simulate, tokens, users
 
 app = typer.Typer(
     name="gateway",
@@ -16,6 +16,12 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.check)
+app.command()(init.init)
+app.command()(clients.tail)
+app.command()(clients.send)
+app.command()(data.history)
+app.command()(data.backup)
+app.command("simulate")(simulate.simulate_devices)
 app.add_typer(devices.app, name="device")
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")

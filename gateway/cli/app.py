@@ -1,4 +1,4 @@
-"""What every command shares: `--config`, `--json`, errors in one line, exit statuses (0 done, 1 refused, 2 wrong use)."""
+"""What every command shares: `--config`, `--json`, errors in one line; exit 0 done, 1 refused, 2 wrong use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """`gateway run` and `gateway check`: the daemon, in the foreground."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging
@@ -15,6 +13,7 @@ import uvloop
 
 import config as configuration
 from gateway.access import links
+from gateway.cli import simulate
 from gateway.cli.app import REFUSED, WRONG, AsJson, ConfigFile, configured, err, fail, out, show_json
 from gateway.clock import now_ms
 from gateway.errors import GatewayError, Invalid
@@ -53,22 +52,28 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with Gateway(settings) as gateway:
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
-        await _greet(gateway)
+        await _greet(gateway, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
 
 
-async def _greet(gateway: Gateway) -> None:
-    """Say where it listens, and how to begin."""
+async def _greet(gateway: "Gateway", *, demo: bool) -> None:
+    """Say where it listens and how to begin; start the demo's devices, if they are wanted."""
+    by = By("gateway", "", now_ms())
     ports = ", ".join(f"{name} {port}" for name, port in gateway.ports.items())
-    log.info("listening: %s", ports)
-    out.print(f"[bold]gateway[/bold] is running: {gateway.url}  ({ports})", markup=True)
-    if not gateway.registry.users:
-        link = await gateway.registry.apply(links.first_admin, By("gateway", "", now_ms()))
-        out.print(f"No account yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={link.secret}")
+    out.print(f"gateway is running: {gateway.url}  ({ports})")
+    if demo:
+        link, keyed = await gateway.registry.apply(simulate.demonstration, by)
+        gateway.run_beside(simulate.run_demo(gateway, keyed), "demo")
+        out.print(
+            f"Simulated devices are publishing. Sign in with this link, once:\n  {gateway.url}/sign-in?link={link}"
+        )
+    elif not gateway.registry.users:
+        issued = await gateway.registry.apply(links.first_admin, by)
+        out.print(f"No account yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
 
 
-async def _until(stopping: asyncio.Event, gateway: Gateway) -> None:
+async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
     """Return when a signal came; raise what a part has failed with."""
     waiting = [asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.wait())]
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

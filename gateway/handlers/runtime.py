@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.handlers.device import Core, Device, DeviceType, Gateway, Rooms
 from gateway.handlers.loading import load
 from gateway.handlers.threads import Threads
@@ -41,6 +41,7 @@ LANE_EVENTS = 1_000
 ALL_EVENTS = 100_000
 SWEEP = 1.0  # s
 GRACE = 2.0  # s that handlers have to end
+UNAVAILABLE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # s, before an answer is sent again
 STUCK = 60_000  # ms in one handler, before the log tells
 
 _Event = tuple["Entry", bytes]
@@ -114,6 +115,11 @@ class Handlers:
         self._waiting = 0  # events
         self._group: Group | None = None
         self._closing = False
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The device types that have handlers."""
+        return frozenset(self._types)
 
     # Loading
 
@@ -222,7 +228,7 @@ class Handlers:
         try:
             answer = await self._call(method, arguments)
             if answer is not None:
-                self._answer(arguments[-1], answer, channel)
+                await self._answer(arguments[-1], answer, channel)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if self._closing and isinstance(error, asyncio.CancelledError):
                 raise
@@ -243,14 +249,21 @@ class Handlers:
             return method(*arguments)  # type: ignore[no-any-return]  # a coroutine
         return self._threads.run(partial(method, *arguments))
 
-    @staticmethod
-    def _answer(device: Device, answer: Any, channel: str | None) -> None:
+    async def _answer(self, device: Device, answer: Any, channel: str | None) -> None:
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[0], str):
-            device.send(*answer)
+            name, value = answer
         elif channel is not None:
-            device.send(channel, answer)
+            name, value = channel, answer
         else:
             raise TypeError(f"a handler without a channel answers (name, value) or None, not {answer!r:.100}")
+        for pause in UNAVAILABLE_PAUSES:
+            try:
+                device.send(name, value)
+            except Unavailable:  # the lane waits, and nobody else
+                await asyncio.sleep(pause)
+            else:
+                return
+        device.send(name, value)
 
     # Time
 

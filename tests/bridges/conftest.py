@@ -19,8 +19,10 @@ from gateway.access.requests import COOKIE
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.catalog import Catalog
+from gateway.commands import Commands
 from gateway.hub import Hub
 from gateway.intake import Intake
+from gateway.presence import Presence
 from gateway.store import history
 from gateway.store.audit import By
 from gateway.store.database import Database
@@ -45,6 +47,8 @@ class Core:
     catalog: Catalog
     hub: Hub
     intake: Intake
+    presence: Presence
+    commands: Commands
     registry: Registry
     journal: Journal
     passwords: Passwords
@@ -110,8 +114,33 @@ async def core(tmp_path):
     throttle = Throttle(clock=lambda: clock() / 1000)
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code="open sesame")
     policy = Policy(registry, route=lambda topic: None)
+    presence = Presence(intake=intake, catalog=catalog, clock=clock, http_timeout=60.0)
+    presence.start()
+    commands = Commands(
+        intake=intake,
+        database=database,
+        catalog=catalog,
+        links=presence.links,
+        exists=registry.devices.__contains__,
+        clock=clock,
+        answer=lambda command: None,
+    )
+    await commands.start()
     running = asyncio.create_task(intake.run())
-    yield Core(clock, database, catalog, hub, intake, registry, journal, passwords, sign_in, policy)
+    yield Core(
+        clock,
+        database,
+        catalog,
+        hub,
+        intake,
+        presence,
+        commands,
+        registry,
+        journal,
+        passwords,
+        sign_in,
+        policy,
+    )
     intake.close()
     await running
     passwords.close()

@@ -604,16 +604,16 @@ async def test_mqtt_over_websocket_is_one_more_transport(
     assert gate.payloads == [b"x"]
 
 
-async def test_stop_ends_every_client_without_wills(gate: FakeGate) -> None:
-    """`stop` closes the sockets; the gate is told `stopped`, and nobody's will says that a device has failed."""
+async def test_stop_ends_every_client_and_sends_its_will(gate: FakeGate) -> None:
+    """`stop` closes the sockets, signed in or not; only a client's own DISCONNECT discards its will [MQTT-3.1.2-8]."""
     async with running(gate) as engine:
         peer = Peer(engine.ports["mqtt"], "a", will=("devices/a/status", b"offline", 1, True))
         await peer.connect()
-        late = await Raw.open(engine.ports["mqtt"])
-    assert ("disconnected", "a", "stopped") in gate.events
-    assert gate.messages == []
-    assert await late.end() == b""
-    late.close()
+        stranger = await Raw.open(engine.ports["mqtt"])
+    assert gate.events[-1] == ("disconnected", "a", "stopped")
+    assert gate.payloads == [b"offline"]
+    assert await stranger.end() == b""
+    stranger.close()
     await peer.leave()
 
 

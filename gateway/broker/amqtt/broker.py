@@ -173,7 +173,7 @@ class GateBroker(Broker):
         if client.outbox is not None:
             client.outbox.detach()
         if client.announced:
-            if client.will is not None and reason not in {"goodbye", "stopped"}:
+            if client.will is not None and reason != "goodbye":
                 self._send_will(client, client.will)
             self._gate.disconnected(client, reason)
         session, _ = self.sessions.get(client.session, (None, None))

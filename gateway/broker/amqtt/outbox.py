@@ -5,6 +5,7 @@ It stands in for amqtt's delivery, which uses the wrong QoS, has no bound, and f
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -67,10 +68,12 @@ class Outbox:
             self._statistics["messages_dropped"] += 1
 
     def send(self, message: Message, qos: int, delivered: Done) -> bool:
-        """Send now or not at all; `delivered` runs at the PUBACK."""
+        """Send now or not at all; `delivered` runs at the PUBACK, soon where QoS 0 has none."""
         if self._writer is None or self._writer.full or len(self._in_flight) >= self._window + self._limit:
             return False
         owed = _Owed(message, False, delivered)
+        if qos == 0:
+            asyncio.get_running_loop().call_soon(delivered)
         self._write(owed, self._next_id(owed) if qos else None)
         return True
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from bridges.http import listening
+from bridges.http.answers import nothing
+from bridges.http.api import api
 from bridges.http.application import application
-from bridges.http.authentication import Authentication, Permission
-from bridges.http.claiming import Claiming
-from bridges.http.devices import Devices
-from bridges.http.frames import Frames
-from bridges.http.health import HealthChecks
-from bridges.http.history import History
-from bridges.http.telemetry import Telemetry
+from bridges.http.authentication import Authentication
 
 BODY_LIMIT = 4096
 
@@ -23,25 +20,44 @@ def troubles():
 
 
 @pytest.fixture
-def app(core, troubles):
+def sign_up():
+    """Who may make an account."""
+    return "invite"
+
+
+async def elsewhere(request):
+    """Stand for another bridge's handler."""
+    return nothing()
+
+
+@pytest.fixture
+def routes(core, troubles, sign_up):
+    """The table of routes, those of other bridges included."""
+    return api(
+        database=core.database,
+        catalog=core.catalog,
+        hub=core.hub,
+        intake=core.intake,
+        presence=core.presence,
+        commands=core.commands,
+        registry=core.registry,
+        policy=core.policy,
+        sign_in=core.sign_in,
+        passwords=core.passwords,
+        journal=core.journal,
+        clock=core.clock,
+        broker=lambda: {"connections": 2, "messages_received": 7},
+        troubles=lambda: troubles,
+        sign_up=sign_up,
+        secure=False,
+        version="0.1.0",
+        others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
+    )
+
+
+@pytest.fixture
+def app(core, routes):
     """The application."""
-    permission = Permission(core.policy, core.registry, clock=core.clock)
-    parts = [
-        Devices(
-            core.registry,
-            permission,
-            core.catalog,
-            core.intake,
-            online=lambda device: False,
-            last_seen=lambda device: None,
-        ),
-        Claiming(core.registry, core.sign_in, clock=core.clock),
-        Telemetry(core.intake, core.catalog, permission, seen=lambda device: None, clock=core.clock),
-        Frames(core.hub, core.catalog, permission),
-        History(core.database, core.catalog, permission),
-        HealthChecks(lambda: troubles),
-    ]
-    routes = [route for part in parts for route in part.routes()]
     return application(routes, Authentication(core.sign_in), body_limit=BODY_LIMIT)
 
 

@@ -17,20 +17,22 @@ async def key(core):
 
 
 async def test_a_reading_is_stored_and_the_same_everywhere(core, client, key):
-    """One POST gives one frame, with the same seq in the answer, /frames, /latest and /history."""
+    """One POST gives one frame, with the same seq in the answer, /frames, /latest and /history; and it is online."""
     device = basic("kitchen", key)
     async with client.post(f"{API}/devices/kitchen/telemetry", json={"temperature": 21.4}, headers=device) as response:
         assert response.status == 200
-        assert await response.json() == {"seq": 1, "count": 1}
-    frame = {"type": "telemetry", "seq": 1, "device": "kitchen", "channel": "temperature", "ts": core.clock.now}
+        assert await response.json() == {"seq": 2, "count": 1}
+    frame = {"type": "telemetry", "seq": 2, "device": "kitchen", "channel": "temperature", "ts": core.clock.now}
     frame["value"] = 21.4
     reader = await core.bearer(1, "read")
     frames = await (await client.get(f"{API}/frames", headers=reader)).json()
     latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=reader)).json()
     by_time = await (await client.get(f"{API}/history?device=kitchen", headers=reader)).json()
-    assert frames == {"frames": [frame], "next": None}
-    assert latest == {"temperature": frame}
-    assert by_time == {"next": None, "frames": [frame]}
+    online = frames["frames"][0]
+    assert (online["type"], online["seq"], online["value"]) == ("presence", 1, "online")
+    assert frames == {"frames": [online, frame], "next": None}
+    assert latest == {"status": online, "temperature": frame}
+    assert by_time == {"next": None, "frames": [online, frame]}
 
 
 async def test_the_device_s_own_time_is_kept_beside_when_it_was_received(core, client, key):
@@ -38,9 +40,11 @@ async def test_the_device_s_own_time_is_kept_beside_when_it_was_received(core, c
     body = [{"ts": 1000, "values": {"a": 1}}, {"ts": 2000, "values": {"a": 2, "b/c": "x"}}]
     headers = {"Authorization": f"Bearer {key}"}
     async with client.post(f"{API}/devices/kitchen/telemetry", json=body, headers=headers) as response:
-        assert await response.json() == {"seq": 3, "count": 3}
+        assert await response.json() == {"seq": 4, "count": 3}
     latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=headers)).json()
-    assert [(frame["ts"], frame["received"], frame["value"]) for frame in latest.values()] == [
+    assert [
+        (frame["ts"], frame["received"], frame["value"]) for frame in latest.values() if frame["type"] == "telemetry"
+    ] == [
         (2000, core.clock.now, 2),
         (2000, core.clock.now, "x"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -82,6 +83,16 @@ def test_send_refuses_where_there_is_no_room() -> None:
     assert outbox.send(message, 1, lambda: None)
     assert not outbox.send(message, 1, lambda: None)
     outbox.detach()
+    assert len(outbox) == 0
+
+
+async def test_qos_0_counts_as_delivered_once_it_is_sent() -> None:
+    """Where the subscription has QoS 0 there is no PUBACK to wait for: `delivered` runs, but not inside `send`."""
+    outbox, delivered = Outbox(WINDOW, LIMIT, Counter()), asyncio.Event()
+    outbox.attach(_as_writer(Client()))
+    assert outbox.send(Message("t", b"", 1), 0, delivered.set)
+    assert not delivered.is_set()
+    await delivered.wait()
     assert len(outbox) == 0
 
 

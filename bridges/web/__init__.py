@@ -1,0 +1,5 @@
+"""The pages: what a person sees in a browser. Plain files that speak the same API as everybody else."""
+
+from bridges.web.pages import Pages
+
+__all__ = ["Pages"]

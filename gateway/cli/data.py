@@ -1,0 +1,103 @@
+"""`gateway history` and `gateway backup`: what the database holds; they work whether the gateway runs or not."""
+
+import csv
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from gateway.cli.administration import reading, show_table
+from gateway.cli.app import AsJson, ConfigFile, err, fail, out
+from gateway.frames import MAX_TS, Series
+from gateway.store import history as stored
+from gateway.store.history import Row, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = 1_000
+SHOWN = 20
+BACKUP_PAGES = 1_000  # copied before a writer gets its turn
+
+
+def history(
+    device: Annotated[str, typer.Argument(help="The device's id.")],
+    channel: Annotated[str, typer.Argument(help="The channel.")],
+    limit: Annotated[int | None, typer.Option(help="How many frames, the newest; all with --csv or --json.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: time, ts, seq, value.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show what a channel has sent, oldest first."""
+    with reading(config) as db:
+        series = _find(db, device, channel)
+        if not series:
+            fail(f"there is no history of {device}/{channel}")
+        every = as_csv or as_json
+        rows = _all(db, list(series)) if every and limit is None else _newest(db, list(series), limit or SHOWN)
+        if as_csv:
+            _print_csv(rows)
+        elif as_json:
+            for seq, number, ts, value, extra in rows:
+                sys.stdout.write(series[number].json(seq, ts, value, extra).decode() + "\n")
+        else:
+            table = [(_time(ts), seq, value) for seq, _, ts, value, _ in rows]
+            show_table(("time (UTC)", "seq", "value"), table, nothing="no frames")
+
+
+def _find(db: sqlite3.Connection, device: str, channel: str) -> dict[int, Series]:
+    sql = "SELECT id, type, device, channel FROM series WHERE device = ? AND channel = ? AND NOT hidden"
+    return {row[0]: Series(*row) for row in db.execute(sql, (device, channel))}
+
+
+def _newest(db: sqlite3.Connection, series: list[int], count: int) -> "Iterator[Row]":
+    return reversed(stored.by_time(db, series, Span(0, MAX_TS + 1), count, newest_first=True))
+
+
+def _all(db: sqlite3.Connection, series: list[int]) -> "Iterator[Row]":
+    after: tuple[int, int] | None = None
+    while rows := stored.by_time(db, series, Span(0, MAX_TS + 1, after), PAGE):
+        yield from rows
+        after = rows[-1][2], rows[-1][0]
+
+
+def _print_csv(rows: "Iterator[Row]") -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(("time", "ts", "seq", "value"))
+    writer.writerows((_time(ts), ts, seq, value) for seq, _, ts, value, _ in rows)
+
+
+def _time(ts: int) -> str:
+    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")],
+    config: ConfigFile = None,
+) -> None:
+    """Copy the database while the gateway goes on."""
+    if file.exists():
+        fail(f"{file} exists already: choose another name")
+    columns = (TextColumn("copying"), BarColumn(), TaskProgressColumn())
+    try:
+        with (
+            reading(config) as source,
+            closing(sqlite3.connect(file)) as copy,
+            Progress(*columns, console=err, transient=True) as progress,
+        ):
+            task = progress.add_task("copying", total=None)
+            source.backup(
+                copy,
+                pages=BACKUP_PAGES,
+                progress=lambda _, left, total: progress.update(task, total=total, completed=total - left),
+                sleep=0.005,
+            )
+    except sqlite3.Error as error:
+        file.unlink(missing_ok=True)
+        fail(f"{file}: {error}")
+    out.print(f"{file}: {file.stat().st_size:,} bytes", markup=False)

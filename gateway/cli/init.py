@@ -1,0 +1,45 @@
+"""`gateway init`: a config file and a database to begin with."""
+
+from importlib import resources
+from pathlib import Path
+
+from gateway.cli.administration import reading
+from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
+from gateway.store.registry import USERS
+
+NEXT = """
+Next:
+  gateway user add you@example.com --admin    an account, to sign in with
+  gateway device add kitchen                  a device, and its key
+  gateway run                                 the gateway
+"""
+
+
+def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Write gateway.toml and make the database; what is there already stays as it is."""
+    file = config or Path("gateway.toml")
+    written = _write(file)
+    with reading(file) as db:
+        accounts = any(USERS.all(db))
+    database = configured(file).store.path
+    if as_json:
+        show_json({"config": str(file), "database": str(database)})
+        return
+    out.print(f"{file}: {'written' if written else 'is there already, left as it is'}", markup=False)
+    out.print(f"{database}: ready", markup=False)
+    if not accounts:
+        out.print(NEXT, markup=False)
+
+
+def _write(file: Path) -> bool:
+    """Write the config file if it is not there; tell whether it was not."""
+    text = resources.files("config").joinpath("template.toml").read_text("utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}")
+    return True

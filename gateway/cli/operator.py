@@ -1,0 +1,60 @@
+"""Speaking to the running gateway from its own machine: who may read its database may act as an admin.
+
+For the time of one command there is a token of an admin; `GATEWAY_TOKEN` names another one to use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from gateway.access import tokens
+from gateway.cli.administration import changing
+from gateway.cli.app import configured, fail
+from gateway.running import whereabouts
+from gateway.store.registry import USERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+LIFETIME = 24 * 3600 * 1000  # ms, for a `tail` that is left alone
+VALID_WITHIN = 3.0  # s until a running gateway knows a new token
+TRY_EVERY = 0.1  # s
+
+
+@asynccontextmanager
+async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
+    """Give the address of the running gateway and a token that it accepts; the token ends with the block."""
+    where = whereabouts(configured(config).store.path)
+    if where is None:
+        fail("no gateway is running on this database: start it with `gateway run`")
+    if given := os.environ.get("GATEWAY_TOKEN"):
+        yield where.url, given
+        return
+    with changing(config) as (db, by):
+        admin = next((user for user in USERS.all(db) if user.role == "admin" and not user.disabled), None)
+        if admin is None:
+            fail("there is no admin yet: make one with `gateway user add EMAIL --admin`")
+        issued = tokens.create(db, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME)
+    try:
+        await _accepted(where.url, issued.secret)
+        yield where.url, issued.secret
+    finally:
+        with changing(config) as (db, by):
+            tokens.revoke(db, by, issued.record.id)
+
+
+async def _accepted(url: str, token: str) -> None:
+    """Wait until the running gateway has taken the token in."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(VALID_WITHIN):
+        while True:
+            async with session.get(f"{url}/api/v1/me", ssl=False) as response:
+                if response.status == 200:
+                    return
+            await asyncio.sleep(TRY_EVERY)

@@ -1,0 +1,79 @@
+"""`gateway simulate`, and the devices of `gateway run --demo`."""
+
+import asyncio
+import contextlib
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.access import accounts, devices, links
+from gateway.cli.administration import changing
+from gateway.cli.app import ConfigFile, configured, fail, out
+from gateway.running import whereabouts
+from gateway.simulation import KINDS, simulate
+from gateway.store.registry import DEVICES, USERS
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gateway.daemon import Gateway
+    from gateway.store.audit import By
+
+DEMO_EMAIL = "demo@example.com"
+DEMO = (("kitchen-demo", "room"), ("garden-demo", "garden"), ("door-demo", "door"))
+KEY_KNOWN = 1.0  # s until a running gateway knows a new key
+
+
+def simulate_devices(
+    count: Annotated[int, typer.Option("--devices", help="How many.", min=1, max=1_000)] = 3,
+    every: Annotated[float, typer.Option(help="Seconds between readings.", min=0.01)] = 1.0,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run simulated devices against the running gateway, over real MQTT."""
+    where = whereabouts(configured(config).store.path)
+    if where is None or "mqtt" not in where.ports:
+        fail("no gateway with an MQTT port is running on this database: start it with `gateway run`")
+    named = [(f"sim-{number}", kind) for number, kind in enumerate(islice(cycle(KINDS), count), 1)]
+    with changing(config) as (db, by):
+        keyed = keys(db, by, named)
+    out.print(f"{count} simulated devices publish every {every:g} s; stop with Ctrl-C")
+    with contextlib.suppress(KeyboardInterrupt, TimeoutError):
+        asyncio.run(_run(keyed, where.ports["mqtt"], every, seconds))
+
+
+async def _run(keyed: "Sequence[tuple[str, str, str]]", port: int, every: float, seconds: float | None) -> None:
+    await asyncio.sleep(KEY_KNOWN)
+    async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+        for device, key, kind in keyed:
+            tasks.create_task(simulate(device, key, kind, port=port, every=every))
+
+
+def keys(
+    db: "sqlite3.Connection", by: "By", named: "Sequence[tuple[str, str]]", owner: int | None = None
+) -> list[tuple[str, str, str]]:
+    """Make the devices that are not there, give each a new key; return device, key and kind."""
+    keyed = []
+    for device, kind in named:
+        if DEVICES.get(db, device) is None:
+            issued = devices.create(db, by, id=device, name=f"simulated {kind}", type=kind, owner=owner)
+        else:
+            issued = devices.replace_key(db, by, device)
+        keyed.append((device, issued.secret, kind))
+    return keyed
+
+
+def demonstration(db: "sqlite3.Connection", by: "By") -> tuple[str, list[tuple[str, str, str]]]:
+    """Make the demo's account and devices; return a link that signs in once, and the devices with their keys."""
+    user = next((user for user in USERS.all(db) if user.email == DEMO_EMAIL), None)
+    user = user or accounts.create(db, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin")
+    return links.sign_in(db, by, user.id).secret, keys(db, by, DEMO, user.id)
+
+
+async def run_demo(gateway: "Gateway", keyed: "Sequence[tuple[str, str, str]]") -> None:
+    """Let the demo's devices publish until cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        for device, key, kind in keyed:
+            tasks.create_task(simulate(device, key, kind, port=gateway.ports["mqtt"], every=1.0))

@@ -1,0 +1,140 @@
+"""What is served on the HTTP port: the API, listeners, MQTT over WebSocket and the pages, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from bridges.http import listening
+from bridges.http.api import api
+from bridges.http.application import application
+from bridges.http.authentication import Authentication, offer
+from bridges.mqtt.websocket import MqttOverWebSocket
+from bridges.sse import Streams
+from bridges.web.pages import Pages
+from bridges.websocket import WebSockets
+from gateway import __version__
+from gateway.access.policy import Action
+from gateway.access.requests import demand_same_origin, sign_in_by
+from gateway.clock import now_ms
+from gateway.errors import Forbidden
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from bridges.http.routes import Route
+    from config import Config
+    from gateway.access.policy import Policy, View
+    from gateway.access.principal import Principal
+    from gateway.access.registry import Registry
+    from gateway.access.sign_in import SignIn
+    from gateway.daemon import Gateway
+
+RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
+
+
+class Site:
+    """The HTTP side of a gateway whose other parts are built and started."""
+
+    def __init__(self, gateway: Gateway, config: Config) -> None:
+        self._gateway = gateway
+        self._config = config
+        self._size = config.limits.packet_size
+        entrance = Entrance(gateway.sign_in, gateway.policy, gateway.registry)
+        self._websockets = WebSockets(
+            hub=gateway.hub, entrance=entrance, send=self._send, wait=gateway.commands.wait, max_size=self._size
+        )
+        self._streams = Streams(hub=gateway.hub, entrance=entrance)
+
+    def application(self) -> web.Application:
+        """Return the application that serves everything."""
+        gateway, secure = self._gateway, self._config.http.tls is not None
+        app = application(self._routes(), Authentication(gateway.sign_in), body_limit=self._size, tls=secure)
+        pages = Pages(
+            gateway.database,
+            gateway.sign_in,
+            clock=now_ms,
+            mqtt_port=gateway.broker.ports.get("mqtt", self._config.mqtt.port),
+            sign_up_open=self._config.access.sign_up == "open",
+        )
+        app.add_routes(pages.routes())
+        app.on_shutdown.append(self._end_listening)
+        return app
+
+    def _routes(self) -> list[Route]:
+        gateway = self._gateway
+        mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
+        return api(
+            database=gateway.database,
+            catalog=gateway.catalog,
+            hub=gateway.hub,
+            intake=gateway.intake,
+            presence=gateway.presence,
+            commands=gateway.commands,
+            registry=gateway.registry,
+            policy=gateway.policy,
+            sign_in=gateway.sign_in,
+            passwords=gateway.passwords,
+            journal=gateway.journal,
+            clock=now_ms,
+            broker=gateway.broker.statistics,
+            troubles=tuple,
+            sign_up=self._config.access.sign_up,
+            secure=self._config.http.tls is not None,
+            version=__version__,
+            others=[
+                listening.websocket(self._websockets.handle),
+                listening.stream(self._streams.handle),
+                listening.mqtt(mqtt.handle),
+            ],
+        )
+
+    async def recheck(self) -> None:
+        """End the listeners whose sign-in holds no longer, until cancelled."""
+        while True:
+            await asyncio.sleep(RECHECK)
+            await self._websockets.recheck()
+            await self._streams.recheck()
+
+    async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
+        self._gateway.policy.demand(principal, Action.COMMAND, device)
+        self._gateway.journal.note(principal.key, "command", f"device:{device}", command=name)
+        command = await self._gateway.commands.send(device, name, value, sender=principal.key, ttl=ttl)
+        return command.id
+
+    async def _end_listening(self, _: web.Application) -> None:
+        await self._websockets.close()
+        await self._streams.close()
+
+
+class Entrance:
+    """Sign-in as the WebSocket and the event stream need it."""
+
+    def __init__(self, sign_in: SignIn, policy: Policy, registry: Registry) -> None:
+        self._sign_in = sign_in
+        self._policy = policy
+        self._registry = registry
+
+    def request(self, request: web.Request) -> Principal | None:
+        """Return whom a request's header or cookie names; None where it has neither."""
+        shown = offer(request)
+        if shown.authorization is None and not shown.cookie:
+            return None
+        return sign_in_by(self._sign_in, shown, acts=True)
+
+    def token(self, token: str, address: str) -> Principal:
+        return self._sign_in.token(token, address)
+
+    def view(self, principal: Principal) -> View:
+        return self._policy.view(principal)
+
+    def valid(self, principal: Principal) -> bool:
+        return self._registry.stands(principal)
+
+
+def _same_origin(request: web.Request) -> bool:
+    try:
+        demand_same_origin(offer(request))
+    except Forbidden:
+        return False
+    return True
