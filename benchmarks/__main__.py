@@ -33,7 +33,6 @@ MEASUREMENTS: dict[str, Callable[[Extent], Iterator[Figure]]] = {
     "stored": stored,
     "handler": handler,
 }
-QUICK_STORED = (10_000, 1_000_000)
 _console = Console(stderr=True)
 
 
@@ -43,7 +42,6 @@ def main(
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each load is to take.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a figure.")] = False,
-    full: Annotated[bool, typer.Option(help="Fill the database with ten million frames, not one.")] = False,
     tiny: Annotated[bool, typer.Option(help="A few messages only, to see that everything runs.")] = False,
 ) -> None:
     """Measure this gateway on this machine, each figure with a gateway process of its own."""
@@ -51,8 +49,6 @@ def main(
     if unknown:
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(MEASUREMENTS)}")
     extent = TINY if tiny else Extent(seconds=seconds)
-    if not full and not tiny:
-        extent = extent._replace(stored=QUICK_STORED)
     table = _table()
     start = time.monotonic()
     for name in names or MEASUREMENTS:

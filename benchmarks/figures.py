@@ -39,7 +39,6 @@ class Extent(NamedTuple):
     paced: int = 500  # connections, and messages a second
     crowd: int = 10_000  # connected devices
     stored: tuple[int, ...] = (10_000, 10_000_000)
-    repeats: int = 1
 
 
 TINY = Extent(seconds=0.05, trial=200, most=2_000, listeners=(1, 3), paced=20, crowd=30, stored=(100, 2_000))

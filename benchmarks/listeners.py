@@ -36,7 +36,7 @@ class Listener:
     def count(self, expected: int, first: int, devices: int) -> Received:
         """Read `expected` frames, then check that each device's values are all there from `first`, in order."""
         chunks, count = self._read(expected)
-        fault = _fault(b"".join(data for _, data in chunks), first, devices)
+        fault = faults(b"".join(data for _, data in chunks), first, devices)
         return Received(chunks[-1][0] if chunks else 0.0, count, fault)
 
     def latencies(self, expected: int) -> list[float]:
@@ -163,7 +163,7 @@ def _until(sock: socket.socket, mark: bytes) -> bytes:
     return data
 
 
-def _fault(data: bytes, first: int, devices: int) -> str:
+def faults(data: bytes, first: int, devices: int) -> str:
     """Tell what is wrong with frames: a device's values are to count up from `first`, and seq with every frame."""
     last_seq = 0
     expected: dict[bytes, int] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Extent
     from benchmarks.listeners import Received
     from benchmarks.publishers import Sent
-    from benchmarks.servers import Gateway, Mosquitto, Server
+    from benchmarks.servers import Broker, Gateway, Server
 
 
 class Rate(NamedTuple):
@@ -30,7 +30,7 @@ class Rate(NamedTuple):
         return self.fault or f"{self.cost:.1f} µs of processor each"
 
 
-def publishers(server: Gateway | Mosquitto, count: int | None = None) -> Worker:
+def publishers(server: Broker, count: int | None = None) -> Worker:
     """Return a process with a server's devices, connected."""
     worker = Worker(Publishers, server.port, server.accounts[:count])
     worker.call("connect")

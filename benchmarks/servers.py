@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from benchmarks.packets import Account
 from gateway.access import accounts, devices, tokens
@@ -216,6 +216,9 @@ class Amqtt(Server):
             "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
         )
         return (sys.executable, "-c", "from amqtt.scripts.broker_script import main; main()", "-c", str(config))
+
+
+Broker: TypeAlias = Gateway | Mosquitto | Amqtt
 
 
 def free_port() -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONNECTIONS = 10
 SLEEPER = '''
 import asyncio
+from pathlib import Path
 
 from gateway.handlers import Device, DeviceType
 
@@ -31,6 +32,7 @@ class Sleeper(DeviceType):
     type = "sleeper"
 
     async def on_t(self, value, device: Device):
+        Path(__file__).with_name("asleep").touch()
         await asyncio.sleep(60)
 '''
 
@@ -61,6 +63,8 @@ def handler(extent: Extent) -> Iterator[Figure]:
             server.accounts = [first]
             with publishers(server) as sleeping:
                 sleeping.call("pace", 100.0, 10, packets.VALUE)
+                sleeping.call("rest", 0.5)
+                assert (server.folder / "asleep").exists() is bool(types), "the handler was not called"
                 server.accounts = others
                 found.append((_delays(server, others, extent), _others(server, extent)))
     (quiet, rate), (slept, rate_slept) = found
