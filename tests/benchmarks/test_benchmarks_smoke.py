@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import packets
-from benchmarks.__main__ import MEASUREMENTS
 from benchmarks.figures import TINY, Figure, quantile
 from benchmarks.listeners import faults
+from benchmarks.report import MEASUREMENTS
 from benchmarks.worker import Worker, WorkerFailed
 
 
