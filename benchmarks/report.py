@@ -33,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Extent], Iterator[Figure]]] = {
     "stored": stored,
     "handler": handler,
 }
+QUIET = 0.5  # processes that want a core
 _console = Console(stderr=True)
 
 
@@ -50,7 +51,7 @@ def main(
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(MEASUREMENTS)}")
     extent = TINY if tiny else Extent(seconds=seconds)
     table = _table()
-    start = time.monotonic()
+    start, busy = time.monotonic(), os.getloadavg()[0]
     for name in names or MEASUREMENTS:
         for figure in _measured(name, extent):
             if as_json:
@@ -59,7 +60,12 @@ def main(
         table.add_section()
     if not as_json:
         Console().print(table)
-        Console().print(f"{time.monotonic() - start:.0f} s in all")
+        Console().print(f"{time.monotonic() - start:.0f} s in all{_doubt(busy)}")
+
+
+def _doubt(busy: float) -> str:
+    """Say so where other work took the machine away from the servers: `busy` is the load before the start."""
+    return f"; the machine was busy before (load {busy:.1f}): figures are too low" if busy > QUIET else ""
 
 
 def _measured(name: str, extent: Extent) -> Iterator[Figure]:
