@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -23,6 +24,7 @@ from gateway.store.audit import By
 if TYPE_CHECKING:
     from gateway.daemon import Gateway
 
+COLLECT = (50_000, 20, 100)
 log = logging.getLogger("gateway")
 
 
@@ -51,10 +53,22 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with Gateway(settings) as gateway:
+        _collect_rarely()
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
         await _greet(gateway, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
+
+
+def _collect_rarely() -> None:
+    """Spare the garbage collector the way of a message.
+
+    A message's objects live until its batch is committed and are in no cycle: looking through all that wait, every
+    700 allocations, cost a quarter of the path. What was made at the start stays for good and is not looked through.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 async def _greet(gateway: "Gateway", *, demo: bool) -> None:
