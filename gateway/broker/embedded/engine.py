@@ -60,14 +60,17 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         self._core.wheel.turn(_tick())
-        self._listeners.append(await Listener.open(self.accept, self._host, self._port))
-        if self._tls is not None:
-            self._listeners.append(await Listener.open(self.accept, self._host, self._tls_port, self._tls))
+        try:
+            self._listeners.append(await Listener.open(self.accept, self._host, self._port))
+            if self._tls is not None:
+                self._listeners.append(await Listener.open(self.accept, self._host, self._tls_port, self._tls))
+        except OSError:
+            self._close_listeners()
+            raise
         self._turn()
 
     async def stop(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+        self._close_listeners()
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -76,6 +79,10 @@ class EmbeddedBroker:
             connection.stop()
         self._commit_journal()
         await asyncio.sleep(0)  # let the transports send what they were given
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def accept(self) -> asyncio.Protocol:
         """Return the protocol of a new connection, for a transport that another listener has made.
