@@ -64,7 +64,7 @@ async def test_mqtt_3_1_2_25_an_alias_makes_no_message_too_large(server, qos):
 
 
 async def test_mqtt_3_1_2_26_topic_aliases_of_the_server(server):
-    """[MQTT-3.1.2-26] [MQTT-3.3.2-8] [MQTT-3.3.2-11]: an alias is 1 to the client's maximum, and stands for its topic."""
+    """[MQTT-3.1.2-26] [MQTT-3.3.2-8] [MQTT-3.3.2-11]: aliases are 1 to the client's maximum and stand for a topic."""
     wire = await server.join(5, properties=props(5, topic_alias_maximum=2))
     await wire.subscribe("#", options=1)
     source = await server.join(5, "source")

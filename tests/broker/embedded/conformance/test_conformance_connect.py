@@ -59,8 +59,8 @@ async def test_mqtt_3_1_2_3_reserved_flag(server, version):
 
 
 async def test_mqtt_3_1_2_4_clean_start_discards(server, version):
-    """[MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2], in 3.1.1 [MQTT-3.1.2-6] [MQTT-3.1.4-3] [MQTT-3.2.2-1]: a clean start
-    leaves nothing of the session before, and nothing of its own to a later one.
+    """[MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.2.2-2], in 3.1.1 [MQTT-3.1.2-6] [MQTT-3.1.4-3] [MQTT-3.2.2-1]: a clean
+    start leaves nothing of the session before, and nothing of its own to a later one.
     """
     wire = await server.join(version, keep=True)
     await wire.subscribe("t", options=1)
@@ -152,7 +152,7 @@ async def test_mqtt_3_1_2_28_no_response_information(server):
 
 
 async def test_mqtt_3_1_2_29_no_problem_information(server):
-    """[MQTT-3.1.2-29]: without it, no packet but PUBLISH, CONNACK and DISCONNECT has a reason string or user property."""
+    """[MQTT-3.1.2-29]: without it, no packet but PUBLISH, CONNACK and DISCONNECT says more than a code."""
     wire = await server.join(5, properties=props(5, request_problem_information=0))
     wire.send(subscribe(5, 1, ("forbidden/t", 0)), publish(5, "forbidden/t", b"", 1, 2), publish(5, "t", b"", 1, 3))
     for one in await wire.so_far():
@@ -283,11 +283,12 @@ async def test_mqtt_3_1_4_5_connect_is_acknowledged(server, version):
     wire.send(disconnect(version))
     await wire.rest()
     await (await server.join(version, "source")).publish("t", b"x", 1)
+    lasting = props(version, session_expiry_interval=100)
     again = await server.dial(version)
-    again.send(connect(version, clean=False))
+    again.send(connect(version, clean=False, properties=lasting))
     assert (await again.bytes(3))[::2] == b"\x20\1"
     other = await server.dial(version)
-    other.send(connect(version, clean=False))
+    other.send(connect(version, clean=False, properties=lasting))
     kinds = [type(one) for one in await other.so_far()]
     assert kinds == [Connack, Publish]
 
