@@ -14,6 +14,7 @@ from gateway.broker.embedded.core import Core
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.listener import Listener
 from gateway.broker.embedded.status import Status
+from gateway.broker.embedded.subscribing import drop_refused
 from gateway.broker.embedded.wheel import TICKS
 
 if TYPE_CHECKING:
@@ -110,10 +111,12 @@ class EmbeddedBroker:
         return [connection for connection in self._core.connections if connection.open]
 
     def forget(self) -> None:
-        self._core.router.generation += 1
-        for connection in self._core.connections:
+        core = self._core
+        core.router.generation += 1
+        for connection in core.connections:
             if connection.open:
                 connection.forget()
+                drop_refused(core, connection.session)
         self._commit_journal()
 
     def pause(self) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BACKLOG = 4_096  # 2,000 connects a second come in bursts
+_HANDSHAKE_SECONDS = 10
 
 
 class Listener:
@@ -26,7 +27,10 @@ class Listener:
     ) -> Listener:
         """Listen, and let `accept` make the connections; raises `OSError` where the port cannot be had."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(accept, host, port, ssl=context, backlog=_BACKLOG)
+        handshake = _HANDSHAKE_SECONDS if context else None
+        server = await loop.create_server(
+            accept, host, port, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
         return cls("mqtts" if context else "mqtt", server)
 
     def close(self) -> None:

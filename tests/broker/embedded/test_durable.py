@@ -104,6 +104,23 @@ async def test_subscriptions_survive(machine: Machine) -> None:
     assert [(await message(client)).topic for _ in range(2)] == ["a/1", "b"]
 
 
+async def test_nobody_is_asked_about_who_is_only_a_key(machine: Machine) -> None:
+    """Until its client signs in again, a restored session's identity is a key; the gate never meets it."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "a/#", qos=1)
+    await machine.kill()
+    met: list[object] = []
+    gate = machine.bench.gate
+    gate.receiving = lambda identity, topic: met.append(identity) or True  # type: ignore[method-assign, func-returns-value]
+    gate.subscribing = lambda identity, topic: met.append(identity) or True  # type: ignore[method-assign, func-returns-value]
+    machine.bench.broker.publish(Message("a/b", b"", 1))
+    machine.bench.broker.forget()
+    assert met == []
+    client = await come(machine)
+    assert (await message(client)).topic == "a/b"
+    assert {type(identity).__name__ for identity in met} == {"Someone"}
+
+
 async def test_an_unsubscribed_filter_stays_gone(machine: Machine) -> None:
     """What was unsubscribed before the crash does not come back."""
     client = await come(machine, present=False)

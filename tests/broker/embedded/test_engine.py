@@ -186,6 +186,43 @@ async def test_changed_permissions_hold_at_once(bench: Bench) -> None:
     assert bench.count("subscriptions") == 1
 
 
+async def test_permissions_changed_meanwhile_hold_for_the_absent(bench: Bench) -> None:
+    """A client that comes back gets neither the subscriptions nor the waiting messages that it may not have now."""
+    client = await bench.connect("c", clean_start=False)
+    await bench.subscribe(client, "later/#", "#", "fine", qos=1)
+    await client.close()
+    await bench.until(lambda: bench.departures())
+    for topic in ("later/a", "other", "fine"):
+        bench.broker.publish(Message(topic, b"", 1))
+    bench.gate.forbidden |= {"later", "fine"}
+    bench.gate.subscribing = lambda identity, topic_filter: topic_filter != "later/#"  # type: ignore[method-assign]
+    client = await bench.connect("c", clean_start=False)
+    topics = [getattr(await client.read(), "topic", None) for _ in range(2)]
+    assert topics == ["other", "fine"]
+    assert isinstance(await client.ask(Pingreq()), Pingresp)
+    assert bench.count("subscriptions") == 2
+
+
+async def test_not_being_read_is_no_silence(bench: Bench) -> None:
+    """While the intake is full a client's pings are not read, and it is not ended for that."""
+    client = await bench.connect("c", keep_alive=10)
+    bench.broker.pause()
+    client.write(Pingreq())
+    (connection,) = bench.broker.connections()
+    await bench.until(lambda: connection._still)  # type: ignore[attr-defined]
+    wheel = bench.broker._core.wheel
+    for _ in range(5):
+        wheel.turn(wheel.now + 20 * TICKS)
+    bench.broker.resume()
+    assert isinstance(await client.read(), Pingresp)
+
+
+async def test_sys_topics_are_the_brokers(bench: Bench) -> None:
+    """No client may publish there, whatever the gate says."""
+    client = await bench.connect("c", 5)
+    assert await client.ask(Publish("$SYS/broker/uptime", b"x", 1, packet_id=1)) == Puback(1, 0x87)
+
+
 async def test_silence_ends_a_connection_at_one_and_a_half_keep_alives(bench: Bench) -> None:
     """[MQTT-3.1.2-22] Not before, and with 0x8D; keep-alive 0 is never ended."""
     client, patient = await bench.connect("c", 5, keep_alive=10), await bench.connect("patient", 5)
