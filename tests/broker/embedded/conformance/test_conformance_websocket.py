@@ -57,8 +57,10 @@ async def test_mqtt_6_0_0_2_packets_and_messages(http, url, version):
         await socket.send_bytes(stream[40:])
         found = await packets(socket, version, 4)
         assert [type(one) for one in found] in (
-            [Connack, Suback, Publish, Pingresp], [Connack, Pingresp, Suback, Publish], [Connack, Suback, Pingresp, Publish],
-        )  # fmt: skip
+            [Connack, Suback, Publish, Pingresp],
+            [Connack, Pingresp, Suback, Publish],
+            [Connack, Suback, Pingresp, Publish],
+        )
         await socket.send_bytes(disconnect(version))
         assert (await socket.receive(timeout=10)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
