@@ -217,7 +217,9 @@ class Outlet:
             return outgoing.packet(self.five, first, packet_id, identifiers, now, alias, named=False)
         alias = len(aliases) + 1 if len(aliases) < self._most_aliases else 0
         packet = outgoing.packet(self.five, first, packet_id, identifiers, now, alias)
-        if alias and len(packet) <= self.largest:
+        if alias and len(packet) > self.largest:  # [MQTT-3.1.2-25] it may fit without
+            return outgoing.packet(self.five, first, packet_id, identifiers, now)
+        if alias:
             aliases[outgoing.topic] = alias
         return packet
 
