@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 
 from bridges.mqtt import MqttGate, Route, Routes
+from bridges.mqtt.claiming import Claiming
 from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
 from bridges.mqtt.translation import Translation
@@ -247,6 +248,7 @@ class Gateway:
             policy=self.policy,
             routes=self.routes,
             translation=Translation(catalog=self.catalog, presence=self.presence, commands=self.commands),
+            claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
             presence=self.presence,
             ready=self.commands.ready,
