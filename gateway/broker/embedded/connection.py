@@ -171,6 +171,7 @@ class Connection(asyncio.Protocol):
             self._core.flush()
         if self._still and self._reads():
             self._still = False
+            self._heard = self._core.wheel.now
             self._transport.resume_reading()
 
     def throttle(self, seconds: float) -> None:
@@ -296,6 +297,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif self._stage is not Stage.OPEN:
             self._turn_away(b"")
+        elif self._still:  # silence is ours: it is not read
+            return now + self._keep_alive
         elif now >= self._heard + self._keep_alive:
             self._end("keep_alive", ReasonCode.KEEP_ALIVE_TIMEOUT)
         else:
