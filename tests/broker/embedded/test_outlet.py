@@ -8,7 +8,6 @@ import pytest
 
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.packets import (
-    Connect,
     Disconnect,
     Pingreq,
     Pingresp,
@@ -159,19 +158,3 @@ async def test_versions_get_their_own_form(bench: Bench) -> None:
         await client.read()
     bench.broker.publish(Message("t", b"x"))
     assert [await client.read() for client in clients] == [Publish("t", b"x")] * 3
-
-
-async def test_a_closed_connection_that_is_not_read_is_aborted(bench: Bench) -> None:
-    """A client that is cut off and reads nothing does not keep its socket."""
-    await deaf(bench, 0)
-    for _ in range(20_000):
-        bench.broker.publish(Message("t", b"x" * 1000))
-    (connection,) = bench.broker.connections()
-    taker = await bench.dial()
-    assert (await taker.ask(Connect("deaf", username="d"))) is not None
-    assert bench.departures() == ["taken_over"]
-    wheel = bench.broker._core.wheel
-    assert connection.due >= 0  # type: ignore[attr-defined]
-    wheel.turn(wheel.now + 1000)
-    await bench.until(lambda: connection.due < 0)  # type: ignore[attr-defined]
-    assert connection._transport.get_write_buffer_size() == 0  # type: ignore[attr-defined]
