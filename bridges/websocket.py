@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.hub import Hub, View
 
 AUTH_TIMEOUT = 10.0  # s
+GOODBYE = 1.0  # s for a listener to take what it was sent and say goodbye too
 HEARTBEAT = 120.0  # s; a listener may rest for half of it before it has to come back with `since`
 MAX_SUBSCRIPTIONS = 100
 MAX_WAITING = 100  # commands whose reply a connection waits for at once
@@ -162,8 +163,8 @@ class WebSockets:
                 await conversation.end(Unauthenticated("your sign-in has ended"))
 
     async def close(self) -> None:
-        """Say goodbye to every listener (close code 1001)."""
-        await asyncio.gather(*(conversation.socket.close(code=1001) for conversation in self._open))
+        """Say goodbye to every listener (close code 1001); cut off who does not listen."""
+        await asyncio.gather(*(conversation.leave() for conversation in list(self._open)))
 
 
 class _Outlet:
@@ -177,6 +178,9 @@ class _Outlet:
     def write(self, data: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
+
+    def abort(self) -> None:
+        self._transport.abort()
 
     def backlog(self) -> int:
         return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
@@ -224,6 +228,14 @@ class _Conversation:
         """Say why, and close."""
         await self._complain(None, error)
         await self.socket.close(code=error.close_code, message=str(error).encode()[:120])
+
+    async def leave(self) -> None:
+        """Close because the gateway stops."""
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self.socket.close(code=1001)
+        except TimeoutError:
+            self._outlet.abort()
 
     async def _sign_in(self) -> bool:
         try:

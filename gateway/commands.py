@@ -95,6 +95,8 @@ class Commands:
                 self._await_reply(command)
             else:
                 self._line(command.device).add(command, stored=True)
+        for device in [device for device in self._lines if not self._exists(device)]:
+            self.forget(device)  # removed while the gateway did not run
         for sender, key, command_id in await self._database.read(partial(store.keys, limit=MAX_KEYS)):
             self._keys[sender, key] = command_id
 

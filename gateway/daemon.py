@@ -221,6 +221,7 @@ class Gateway:
     def _changed(self, change: Change) -> None:
         """Let what has changed in the registry take effect on what is open, once for all changes of a moment."""
         if change.kind == "device" and change.gone:
+            self.commands.forget(change.key)
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
             self.rules.forget(change.key)

@@ -79,6 +79,7 @@ class Site:
             clock=now_ms,
             broker=gateway.broker.statistics,
             troubles=tuple,
+            messages_per_second=self._config.limits.messages_per_second,
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
             version=__version__,

@@ -143,7 +143,9 @@ class Webhook:
                 if 200 <= answer.status < 300:
                     return None, False
                 return f"the server answers {answer.status}", answer.status >= 500 or answer.status in AGAIN
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except ValueError as error:  # no URL after all; some of these are client errors, too
+            return f"{type(error).__name__} {error}", False
+        except (aiohttp.ClientError, OSError) as error:
             return f"{type(error).__name__} {error}".strip(), True
 
     def _headers(self, post: _Post) -> dict[str, str]:

@@ -85,11 +85,11 @@ class FakeLink:
 class Rig:
     """The core, running."""
 
-    def __init__(self, database: Database, opened: history.Opened, clock: Clock) -> None:
+    def __init__(self, database: Database, opened: history.Opened, clock: Clock, devices: tuple[str, ...]) -> None:
         self.database = database
         self.clock = clock
         self.answers: list[Command] = []
-        self.devices = {"kitchen", "hall", "board"}
+        self.devices = set(devices)
         self.catalog = Catalog(opened)
         self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
         self.intake = Intake(
@@ -143,10 +143,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(path: Path, clock: Clock | None = None) -> AsyncIterator[Rig]:
+async def running(
+    path: Path, clock: Clock | None = None, devices: tuple[str, ...] = ("kitchen", "hall", "board")
+) -> AsyncIterator[Rig]:
     """Open the database, run the intake, and end both; what was submitted is stored."""
     database = await Database.open(path, durability="normal")
-    rig = Rig(database, await database.read(history.opened), clock or Clock())
+    rig = Rig(database, await database.read(history.opened), clock or Clock(), devices)
     task = asyncio.create_task(rig.intake.run())
     try:
         rig.presence.start()

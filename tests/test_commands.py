@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 
 import pytest
 
@@ -355,6 +356,18 @@ async def test_a_removed_device_s_commands_fail(rig):
     assert connect(rig, FakeLink()).got == []
 
 
+async def test_a_device_removed_while_the_gateway_was_off(tmp_path):
+    """What waited for it has failed at the next start, and makes no frame."""
+    async with running(tmp_path / "a.db") as rig:
+        command = await send(rig, ttl=10)
+    async with running(tmp_path / "a.db", devices=()) as rig:
+        await rig.stored()
+        assert (await rig.commands.get(command.id)).state == "failed"
+        rig.clock.forward(11)
+        rig.commands.sweep()
+        assert await states(rig) == ["queued"]
+
+
 async def test_old_commands_are_removed_unfinished_ones_stay(rig):
     """Prune takes what is older than is kept and past its time."""
     link = FakeLink(room=1)
@@ -376,6 +389,41 @@ async def test_a_cut_off_link_changes_no_state(rig):
     await send(rig)
     rig.presence.cut_off("kitchen", Forbidden("no more"))
     assert await states(rig) == ["queued"]
+
+
+async def test_kill_9_between_commands(tmp_path):
+    """Whenever the gateway is killed: nothing taken is lost, nothing unacknowledged is delivered, and order holds."""
+    path, dice = tmp_path / "a.db", random.Random(9)
+    taken, acknowledged, arrived = set(), set(), {}  # the last: in order of first arrival
+    for round_ in range(4):
+        lines = await killed(path, first=round_ * 1_000, after=dice.randint(50, 700))
+        taken |= {value for word, value in lines if word == "taken"}
+        acknowledged |= {value for word, value in lines if word == "acknowledged"}
+        arrived |= {value: None for word, value in lines if word == "arrived" and value not in arrived}
+        async with running(path) as rig:
+            state = {f["value"]: f["state"] for f in await rig.frames("command")}
+            assert taken <= state.keys()
+            assert {value for value, name in state.items() if name == "delivered"} <= acknowledged
+    async with running(path) as rig:
+        link = connect(rig, FakeLink())
+        while link.acks:
+            link.acknowledge()
+        arrived |= {value: None for value in link.values if value not in arrived}
+        state = {f["value"]: f["state"] for f in await rig.frames("command")}
+        assert set(state.values()) == {"delivered"}
+        assert list(arrived) == sorted(state)
+
+
+async def killed(path, *, first: int, after: int) -> list[tuple[str, int]]:
+    """Run `tests.command_child` on a database, kill it after so many lines, and return all that it wrote."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.command_child", str(path), str(first), stdout=asyncio.subprocess.PIPE
+    )
+    lines = [await child.stdout.readline() for _ in range(after)]
+    child.kill()
+    rest, _ = await child.communicate()
+    whole = [line.split() for line in (*lines, *rest.splitlines(keepends=True)) if line.endswith(b"\n")]
+    return [(word.decode(), int(value)) for word, value in whole]
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import types
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -475,6 +477,21 @@ async def test_threads_let_long_calls_go_on_beside(tmp_path):
         threads.close()
 
 
+async def test_threads_do_without_one_that_the_system_refuses(monkeypatch):
+    """The call fails, and its place is free again."""
+    threads = Threads(Clock(), places=1)
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await threads.run(lambda: 1)
+    assert await threads.run(lambda: 2) == 2
+    threads.close()
+
+
 # Loading
 
 
@@ -537,6 +554,13 @@ def test_a_missing_module_is_named(tmp_path):
     """A module that is not there is named, without a trace into the import machinery."""
     with pytest.raises(Invalid, match=r"cannot import no\.such: ModuleNotFoundError: No module named 'no'$"):
         load(["no.such"], tmp_path)
+
+
+def test_the_documented_handler_loads(tmp_path):
+    """The example in docs/handlers.md is a module with a device type."""
+    page = (Path(__file__).parents[1] / "docs" / "handlers.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert list(load([write(tmp_path, "documented_thermostat", example)], tmp_path)) == ["thermostat"]
 
 
 async def test_hot_reload(house, tmp_path):

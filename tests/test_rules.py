@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
+import config
 from config.rules import Rule as Table
 from config.rules import RuleCommand, RulePublish, RuleWebhook
 from gateway.actions import Actions
@@ -264,3 +268,13 @@ async def test_mistakes_are_clear(watched, values, message):
     """One line that names the rule."""
     with pytest.raises(Invalid, match=message):
         compiled(table(**values), watched.actions)
+
+
+async def test_the_documented_rules_compile(watched, tmp_path):
+    """The example in docs/rules.md is one that the gateway would start with."""
+    page = (Path(__file__).parents[1] / "docs" / "rules.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    file = tmp_path / "gateway.toml"
+    file.write_text(example)
+    watched.start(*config.load(file, {}).rules)
+    assert [name for name, *_ in watched.hooks] == ["too hot", "lost"]

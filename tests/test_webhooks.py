@@ -124,6 +124,15 @@ async def test_a_dead_server_is_given_up(make, caplog, unused_tcp_port):
     assert f", {ATTEMPTS} times" in caplog.text
 
 
+async def test_what_is_no_url_is_given_up_at_once(make, caplog):
+    """A mistake that no further attempt mends."""
+    hook = make(url="http://[::/")
+    hook.post(b"1")
+    await until(lambda: hook.dropped)
+    assert make.pauses == []
+    assert "1 is dropped: InvalidUrl" in caplog.text
+
+
 async def test_the_oldest_of_too_many_is_dropped(server, make):
     """What waits is bounded."""
     hook = make()

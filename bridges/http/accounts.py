@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.store.database import Database
     from gateway.store.registry import User, WebSession
 
-_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_FORM = "application/x-www-form-urlencoded"
 
 
 class NewUser(msgspec.Struct):
@@ -126,7 +126,7 @@ class Accounts:
 
     async def login(self, request: web.Request) -> web.Response:
         demand_same_origin(offer(request))
-        is_form = request.content_type in _FORMS
+        is_form = request.content_type == _FORM
         given = dict(await request.post()) if is_form else parameters.json(await request.read())
         asked = parameters.fields_of(given, Login)
         issued = await self._open_session(request, asked)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 encode = msgspec.json.Encoder().encode
 
-CHALLENGE = 'Bearer realm="gateway", Basic realm="gateway", charset="UTF-8"'
+BEARER = 'Bearer realm="gateway"'
+CHALLENGE = f'{BEARER}, Basic realm="gateway", charset="UTF-8"'
 
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

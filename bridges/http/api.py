@@ -15,6 +15,7 @@ from bridges.http.health import HealthChecks
 from bridges.http.history import History
 from bridges.http.journals import Journals
 from bridges.http.metrics import Measure, Metrics, of_core
+from bridges.http.pace import Pace
 from bridges.http.telemetry import Telemetry
 from bridges.http.tokens import Tokens
 from bridges.http.users import Users
@@ -55,14 +56,15 @@ def api(
     sign_up: Literal["invite", "open"],
     secure: bool,
     version: str,
+    messages_per_second: float = 0,
     measures: Iterable[Measure] = (),
     others: Iterable[Route] = (),
 ) -> list[Route]:
     """Return the table of routes.
 
     `broker()`: the broker's statistics; `troubles()`: why the gateway is not ready, beside a disk that refuses;
-    `secure`: it is reached by HTTPS only; `measures`: more of them for `/metrics`; `others`: routes of other
-    bridges, see `listening`.
+    `secure`: it is reached by HTTPS only; `messages_per_second`: of one device, 0 is no limit; `measures`: more of them
+    for `/metrics`; `others`: routes of other bridges, see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     documentation = Documentation(version)
@@ -75,9 +77,9 @@ def api(
         return [*refusal, *(["more arrives than can be stored"] if intake.full else []), *troubles()]
 
     parts: list[Any] = [
-        Devices(registry, permission, catalog, intake, online=presence.is_online, last_seen=presence.last_seen),
+        Devices(registry, permission, online=presence.is_online, last_seen=presence.last_seen),
         Claiming(registry, sign_in, permission),
-        Telemetry(intake, catalog, permission, seen=presence.seen, clock=clock),
+        Telemetry(intake, catalog, permission, Pace(messages_per_second), seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, journal),
         Frames(hub, catalog, permission),
         History(database, catalog, permission),

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bridges.http.authentication import PRINCIPAL, Authentication
 from bridges.http.middleware import problems, security_headers
+from bridges.http.waiting import WAITS, end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,8 @@ def application(
 ) -> web.Application:
     """Return the application that serves these routes. `body_limit`: bytes; `tls`: it is reached by HTTPS only."""
     app = web.Application(middlewares=[problems], client_max_size=body_limit)
+    app[WAITS] = set()
+    app.on_shutdown.append(end)
     app.on_response_prepare.append(security_headers(tls=tls))
     for route in routes:
         handler = route.handler if route.open else _signed_in(route.handler, authentication)

@@ -11,8 +11,9 @@ from msgspec import Meta, Raw, UnsetType
 from bridges.http import answers, parameters
 from bridges.http.authentication import PRINCIPAL
 from bridges.http.routes import API, Route
+from bridges.http.waiting import at_most
 from gateway.access.policy import Action
-from gateway.errors import Invalid, NoReply, NotFound, Untranslatable
+from gateway.errors import Invalid, NoReply, NotFound, Unavailable, Untranslatable
 from gateway.payloads import one_value
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class CommandRoutes:
                 body={"description": "any JSON; nothing is null"},
                 answer=CommandAnswer,
                 status=202,
+                also={200: "with `wait`, the command with its reply"},
                 headers={"Idempotency-Key": "the same key again answers with the command that was sent the first time"},
             ),
             Route(
@@ -85,9 +87,12 @@ class CommandRoutes:
         if asked.wait is None:
             return _answer(command, 202)
         try:
-            await self._commands.wait(command.id, asked.wait)
+            async with at_most(request, asked.wait + 1):
+                await self._commands.wait(command.id, asked.wait)
         except NoReply as error:
             return answers.problem(error, id=command.id)
+        except TimeoutError:
+            return answers.problem(Unavailable("the gateway stops; ask for the command again by its id"), id=command.id)
         return _answer(await self._commands.get(command.id), 200)
 
     async def get(self, request: web.Request) -> web.Response:

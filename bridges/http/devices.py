@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
-    from gateway.catalog import Catalog
-    from gateway.intake import Intake
     from gateway.store.registry import Device
 
 Filters = Annotated[list[str], Meta(description="topic filters granted to the device beside its own topics")]
@@ -82,16 +80,12 @@ class Devices:
         self,
         registry: Registry,
         permission: Permission,
-        catalog: Catalog,
-        intake: Intake,
         *,
         online: Callable[[str], bool],
         last_seen: Callable[[str], int | None],
     ) -> None:
         self._registry = registry
         self._permission = permission
-        self._catalog = catalog
-        self._intake = intake
         self._online = online
         self._last_seen = last_seen
 
@@ -116,7 +110,8 @@ class Devices:
         # fmt: on
 
     async def list(self, request: web.Request) -> web.Response:
-        seen = [d for d in self._registry.devices.values() if self._permission.may(request, Action.READ, d.id)]
+        view = self._permission.view(request)
+        seen = [device for device in self._registry.devices.values() if view.sees(device.id)]
         return answers.json(DeviceList([self._answer(device) for device in sorted(seen, key=lambda d: d.id)]))
 
     async def get(self, request: web.Request) -> web.Response:
@@ -160,8 +155,6 @@ class Devices:
     async def remove(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
         await self._registry.apply(devices.remove, self._permission.by(request), device.id)
-        # Series whose first frame is still on its way to the disk are hidden by the batch that follows it.
-        self._intake.submit((), statements=(self._catalog.hide(device.id),))
         return answers.nothing()
 
     async def replace_key(self, request: web.Request) -> web.Response:

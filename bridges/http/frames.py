@@ -10,9 +10,10 @@ from msgspec import Meta, Raw
 
 from bridges.http import answers, parameters
 from bridges.http.routes import API, Route
+from bridges.http.waiting import at_most
 from gateway.access.policy import Action
 from gateway.errors import FutureCursor
-from gateway.hub.hub import KEPT_VALUES
+from gateway.hub.hub import KEPT_VALUES, wanted
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -101,15 +102,21 @@ class Frames:
                 return found
             cursor = found.reached
             # Nothing is awaited between this comparison and the moment that `wait` listens: no frame is missed.
-            if cursor >= self._hub.seq and not await self._hub.wait(filters, view, left):
+            if cursor >= self._hub.seq and not await self._wait(request, filters, view, left):
                 return found
+
+    async def _wait(self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float) -> bool:
+        try:
+            async with at_most(request, seconds):
+                return await self._hub.wait(filters, view, seconds)
+        except TimeoutError:
+            return False
 
     async def _read(self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int) -> _Found:
         """Read one page, up to the newest frame at this moment."""
         upto, frames, reached = self._hub.seq, list[Raw](), cursor or 0
+        series = self._series(filters, view)
         for _ in range(WINDOWS):
-            wanted = self._hub.matching(filters, view)
-            series = wanted if len(wanted) < len(self._catalog) else None
             page = await self._hub.read(reached, upto, series, limit - len(frames))
             frames += self._gap(cursor, page)
             frames += self._frames(page.rows, view)
@@ -117,6 +124,17 @@ class Frames:
             if reached >= upto or len(frames) >= limit:
                 break
         return _Found(frames, reached, reached < upto)
+
+    def _series(self, filters: frozenset[TopicFilter], view: View) -> list[int] | None:
+        """Return the ids of the series that match and are seen; None for all."""
+        devices = {topic_filter.text.partition("/")[0] for topic_filter in filters}
+        if not devices & {"+", "#"}:
+            of_devices = (
+                series for device in devices if view.sees(device) for series in self._catalog.of_device(device)
+            )
+            return [series.id for series in of_devices if wanted(filters, series)]
+        ids = self._hub.matching(filters, view)
+        return ids if len(ids) < len(self._catalog) else None
 
     def _gap(self, cursor: int | None, page: Page) -> list[Raw]:
         if cursor is None or page.floor <= cursor:

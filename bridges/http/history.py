@@ -12,7 +12,7 @@ from bridges.http import answers, buckets, export, parameters, times
 from bridges.http.cursors import Point
 from bridges.http.routes import API, Route
 from gateway.access.policy import Action
-from gateway.errors import Invalid
+from gateway.errors import Invalid, InvalidTopic
 from gateway.frames import MAX_TS, Frame
 from gateway.hub.hub import KEPT_VALUES
 from gateway.store import history
@@ -94,7 +94,7 @@ class History:
 
     def _series(self, asked: HistoryQuery) -> list[int]:
         types = frozenset[str](asked.type) or KEPT_VALUES
-        channels = frozenset(map(check_channel, asked.channel))
+        channels = frozenset(asked.channel)
         return [
             series.id
             for series in self._catalog.of_device(asked.device)
@@ -155,6 +155,10 @@ class History:
 
 def _check(asked: HistoryQuery) -> None:
     wrong = {}
+    try:
+        list(map(check_channel, asked.channel))
+    except InvalidTopic as error:
+        wrong["channel"] = str(error)
     if asked.start and asked.end and asked.end.ms <= asked.start.ms:
         wrong["end"] = "is not after start"
     if asked.limit and asked.limit > LONGEST_PAGE and asked.format == "json":

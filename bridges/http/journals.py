@@ -85,9 +85,9 @@ class Journals:
 
     async def rejected(self, request: web.Request) -> web.Response:
         asked = parameters.query(request.query, NewestFirst)
-        everything = self._permission.may(request, Action.ADMINISTER)
+        everything, view = self._permission.may(request, Action.ADMINISTER), self._permission.view(request)
         kept = await self._database.read(partial(history.rejected, before=asked.after, limit=history.REJECTED_KEPT))
-        seen = [r for r in kept if everything or (r.device and self._permission.may(request, Action.READ, r.device))]
+        seen = [r for r in kept if everything or (r.device and view.sees(r.device))]
         shown = [_rejected(rejection) for rejection in seen[: asked.limit]]
         return answers.json(RejectedList(shown, shown[-1].id if len(seen) > asked.limit else None))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.presence import Presence
 
-GAUGES = frozenset({"connections", "sessions", "subscriptions", "retained", "retained_messages", "queued"})
+GAUGES = frozenset({"connections", "sessions", "subscriptions", "retained", "messages_waiting", "connected"})
 """Which of a broker's statistics may fall; the others only grow."""
 
 

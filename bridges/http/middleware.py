@@ -39,7 +39,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except GatewayError as error:
         if isinstance(error, Unauthenticated) and error.delay > 0:
             await asyncio.sleep(error.delay)
-        return answers.problem(error)
+        return _told(request, answers.problem(error))
     except web.HTTPRequestEntityTooLarge:
         return answers.problem(TooLarge("the body is above the size limit"))
     except web.HTTPException as error:
@@ -50,6 +50,13 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         # The path only: a query may hold what is nobody's business.
         log.exception("%s %s failed", request.method, request.path)
         return answers.problem_of(500, "internal", "something went wrong in the gateway; its log says what")
+
+
+def _told(request: web.Request, response: web.Response) -> web.Response:
+    """Leave Basic out of what a page's script is told: the browser would open a dialog of its own for it."""
+    if "WWW-Authenticate" in response.headers and "Sec-Fetch-Mode" in request.headers:
+        response.headers["WWW-Authenticate"] = answers.BEARER
+    return response
 
 
 def _translated(error: web.HTTPException) -> web.StreamResponse:

@@ -60,7 +60,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "responses": {str(route.status): _response(route), "default": _PROBLEM},
+        "responses": {str(route.status): _response(route), **_more_responses(route), "default": _PROBLEM},
     }
     if found := [*_in_path(route), *_in_query(route), *_in_headers(route)]:
         operation["parameters"] = found
@@ -84,6 +84,10 @@ def _response(route: Route) -> dict[str, Any]:
     if route.answer == {"type": "string"}:
         return {"description": route.summary, "content": text}
     return {"description": route.summary, "content": {"application/json": {"schema": _schema(route.answer)}, **text}}
+
+
+def _more_responses(route: Route) -> dict[str, Any]:
+    return {str(status): {**_response(route), "description": when} for status, when in route.also.items()}
 
 
 def _schema(part: type[msgspec.Struct] | dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A method and a path, who answers, and what is said about it.
 
     `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may be a JSON schema.
-    `media`: other content types of the answer. `headers`: those of the request that matter, and what they do. `open`:
-    no sign-in at the door. `lasting`: the answer goes on until one side ends it.
+    `also`: other statuses and when they come. `media`: other content types of the answer. `headers`: those of the
+    request that matter, and what they do. `open`: no sign-in at the door. `lasting`: the answer goes on until one side
+    ends it.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     body: type[msgspec.Struct] | dict[str, Any] | None = None
     answer: type[msgspec.Struct] | dict[str, Any] | None = None
     status: int = 200
+    also: dict[int, str] = {}
     media: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     open: bool = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bridges.http.authentication import Permission
+    from bridges.http.pace import Pace
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
@@ -40,6 +41,7 @@ class Telemetry:
         intake: Intake,
         catalog: Catalog,
         permission: Permission,
+        pace: Pace,
         *,
         seen: Callable[[str], None],
         clock: Callable[[], int],
@@ -47,6 +49,7 @@ class Telemetry:
         self._intake = intake
         self._catalog = catalog
         self._permission = permission
+        self._pace = pace
         self._seen = seen
         self._clock = clock
 
@@ -88,7 +91,10 @@ class Telemetry:
         device = request.match_info["id"]
         if self._permission.device(request, Action.WRITE, device).disabled:
             raise Conflict(f"the device {device!r} is disabled")
-        payload, now = await request.read(), self._clock()
+        self._pace.admit(device)
+        payload = await request.read()
+        self._seen(device)
+        now = self._clock()
         try:
             found = read(payload, "json" if _says_json(request, payload) else "auto")
         except Untranslatable as error:
@@ -96,7 +102,6 @@ class Telemetry:
             self._intake.submit((), statements=kept)
             raise
         entries = [self._entry(device, reading, now) for reading in found]
-        self._seen(device)
         seq = await self._intake.store(entries, size=len(payload))
         return answers.json(Stored(seq, len(entries)))
 

@@ -49,8 +49,12 @@ class Threads:
         """Return what `work` returns, or raise what it raises."""
         await self._places.acquire()
         call = _Call(work, self._loop.create_future(), self._clock())
+        try:
+            inbox = self._idle.pop() if self._idle else self._hire()
+        except RuntimeError:  # the system gives no more threads
+            self._places.release()
+            raise
         self._running.add(call)
-        inbox = self._idle.pop() if self._idle else self._hire()
         inbox.put(call)
         return await call.result
 

@@ -155,7 +155,7 @@ class Listener:
         everything, latest = self._of_mode("all"), self._of_mode("latest")
         # What nobody is due any more is not read again.
         self.cursor = max(self.cursor, min((s.sent for s in everything), default=self._hub.seq))
-        if self.cursor < self._hub.seq:
+        if self.subscriptions and (self.cursor < self._hub.seq or self._outlet.backlog() > BACKLOG):
             self._behind.set()
             return
         self._write_latest([s for s in self._latest(latest) if self._is_new(s, latest, everything)])

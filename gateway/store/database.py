@@ -7,6 +7,7 @@ transaction. `turn` lets upkeep write in between, a slice at a time.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -116,6 +117,7 @@ class Database:
 
 def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection:
     """Open or create the file on this thread, schema up to date; raises `DatabaseError`."""
+    _check_writable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         db = _connect(path, durability)
@@ -130,6 +132,15 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
             raise DatabaseError(f"{path}: {error}") from error
         raise
     return db
+
+
+def _check_writable(path: Path) -> None:
+    """Say at the start what SQLite would say at the first frame."""
+    for place in (path, path.parent):
+        if place.exists() and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise DatabaseError(
+                f"{path}: cannot write to {place}: look at its owner and permissions, and whether its disk is read-only"
+            )
 
 
 @contextmanager
@@ -161,12 +172,16 @@ def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
 
 def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
-    db.execute("PRAGMA foreign_keys=ON")
-    db.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
-    db.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
-    db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
-    db.execute("PRAGMA temp_store=MEMORY")
-    db.execute("PRAGMA cache_size=-16384")  # 16 MB
+    try:
+        db.execute("PRAGMA foreign_keys=ON")
+        db.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")
+        db.execute(f"PRAGMA wal_autocheckpoint={AUTOCHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA journal_size_limit={LOG_BYTES}")
+        db.execute("PRAGMA temp_store=MEMORY")
+        db.execute("PRAGMA cache_size=-16384")  # 16 MB
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -189,6 +204,8 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
                 f"{path}: written by a newer gateway (schema {version}, this one knows {newest}): "
                 "install that version, or use another file"
             )
+        if version == 0 and db.execute("SELECT count(*) FROM sqlite_schema").fetchone() != (0,):
+            raise DatabaseError(f"{path}: another program's database: use another file")
         for number, sql in steps:
             if number > version:
                 _run_script(db, sql)

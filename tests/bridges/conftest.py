@@ -126,6 +126,13 @@ async def core(tmp_path):
         answer=lambda command: None,
     )
     await commands.start()
+
+    def changed(change):
+        if change.kind == "device" and change.gone:
+            intake.submit((), statements=(catalog.hide(change.key),))
+        hub.invalidate()
+
+    registry.on_change(changed)
     running = asyncio.create_task(intake.run())
     yield Core(
         clock,

@@ -13,7 +13,6 @@ import pytest
 
 from config.load import build
 from gateway.access import accounts, devices, tokens
-from gateway.clock import now_ms
 from gateway.daemon import Gateway
 from gateway.store.audit import By
 
@@ -94,7 +93,9 @@ class Listening:
 class MqttDevice:
     """A paho client with its callbacks as awaitables; paho runs on a thread of its own."""
 
-    def __init__(self, name: str, key: str, port: int, *, protocol: int = paho.MQTTv5, client_id: str = "", **will: Any):
+    def __init__(
+        self, name: str, key: str, port: int, *, protocol: int = paho.MQTTv5, client_id: str = "", **will: Any
+    ):
         self.loop = asyncio.get_running_loop()
         self.name = name
         self.messages: asyncio.Queue[paho.MQTTMessage] = asyncio.Queue()

@@ -12,9 +12,10 @@ import pytest
 
 async def test_a_reading_is_the_same_frame_everywhere(home):
     """One publish gives a frame on WebSocket, SSE, /frames, /latest and /history, all with the same seq."""
-    async with home.listen("kitchen/temperature") as listening, home.http.get(
-        f"{home.url}/api/v1/stream?filter=kitchen/temperature"
-    ) as stream:
+    async with (
+        home.listen("kitchen/temperature") as listening,
+        home.http.get(f"{home.url}/api/v1/stream?filter=kitchen/temperature") as stream,
+    ):
         device = await home.device("kitchen")
         await device.publish("devices/kitchen/telemetry", '{"temperature":21.4}')
         frame = await listening.frame()

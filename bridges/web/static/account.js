@@ -11,6 +11,7 @@ async function show() {
     const role = admin ? "an admin: you see and manage every device" : "a user: you see and manage your own devices";
     byId("who").textContent = `You are ${user.name ? `${user.name} (${user.email})` : user.email}, ${role}.`;
     byId("inviting").hidden = !admin;
+    byId("password").elements.username.value = user.email; // for password managers
   } catch (error) {
     byId("problem").textContent = sentence(error);
     byId("problem").hidden = false;
@@ -28,7 +29,7 @@ onSubmit(byId("invite"), async (data) => {
 
 onSubmit(byId("password"), async (data, form) => {
   // A wrong current password is answered with 401: that is no reason to leave the page.
-  await ask("POST", "/me/password", Object.fromEntries(data), { open: true });
+  await ask("POST", "/me/password", { current: data.get("current"), password: data.get("password") }, { open: true });
   form.reset();
   form.querySelector("output").value = "Changed. Other browsers are signed out.";
 });

@@ -1,5 +1,7 @@
 // Requests to the gateway's API, and how their errors are shown.
 
+const PATIENCE = 20_000; // ms
+
 export class Problem extends Error {
   constructor(status, { detail, code, fields } = {}) {
     super(detail || `The gateway answered ${status}.`);
@@ -17,6 +19,7 @@ export async function ask(method, path, body, { open = false } = {}) {
       method,
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout?.(PATIENCE),
     });
   } catch {
     throw new Problem(0, { detail: "The gateway does not answer. Is it running, and is this device on its network?" });
@@ -27,8 +30,12 @@ export async function ask(method, path, body, { open = false } = {}) {
   throw new Problem(answer.status, json);
 }
 
-/** Runs `work` when a form is sent, once at a time, and shows in the form what went wrong. */
+/**
+ * Runs `work` when a form is sent, once at a time, and shows in the form what went wrong. Forms that only a script can
+ * send have a disabled button until here, and none has the method GET: no password comes into an address.
+ */
 export function onSubmit(form, work) {
+  for (const button of form.querySelectorAll("button[disabled]")) button.disabled = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = event.submitter ?? form.querySelector("button:not([type=button])");

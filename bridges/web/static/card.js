@@ -84,13 +84,11 @@ export class Card {
   get channels() { return this.#channels; }
   get label() { return this.#about.name || this.id; }
 
-  /** Takes the device's record; what it says of presence counts until a frame tells. */
+  /** Takes the device's record. What it says of presence counts until a frame tells: frames come in order. */
   describe(about) {
     this.#about = about;
     this.recorded = about.online !== undefined;
-    if (about.online !== undefined && this.#presence?.online !== about.online) {
-      this.#presence = about.online || about.last_seen ? { online: about.online, since: null } : null;
-    }
+    if (!this.#presence?.since) this.#presence = about.online || about.last_seen ? { online: about.online, since: null } : null;
     this.#parts.title.replaceChildren(this.label);
     if (about.name) this.#parts.title.append(make("small", {}, this.id));
     this.search = `${this.id} ${about.name ?? ""} ${about.type ?? ""}`.toLowerCase();
@@ -124,7 +122,7 @@ export class Card {
     if (this.#presence?.since) return `${this.online ? "Online" : "Offline"} since ${when(this.#presence.since, now)}`;
     if (this.online) return "Online";
     if (this.#about.last_seen) return `Offline, last seen ${when(this.#about.last_seen, now)}`;
-    return this.#channels.size > 0 ? "Not connected; reports over HTTP or a route" : "Never connected";
+    return this.#channels.size > 0 ? "Presence not known" : "Never connected";
   }
 
   #build() {

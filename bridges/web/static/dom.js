@@ -50,7 +50,7 @@ export function snippet(title, text) {
   const pre = make("pre", { tabIndex: 0 }, text);
   const button = make("button", { type: "button", ariaLabel: `Copy: ${title}` }, "Copy");
   button.addEventListener("click", () => copy(pre, button));
-  return make("div", { className: "snippet" }, make("h3", {}, title), pre, button);
+  return make("section", { className: "snippet" }, make("header", {}, make("h3", {}, title), button), pre);
 }
 
 /** Asks before something that cannot be undone; whoever confirms runs `work`. */

@@ -2,8 +2,9 @@
 
 import { ask, sentence } from "./api.js";
 import { Card } from "./card.js";
-import { byId, furnish } from "./dom.js";
+import { byId, furnish, snippet } from "./dom.js";
 import { Live } from "./live.js";
+import { firstLine } from "./snippets.js";
 import { when } from "./words.js";
 
 const READERS = 3; // requests to history at a time
@@ -189,7 +190,7 @@ const live = new Live({
 function said(state) {
   if (state === "live") return "Live";
   if (state === "lost" && !everLive) return "The gateway does not answer, trying again";
-  if (state === "lost") return `Connection lost. Values as of ${when(lostAt)}, trying again`;
+  if (state === "lost") return `Connection lost at ${when(lostAt)}, trying again`;
   return "Connecting";
 }
 
@@ -206,7 +207,8 @@ async function send(device, name, value) {
     const reply = await live.command(device, name, value, 5);
     return `Reply: ${JSON.stringify(reply)}`;
   } catch (error) {
-    return error.code === "timeout" ? "Sent; the device has not replied." : sentence(error);
+    if (error.code !== "timeout") return sentence(error);
+    return cards.get(device)?.online ? "Sent; no reply within 5 s." : "The device is offline; the command waits for it.";
   }
 }
 
@@ -229,7 +231,6 @@ byId("find").addEventListener("input", () => {
 // Begin.
 
 const port = document.documentElement.dataset.mqttPort;
-byId("first-line").textContent =
-  `mosquitto_pub -h ${location.hostname} -p ${port} -u kitchen -P KEY -t devices/kitchen/telemetry -m '{"temperature":21.4}'`;
+byId("first").append(snippet("mosquitto_pub", firstLine(location.hostname, port, "kitchen")));
 live.connect();
 readDevices().catch((error) => note(sentence(error)));

@@ -3,12 +3,17 @@
 /** `place`: {host, web, ws, mqttPort}, `id`: the device. */
 export function fromDevice({ host, web, mqttPort }, id) {
   return [
-    ["mosquitto_pub", `mosquitto_pub -h ${host} -p ${mqttPort} -u ${id} -P KEY \\
-  -t devices/${id}/telemetry -m '{"temperature":21.4}'`],
-    ["curl", `curl ${web}/api/v1/devices/${id}/telemetry -u ${id}:KEY \\
-  -H 'Content-Type: application/json' -d '{"temperature":21.4}'`],
+    ["mosquitto_pub", firstLine(host, mqttPort, id)],
+    ["curl", `curl ${web}/api/v1/devices/${id}/telemetry \\
+  -H 'Authorization: Bearer KEY' -d '{"temperature":21.4}'`],
     ["ESP8266 or ESP32, with PubSubClient", sketch(host, mqttPort, id)],
   ];
+}
+
+/** A first value, from a terminal. */
+export function firstLine(host, port, id) {
+  return `mosquitto_pub -h ${host} -p ${port} -u ${id} -P KEY \\
+  -t devices/${id}/telemetry -m '{"temperature":21.4}'`;
 }
 
 export function toPrograms({ host, web, ws, mqttPort }, id) {

@@ -51,7 +51,7 @@ onSubmit(byId("create").querySelector("form"), async (data) => {
   const asked = { name: data.get("name").trim(), scope: data.get("scope") };
   const devices = data.get("devices").split(/[\s,]+/).filter(Boolean);
   if (devices.length > 0) asked.devices = devices;
-  if (data.get("days")) asked.expires = Date.now() + Number(data.get("days")) * DAY;
+  if (data.get("days")) asked.expires = new Date(Date.now() + Number(data.get("days")) * DAY).toISOString();
   const { token } = await ask("POST", "/tokens", asked);
   byId("create").close();
   byId("token-text").textContent = token;

@@ -26,7 +26,7 @@ from gateway.broker.embedded.inlet import Inlet, lacking
 from gateway.broker.embedded.outlet import Outlet, Transport
 from gateway.broker.embedded.packets import Connect, Disconnect
 from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
-from gateway.broker.embedded.subscribing import drop
+from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.embedded.wills import leave_will
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
             if batch.messages or batch.answers or batch.then or self._core.journal:
                 self._commit(batch)
         self._missing = self._inlet.missing
-        if batch.farewell is not None:
+        if batch.farewell is not None and self.open:
             self._goodbye(batch.farewell)
         return position
 
@@ -257,6 +257,8 @@ class Connection(asyncio.Protocol):
         )
         self.session.connection = self
         core.connections.add(self)
+        if present:
+            check_resumed(core, self.session)
         batch = Batch(core, self.line, None)
         batch.then.append(lambda: self._welcome(admission, present))
         batch.commit()
@@ -296,6 +298,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         elif self._stage is not Stage.OPEN:
             self._turn_away(b"")
+        elif self._still:  # it is not read: its silence is ours
+            self._heard = now
+            return now + self._keep_alive
         elif now >= self._heard + self._keep_alive:
             self._end("keep_alive", ReasonCode.KEEP_ALIVE_TIMEOUT)
         else:
@@ -378,8 +383,5 @@ class Connection(asyncio.Protocol):
         return sent
 
     def forget(self) -> None:
-        """Drop what is cached of the gate's answers, and the subscriptions that are refused now."""
+        """Drop what is cached of the gate's answers."""
         self._inlet.forget()
-        for held in list((self.session.subscriptions or {}).values()):
-            if not self._core.gate.subscribing(self.identity, held.topic_filter):
-                drop(self._core, self.session, held.text)

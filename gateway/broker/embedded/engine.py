@@ -14,6 +14,7 @@ from gateway.broker.embedded.core import Core
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.listener import Listener
 from gateway.broker.embedded.status import Status
+from gateway.broker.embedded.subscribing import drop_refused
 from gateway.broker.embedded.wheel import TICKS
 
 if TYPE_CHECKING:
@@ -60,14 +61,17 @@ class EmbeddedBroker:
 
     async def start(self) -> None:
         self._core.wheel.turn(_tick())
-        self._listeners.append(await Listener.open(self.accept, self._host, self._port))
-        if self._tls is not None:
-            self._listeners.append(await Listener.open(self.accept, self._host, self._tls_port, self._tls))
+        try:
+            self._listeners.append(await Listener.open(self.accept, self._host, self._port))
+            if self._tls is not None:
+                self._listeners.append(await Listener.open(self.accept, self._host, self._tls_port, self._tls))
+        except OSError:
+            self._close_listeners()
+            raise
         self._turn()
 
     async def stop(self) -> None:
-        for listener in self._listeners:
-            listener.close()
+        self._close_listeners()
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -76,6 +80,10 @@ class EmbeddedBroker:
             connection.stop()
         self._commit_journal()
         await asyncio.sleep(0)  # let the transports send what they were given
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def accept(self) -> asyncio.Protocol:
         """Return the protocol of a new connection, for a transport that another listener has made.
@@ -103,10 +111,12 @@ class EmbeddedBroker:
         return [connection for connection in self._core.connections if connection.open]
 
     def forget(self) -> None:
-        self._core.router.generation += 1
-        for connection in self._core.connections:
+        core = self._core
+        core.router.generation += 1
+        for connection in core.connections:
             if connection.open:
                 connection.forget()
+                drop_refused(core, connection.session)
         self._commit_journal()
 
     def pause(self) -> None:

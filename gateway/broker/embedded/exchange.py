@@ -127,6 +127,17 @@ class Exchange:
             return None
         return self.flight.pop(packet_id)
 
+    def waiting(self) -> list[Delivery]:
+        """Return what is to be sent, or sent again, when the client is back; what is released is not."""
+        return [*self.queue, *(delivery for delivery in self.flight.values() if delivery.step is Step.SENT)]
+
+    def withdraw(self, delivery: Delivery) -> None:
+        """Take back a delivery that waits."""
+        if delivery.step is Step.WAITING or delivery.packet_id not in self.flight:
+            self.queue.remove(delivery)
+        else:
+            del self.flight[delivery.packet_id]
+
     def part(self) -> None:
         """The connection has ended: what belongs to it alone is dropped."""
         self.flight = {number: delivery for number, delivery in self.flight.items() if not delivery.passing}

@@ -10,27 +10,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BACKLOG = 4_096  # 2,000 connects a second come in bursts
+_HANDSHAKE_SECONDS = 10
 
 
 class Listener:
-    """One bound port whose connections `accept` makes."""
+    """One bound port."""
 
     def __init__(self, name: str, server: asyncio.Server) -> None:
         self.name = name
+        self.port = int(server.sockets[0].getsockname()[1])
         self._server = server
 
     @classmethod
     async def open(
         cls, accept: Callable[[], asyncio.Protocol], host: str, port: int, context: ssl.SSLContext | None = None
     ) -> Listener:
-        """Listen; raises `OSError` where the port cannot be had."""
+        """Listen, and let `accept` make the connections; raises `OSError` where the port cannot be had."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(accept, host, port, ssl=context, backlog=_BACKLOG)
+        handshake = _HANDSHAKE_SECONDS if context else None
+        server = await loop.create_server(
+            accept, host, port, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
         return cls("mqtts" if context else "mqtt", server)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
         """Accept no more; the connections stay."""

@@ -210,7 +210,7 @@ class Outlet:
         self, outgoing: Outgoing, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float
     ) -> bytes:
         """Return the PUBLISH with a topic alias, while the client has numbers left (3.3.2.3.4)."""
-        aliases = self._aliases or {}
+        aliases = {} if self._aliases is None else self._aliases
         alias = aliases.get(outgoing.topic, 0)
         if alias:
             return outgoing.packet(self.five, first, packet_id, identifiers, now, alias, named=False)

@@ -125,7 +125,8 @@ class Router:
         `identity` None is the gateway itself, which may publish anywhere; `target` is then what it says.
         """
         topic = bodies.read_topic_name(raw, 4)
-        if identity is not None and topic.count("/") < MAX_LEVELS:
+        # $SYS is the broker's own to publish (4.7.2).
+        if identity is not None and topic.count("/") < MAX_LEVELS and not topic.startswith("$SYS/"):
             target = self._gate.publishing(identity, topic)
         return Publication(raw, topic, target)
 
@@ -152,8 +153,9 @@ class Router:
         publication.silent = not publication.routes and not publication.groups
 
     def _may_see(self, session: Session, held: Held, topic: str) -> bool:
+        """Ask the gate where the filter says more than one topic; for the absent, when they are back."""
         wild = "+" in held.topic_filter or "#" in held.topic_filter
-        return not wild or self._gate.receiving(session.identity, topic)
+        return not wild or session.connection is None or self._gate.receiving(session.identity, topic)
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""

@@ -139,6 +139,8 @@ class Sessions:
             session.number = one.number
             session.expiry = one.expiry
             session.left = now if one.left is None else one.left
+            if one.left is None:
+                self._journal.write(self._store.left(one.number, one.expiry, now))
             self._sessions[session.key] = session
             for held in one.subscriptions:
                 session.hold(held)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.exchange import Delivery
 from gateway.broker.embedded.outgoing import Outgoing
-from gateway.broker.embedded.outlet import record
+from gateway.broker.embedded.outlet import record, settle
 from gateway.broker.embedded.packets import Suback, Subscribe, Subscription, Unsuback, Unsubscribe
 from gateway.broker.embedded.reasons import ReasonCode
 from gateway.broker.embedded.session import Held
@@ -125,12 +125,12 @@ def unsubscribe(core: Core, connection: Connection, packet: Unsubscribe, batch: 
     """Remove the subscriptions now; answer when that is stored [MQTT-3.10.4-1]."""
     codes: list[int] = []
     for text in packet.topic_filters:
-        held = drop(core, connection.session, text)
+        held = _drop(core, connection.session, text)
         codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED if held is None else ReasonCode.SUCCESS)
     batch.answers.append(encode(Unsuback(packet.packet_id, tuple(codes)), connection.version))
 
 
-def drop(core: Core, session: Session, text: str) -> Held | None:
+def _drop(core: Core, session: Session, text: str) -> Held | None:
     """Remove a subscription and return it."""
     held = session.drop(text)
     if held is not None:
@@ -138,3 +138,28 @@ def drop(core: Core, session: Session, text: str) -> Held | None:
         if session.number:
             core.journal.write(core.store.unsubscribed(session.number, text))
     return held
+
+
+def drop_refused(core: Core, session: Session) -> None:
+    """Remove the subscriptions that a connected session may not have any more."""
+    for held in list((session.subscriptions or {}).values()):
+        if not core.gate.subscribing(session.identity, held.topic_filter):
+            _drop(core, session, held.text)
+
+
+def check_resumed(core: Core, session: Session) -> None:
+    """Take from a session what its client may no longer have, now that it is known who signed in.
+
+    Nothing is asked of the gate for a session without a connection: after a restart only the key of its identity is
+    known, and what its client has signed in with may have been replaced meanwhile.
+    """
+    core.router.generation += 1
+    drop_refused(core, session)
+    if session.exchange is None:
+        return
+    exact = {held.topic_filter for held in (session.subscriptions or {}).values()}
+    for delivery in session.exchange.waiting():
+        topic = delivery.outgoing.topic.decode()
+        if topic not in exact and not core.gate.receiving(session.identity, topic):
+            session.exchange.withdraw(delivery)
+            settle(core, session, delivery)

@@ -25,13 +25,19 @@ def sign_up():
     return "invite"
 
 
+@pytest.fixture
+def messages_per_second():
+    """How often a device may post; 0 is no limit."""
+    return 0
+
+
 async def elsewhere(request):
     """Stand for another bridge's handler."""
     return nothing()
 
 
 @pytest.fixture
-def routes(core, troubles, sign_up):
+def routes(core, troubles, sign_up, messages_per_second):
     """The table of routes, those of other bridges included."""
     return api(
         database=core.database,
@@ -51,6 +57,7 @@ def routes(core, troubles, sign_up):
         sign_up=sign_up,
         secure=False,
         version="0.1.0",
+        messages_per_second=messages_per_second,
         others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
     )
 

@@ -94,6 +94,15 @@ async def test_a_long_poll_whose_token_is_revoked_shows_nothing(core, client, re
     assert (await waiting).status == 401
 
 
+async def test_a_long_poll_does_not_hold_up_the_end(core, client, reader):
+    """When the gateway stops it gets its empty page at once."""
+    waiting = asyncio.create_task(get(client, "/frames?after=0&wait=60", reader))
+    await listening(core)
+    await client.app.shutdown()
+    page, _ = await waiting
+    assert page == {"frames": [], "next": None}
+
+
 async def test_a_long_poll_without_frames_ends(client, reader):
     """An empty page when the time is over."""
     page, _ = await get(client, "/frames?after=0&wait=0.01", reader)

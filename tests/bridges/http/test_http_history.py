@@ -144,6 +144,7 @@ async def test_buckets_as_csv(core, client, reader):
         ("device=kitchen&format=xml", ["format"]),
         ("device=kitchen&limit=10001", ["limit"]),
         ("device=kitchen&chanel=t", ["chanel"]),
+        ("device=kitchen&channel=a/%23", ["channel"]),
     ],
 )
 async def test_what_is_wrong_is_named(client, reader, query, fields):

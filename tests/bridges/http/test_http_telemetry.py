@@ -1,5 +1,6 @@
 """Telemetry by POST."""
 
+import io
 from functools import partial
 
 import pytest
@@ -84,14 +85,31 @@ async def test_what_cannot_be_translated_is_a_problem_and_is_kept(core, client, 
     assert [(item.topic, item.device, item.payload) for item in kept] == [
         ("devices/kitchen/telemetry", "kitchen", body)
     ]
-    assert core.hub.seq == 0
+    frames = await (await client.get(f"{API}/frames", headers=await core.bearer(1))).json()
+    assert [frame["type"] for frame in frames["frames"]] == ["presence"]
 
 
 async def test_a_body_above_the_limit_is_refused(client, key):
-    """413, as a problem."""
-    response = await client.post(f"{API}/devices/kitchen/telemetry", data=b"x" * 5000, headers=basic("kitchen", key))
-    assert response.status == 413
-    assert (await response.json(content_type="application/problem+json"))["code"] == "too_large"
+    """413, as a problem, however large it is."""
+    for size in (5000, 10_000_000):
+        path, body = f"{API}/devices/kitchen/telemetry", io.BytesIO(b"x" * size)
+        async with client.post(path, data=body, headers=basic("kitchen", key)) as response:
+            assert response.status == 413
+            assert (await response.json(content_type="application/problem+json"))["code"] == "too_large"
+
+
+@pytest.mark.parametrize("messages_per_second", [2])
+async def test_a_device_that_posts_too_often_is_told_when_it_may(core, client, key, messages_per_second):
+    """429 with Retry-After; another device is not concerned."""
+    garden = basic("garden", await core.device("garden", 1))
+    statuses = []
+    for _ in range(3):
+        path, body = f"{API}/devices/kitchen/telemetry", {"a": 1}
+        async with client.post(path, json=body, headers=basic("kitchen", key)) as response:
+            statuses.append(response.status)
+    assert statuses[-1] == 429
+    assert response.headers["Retry-After"] == "1"
+    assert (await client.post(f"{API}/devices/garden/telemetry", json={"a": 1}, headers=garden)).status == 200
 
 
 async def test_who_may_not_post(core, client, key):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+import uvloop
 
 from gateway.broker import port
 from gateway.broker.embedded.decode import Decoder, Sender
@@ -21,7 +22,15 @@ from gateway.errors import Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from gateway.broker.embedded.durable import State
+    from gateway.broker.embedded.durable import SessionStore, State
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+    """Run the tests of the engine on both loops."""
+    if item.path.name == "test_engine.py":
+        return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return None
 
 
 @dataclass
@@ -141,11 +150,13 @@ class Client:
 class Bench:
     """A running broker with its gate, and the clients of one test."""
 
-    def __init__(self, gate: FakeGate, limits: Limits, state: State | None = None) -> None:
+    def __init__(
+        self, gate: FakeGate, limits: Limits, state: State | None = None, store: SessionStore | None = None
+    ) -> None:
         self.gate = gate
         self.clock = 1_000_000.0
         self.broker = EmbeddedBroker(
-            gate, NotingStore(), host="127.0.0.1", port=0, limits=limits, clock=lambda: self.clock
+            gate, store or NotingStore(), host="127.0.0.1", port=0, limits=limits, clock=lambda: self.clock
         )
         if state is not None:
             self.broker.restore(state)
@@ -226,4 +237,4 @@ async def bench(gate: FakeGate, limits: Limits) -> AsyncIterator[Bench]:
 @pytest.fixture(scope="session")
 def new_bench() -> Callable[..., Bench]:
     """Make brokers that need no socket."""
-    return lambda gate=None, limits=None, state=None: Bench(gate or FakeGate(), limits or Limits(), state)
+    return lambda gate=None, limits=None, *rest: Bench(gate or FakeGate(), limits or Limits(), *rest)

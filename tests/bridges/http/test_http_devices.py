@@ -1,0 +1,131 @@
+"""Devices: the whole of their lives."""
+
+import pytest
+
+from tests.bridges.conftest import basic
+
+API = "/api/v1"
+
+
+@pytest.fixture
+async def ann(core):
+    """The headers of ann's token."""
+    return await core.bearer(await core.user())
+
+
+async def test_a_device_is_made_shown_changed_and_removed(core, client, ann):
+    """Each step as the contract has it; the key is shown once."""
+    new = {"id": "kitchen", "name": "Kitchen", "type": "thermostat", "topics": []}
+    async with client.post(f"{API}/devices", json=new, headers=ann) as response:
+        assert (response.status, response.headers["Location"]) == (201, f"{API}/devices/kitchen")
+        made = await response.json()
+    key = made.pop("key")
+    expected = {**new, "owner": 1, "disabled": False, "state": "active", "created": core.clock.now}
+    assert made == {**expected, "online": False, "last_seen": None}
+    assert await (await client.get(f"{API}/devices", headers=ann)).json() == {"devices": [made]}
+    assert await (await client.get(f"{API}/devices/kitchen", headers=ann)).json() == made
+    posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
+    assert posted.status == 200
+    async with client.patch(f"{API}/devices/kitchen", json={"name": "K", "disabled": True}, headers=ann) as response:
+        changed = await response.json()
+    assert changed == {**made, "name": "K", "disabled": True, "online": True, "last_seen": core.clock.now}
+    posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
+    assert posted.status == 401
+    assert (await client.delete(f"{API}/devices/kitchen", headers=ann)).status == 204
+    assert (await client.get(f"{API}/devices/kitchen", headers=ann)).status == 404
+
+
+async def test_a_new_device_of_an_old_id_does_not_inherit_its_history(core, client, ann):
+    """What the removed one sent is hidden, over a restart too."""
+    for _ in range(2):
+        await client.post(f"{API}/devices", json={"id": "kitchen"}, headers=ann)
+        latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=ann)).json()
+        assert latest == {}
+        await core.store("kitchen", "t", "1")
+        await client.delete(f"{API}/devices/kitchen", headers=ann)
+    await core.intake.store(())
+    assert await core.database.read(lambda db: db.execute("SELECT DISTINCT hidden FROM series").fetchall()) == [(1,)]
+
+
+async def test_a_new_key_replaces_the_old_one_at_once(core, client, ann):
+    """The old key is refused from then on."""
+    old = (await (await client.post(f"{API}/devices", json={"id": "kitchen"}, headers=ann)).json())["key"]
+    async with client.post(f"{API}/devices/kitchen/key", headers=ann) as response:
+        new = (await response.json())["key"]
+    for key, status in ((old, 401), (new, 200)):
+        path = f"{API}/devices/kitchen/telemetry"
+        assert (await client.post(path, json={"t": 1}, headers=basic("kitchen", key))).status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "fields"),
+    [
+        ({"id": "no/slash"}, 400, {"id"}),
+        ({"id": "token"}, 400, {"id"}),
+        ({"id": "kitchen"}, 409, {"id"}),
+        ({"id": 5, "name": "x" * 300, "topic": []}, 400, {"id", "topic"}),
+        ({"name": "two\nlines"}, 400, {"name"}),
+    ],
+)
+async def test_each_wrong_field_is_named(core, client, ann, body, status, fields):
+    """An id that exists is a conflict."""
+    await core.device("kitchen", 1)
+    async with client.post(f"{API}/devices", json=body, headers=ann) as response:
+        said = await response.json(content_type="application/problem+json")
+    assert (response.status, said["fields"].keys()) == (status, fields)
+
+
+async def test_who_may_do_what_with_a_device(core, client, ann):
+    """Another user's device is as one that is not there; a read token changes nothing; an admin sees all."""
+    await core.device("kitchen", 1)
+    await core.device("garden", 1)
+    bob = await core.bearer(await core.user("bob@example.org"))
+    root = await core.bearer(await core.user("root@example.org", role="admin"))
+    read, write = await core.bearer(1, "read"), await core.bearer(1, "write")
+    limited = await core.bearer(1, "admin", devices=["garden"])
+    path = f"{API}/devices/kitchen"
+    expected = {
+        "none": ({}, 401, 401, 401),
+        "bob": (bob, 404, 404, 201),
+        "read": (read, 200, 403, 403),
+        "write": (write, 200, 403, 403),
+        "limited": (limited, 404, 404, 403),
+        "own": (ann, 200, 200, 201),
+        "admin": (root, 200, 200, 201),
+    }
+    for who, (headers, get, patch, post) in expected.items():
+        assert (await client.get(path, headers=headers)).status == get, who
+        assert (await client.patch(path, json={"name": who}, headers=headers)).status == patch, who
+        assert (await client.post(f"{API}/devices", json={"id": f"of-{who}"}, headers=headers)).status == post, who
+    listed = await (await client.get(f"{API}/devices", headers=bob)).json()
+    assert [device["id"] for device in listed["devices"]] == ["of-bob"]
+
+
+async def test_only_an_admin_gives_a_device_away_or_grants_what_is_not_theirs(core, client, ann):
+    """Topics of other devices are not a user's to grant."""
+    await core.device("kitchen", 1)
+    await core.device("cellar", await core.user("bob@example.org"))
+    path = f"{API}/devices/kitchen"
+    for change in ({"owner": 2}, {"topics": ["devices/cellar/#"]}, {"topics": ["#"]}):
+        assert (await client.patch(path, json=change, headers=ann)).status == 403
+    async with client.patch(path, json={"topics": ["devices/kitchen/extra"]}, headers=ann) as response:
+        assert (await response.json())["topics"] == ["devices/kitchen/extra"]
+    root = await core.bearer(await core.user("root@example.org", role="admin"))
+    async with client.patch(path, json={"owner": 2}, headers=root) as response:
+        assert (await response.json())["owner"] == 2
+
+
+async def test_a_board_claims_and_waits_for_approval(core, client, ann):
+    """It announces itself with the claim code, and may post once somebody who knows its id has approved it."""
+    async with client.post(f"{API}/claim", json={"claim_code": "wrong"}) as response:
+        assert response.status == 401
+    async with client.post(f"{API}/claim", json={"claim_code": "open sesame", "type": "esp"}) as response:
+        assert response.status == 201
+        board = await response.json()
+    assert board["state"] == "pending"
+    path, key = f"{API}/devices/{board['id']}", basic(board["id"], board["key"])
+    assert (await client.post(f"{path}/telemetry", json={"t": 1}, headers=key)).status == 401
+    async with client.post(f"{path}/approve", headers=ann) as response:
+        assert (response.status, (await response.json())["owner"]) == (200, 1)
+    assert (await client.post(f"{path}/telemetry", json={"t": 1}, headers=key)).status == 200
+    assert (await client.post(f"{path}/approve", headers=ann)).status == 403

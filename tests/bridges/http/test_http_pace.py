@@ -1,0 +1,55 @@
+"""How often a device may post."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridges.http.pace import Pace
+from gateway.errors import TooMany
+
+
+def count(pace, device="kitchen", most=1000):
+    """Return how many messages are let through at once."""
+    for number in range(most):
+        try:
+            pace.admit(device)
+        except TooMany:
+            return number
+    return most
+
+
+@given(st.integers(1, 200), st.lists(st.floats(0, 3), max_size=20))
+def test_never_more_than_a_second_s_worth_and_the_rate(rate, pauses):
+    """Over any time: at most one second's worth more than the rate gives."""
+    now, let_through = [0.0], 0
+    pace = Pace(rate, clock=lambda: now[0])
+    for pause in pauses:
+        let_through += count(pace)
+        now[0] += pause
+    assert let_through <= rate * (1 + sum(pauses)) + 1e-6
+    now[0] += 1
+    assert count(pace) == rate
+
+
+def test_a_slow_rate_lets_one_through_at_a_time():
+    """Less than one a second; the refusal says how long to wait, and does not lengthen it."""
+    now = [0.0]
+    pace = Pace(0.5, clock=lambda: now[0])
+    pace.admit("kitchen")
+    for _ in range(3):
+        with pytest.raises(TooMany) as raised:
+            pace.admit("kitchen")
+        assert raised.value.retry_after == pytest.approx(2)
+    now[0] = 2.0
+    pace.admit("kitchen")
+
+
+def test_no_limit_and_bounded_memory():
+    """0 lets everything through; devices that have rested are forgotten."""
+    assert count(Pace(0)) == 1000
+    now = [0.0]
+    pace = Pace(5, clock=lambda: now[0])
+    for number in range(25_000):
+        now[0] += 0.01
+        pace.admit(f"device-{number}")
+    assert len(pace._full) <= 10_000

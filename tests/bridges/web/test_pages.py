@@ -1,0 +1,234 @@
+"""The pages: who sees which, what they load, and that a one-time link survives being looked at."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bridges.web import Pages, pages
+from gateway.access import links, sessions
+from gateway.access.requests import COOKIE
+
+HERE = Path(pages.__file__).parent
+SCRIPTS = {path.stem: path.read_text() for path in (HERE / "static").glob("*.js")}
+HTML = {path.stem: path.read_text() for path in (HERE / "html").glob("*.html")}
+DOORS = ["/sign-in", "/sign-up", "/sign-up?link=x"]
+
+
+@pytest.fixture
+def sign_up_open():
+    """Whether accounts need no invitation."""
+    return False
+
+
+@pytest.fixture
+async def browser(core, aiohttp_client, sign_up_open):
+    """A browser that nobody has signed in with; it follows no redirection."""
+    app = web.Application()
+    served = Pages(core.database, core.sign_in, clock=core.clock, mqtt_port=1884, sign_up_open=sign_up_open)
+    app.add_routes(served.routes())
+    client = await aiohttp_client(app)
+
+    async def get(path, **headers):
+        return await client.get(path, headers=headers, allow_redirects=False)
+
+    return get
+
+
+@pytest.fixture
+async def cookie(core):
+    """The headers of a browser in which Ann has signed in."""
+    return await core.cookie(await core.user())
+
+
+class Read(HTMLParser):
+    """What a page has: ids, addresses, and what its Content-Security-Policy would refuse."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.addresses, self.refused, self.fields = [], [], [], 0
+        self.labels = 0
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self._inside = tag
+        self.ids += [given["id"]] if "id" in given else []
+        self.addresses += [given[name] for name in ("src", "href") if name in given]
+        self.refused += [name for name in given if name == "style" or name.startswith("on")]
+        self.refused += ["get"] if tag == "form" and given.get("method") != "post" else []
+        self.labels += tag == "label"
+        self.fields += tag in {"input", "select", "textarea"} and "hidden" not in given
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.refused.append(tag)
+
+
+async def every_page(browser, cookie):
+    """Return the text of every page there is, by address."""
+    rooms = {path: await (await browser(path, **cookie)).text() for path in pages.ROOMS}
+    return rooms | {path: await (await browser(path)).text() for path in DOORS}
+
+
+@pytest.mark.parametrize("path", pages.ROOMS)
+async def test_a_stranger_is_led_to_the_door(browser, path):
+    """Nothing inside is shown without sign-in."""
+    response = await browser(path)
+    assert (response.status, response.headers["Location"]) == (303, "/sign-in")
+    assert await response.text() == ""
+
+
+@pytest.mark.parametrize("path", pages.ROOMS)
+async def test_who_is_signed_in_sees_the_page(browser, cookie, path):
+    """Each page has its own title and script."""
+    response = await browser(path, **cookie)
+    name, title = pages.ROOMS[path]
+    text = await response.text()
+    assert (response.status, response.content_type) == (200, "text/html")
+    assert f"<title>{title} · Gateway</title>" in text
+    assert f'src="/static/{name}.js"' in text
+
+
+async def test_a_session_that_has_ended_leads_to_the_door(browser, core, cookie):
+    """An expired cookie, a wrong one and an overlong one are no sign-in."""
+    for value in ("", "wrong", "x" * 4000):
+        assert (await browser("/", Cookie=f"{COOKIE}={value}")).status == 303
+    core.clock.now += sessions.LIFETIME + 1
+    assert (await browser("/", **cookie)).status == 303
+
+
+async def test_the_door_lets_in_who_is_signed_in(browser, cookie):
+    """The sign-in page leads on to the board."""
+    response = await browser("/sign-in", **cookie)
+    assert (response.status, response.headers["Location"]) == (303, "/")
+
+
+async def test_looking_at_a_sign_in_link_does_not_use_it(browser, core):
+    """A preview of the link leaves it as it was, and signs nobody in."""
+    link = (await core.do(links.sign_in, await core.user())).secret
+    for _ in range(3):
+        response = await browser(f"/sign-in?link={link}")
+        assert response.status == 200
+        assert 'id="link"' in await response.text()
+        assert "Set-Cookie" not in response.headers
+    assert (await core.do(sessions.open_by_link, link)).secret
+
+
+async def test_a_link_for_an_account_shows_the_form(browser, core):
+    """The first admin's link and an invitation ask for email and password."""
+    first = (await core.do(links.first_admin)).secret
+    invitation = (await core.do(links.invite)).secret
+    for link in (first, invitation):
+        response = await browser(f"/sign-in?link={link}")
+        assert response.status == 200
+        assert 'id="sign-up"' in await response.text()
+
+
+@pytest.mark.parametrize("link", ["", "wrong", "%00", "x" * 3000])
+async def test_a_link_that_is_none_says_so(browser, link):
+    """The page tells what to do instead, and is gone rather than missing."""
+    response = await browser(f"/sign-in?link={link}")
+    assert response.status == 410
+    assert "A link works once" in await response.text()
+
+
+async def test_a_link_is_spent_after_its_use_and_after_its_time(browser, core):
+    """Used up or expired, a link is shown as such."""
+    user = await core.user()
+    used = (await core.do(links.sign_in, user)).secret
+    await core.do(sessions.open_by_link, used)
+    late = (await core.do(links.sign_in, user)).secret
+    core.clock.now += links.HOUR
+    for link in (used, late):
+        assert (await browser(f"/sign-in?link={link}")).status == 410
+
+
+async def test_without_an_invitation_there_is_no_form(browser):
+    """By invitation: the page says whom to ask, as does the door."""
+    assert 'id="sign-up"' not in await (await browser("/sign-up")).text()
+    assert 'id="sign-up"' in await (await browser("/sign-up?link=x")).text()
+    assert 'href="/sign-up"' not in await (await browser("/sign-in")).text()
+
+
+@pytest.mark.parametrize("sign_up_open", [True])
+async def test_open_sign_up_shows_the_form(browser, sign_up_open):
+    """Where everybody may, the door says how."""
+    assert 'id="sign-up"' in await (await browser("/sign-up")).text()
+    assert 'href="/sign-up"' in await (await browser("/sign-in")).text()
+
+
+@pytest.mark.parametrize("path", [*pages.ROOMS, *DOORS, "/sign-in?link=x", "/static/style.css", "/static/now.js"])
+async def test_security_headers(browser, cookie, path):
+    """Every page and file forbids framing, guessing of types, telling its address, and what is not its own."""
+    for headers in ({}, cookie):
+        response = await browser(path, **headers)
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Cache-Control"] == ("no-cache" if "static" in path else "no-store")
+
+
+async def test_pages_keep_to_their_policy(browser, cookie):
+    """No inline script or style, nothing from elsewhere, and no form that would put a password in an address."""
+    for path, text in (await every_page(browser, cookie)).items():
+        read = Read(text)
+        assert read.refused == [], path
+        assert all(re.match(r"/[a-z]|/$|#", address) for address in read.addresses), path
+        assert len(set(read.ids)) == len(read.ids), path
+        assert read.labels == read.fields, f"{path}: a field without a label, or the other way round"
+        assert "$" not in text, path
+
+
+async def test_everything_a_page_names_is_there(browser, cookie):
+    """Files and pages that pages refer to, and what scripts import, are served."""
+    names = {address for text in (await every_page(browser, cookie)).values() for address in Read(text).addresses}
+    names |= {f"/static/{name}" for text in SCRIPTS.values() for name in re.findall(r'from "\./([^"]+)"', text)}
+    for name in sorted(names - {"/openapi.json"}):
+        if not name.startswith("#"):
+            assert (await browser(name, **cookie)).status in {200, 303}, name
+
+
+def test_scripts_find_what_they_look_for():
+    """Each id that a page's script asks for is in that page."""
+    for name in SCRIPTS.keys() & HTML.keys():
+        asked = set(re.findall(r'byId\("([^"]+)"\)', SCRIPTS[name]))
+        assert asked, name
+        assert asked <= set(Read(HTML[name]).ids), name
+
+
+def test_scripts_never_make_markup_of_data():
+    """What a device sends is text."""
+    for name, text in SCRIPTS.items():
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (
+            name
+        )
+
+
+async def test_static_files_are_asked_for_again_but_not_sent_again(browser):
+    """A file has an ETag, and a browser that has it gets 304."""
+    response = await browser("/static/now.js")
+    assert (response.status, response.content_type) == (200, "text/javascript")
+    again = await browser("/static/now.js", **{"If-None-Match": response.headers["ETag"]})
+    assert again.status == 304
+    assert await again.read() == b""
+    assert again.headers["ETag"] == response.headers["ETag"]
+    assert (await browser("/static/now.js", **{"If-None-Match": '"other"'})).status == 200
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2fpages.py", "%2e%2e/pages.py", "now.html", "style.css%00"])
+async def test_no_other_file_is_given(browser, name):
+    """Only the files read at the start are there."""
+    assert (await browser(f"/static/{name}")).status == 404
+
+
+async def test_pages_tell_the_mqtt_port(browser, cookie):
+    """The snippets are filled with where devices connect."""
+    assert 'data-mqtt-port="1884"' in await (await browser("/docs", **cookie)).text()

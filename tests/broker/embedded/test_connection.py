@@ -1,0 +1,134 @@
+"""A connection over a transport that is not a socket, as the WebSocket at /mqtt is one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.packets import (
+    Connect,
+    Disconnect,
+    Properties,
+    Publish,
+    Pubrel,
+    Subscribe,
+    Subscription,
+    Unsubscribe,
+)
+from gateway.broker.embedded.wheel import TICKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Bench
+
+    NewBench = Callable[[], Bench]
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closed = False
+        self.aborted = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def pause_reading(self) -> None:
+        """Do nothing: the test decides what is read."""
+
+    resume_reading = pause_reading
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+
+PACKETS = [
+    Subscribe(1, (Subscription("a/#", 2), Subscription("$share/g/a", 1))),
+    Publish("a/b", b"x", 2, packet_id=3),
+    Publish("a/b", b"x", 1, True, packet_id=3),
+    Pubrel(3),
+    Unsubscribe(4, ("a/#",)),
+    Disconnect(4, Properties(session_expiry_interval=0)),
+    Disconnect(0),
+]
+streams = st.lists(
+    st.one_of(st.binary(max_size=40), st.sampled_from([encode(packet, 5) for packet in PACKETS])), max_size=8
+).flatmap(lambda parts: st.lists(st.integers(0, sum(map(len, parts))), max_size=4).map(lambda cuts: cut(parts, cuts)))
+
+
+def cut(parts: list[bytes], cuts: list[int]) -> list[bytes]:
+    """Return a stream cut at these places."""
+    stream, places = b"".join(parts), [0, *sorted(cuts), None]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]
+
+
+@given(streams, st.booleans())
+def test_arbitrary_bytes_leave_nothing_behind(new_bench: NewBench, chunks: list[bytes], signed_in: bool) -> None:
+    """No bytes raise, and when the connection has gone, so have its session, its place and its deadline."""
+    asyncio.run(_feed(new_bench(), chunks, signed_in))
+
+
+async def _feed(bench: Bench, chunks: list[bytes], signed_in: bool) -> None:
+    wire, connection = Wire(), bench.broker.accept()
+    connection.connection_made(wire)  # type: ignore[arg-type]
+    if signed_in:
+        connection.data_received(encode(Connect("c", 5, username="d"), 5))
+    for chunk in chunks:
+        connection.data_received(chunk)
+    connection.connection_lost(None)
+    core = bench.broker._core
+    assert not core.connections
+    assert not core.strangers
+    assert not core.stalled
+    assert len(core.wheel) == 0
+    assert len(core.sessions) == 0
+    assert len(core.router._tree) == 0
+
+
+def come(bench: Bench, client_id: str) -> tuple[asyncio.Protocol, Wire]:
+    """Let a client in."""
+    wire, connection = Wire(), bench.broker.accept()
+    connection.connection_made(wire)  # type: ignore[arg-type]
+    connection.data_received(encode(Connect(client_id, 5, username="d"), 5))
+    assert wire.written[:1] == b"\x20"
+    return connection, wire
+
+
+async def test_what_is_closed_and_not_read_is_aborted(new_bench: NewBench) -> None:
+    """A client that is cut off and does not take its last packets does not keep its socket."""
+    bench = new_bench()
+    _, first = come(bench, "c")
+    come(bench, "c")
+    assert (first.closed, first.aborted) == (True, False)
+    assert first.written.endswith(encode(Disconnect(0x8E), 5))
+    wheel = bench.broker._core.wheel
+    wheel.turn(wheel.now + 5 * TICKS)
+    assert first.aborted
+
+
+async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> None:
+    """A closed connection whose transport has ended is not looked at again."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    come(bench, "c")
+    connection.connection_lost(None)
+    wheel = bench.broker._core.wheel
+    wheel.turn(wheel.now + 5 * TICKS)
+    assert not wire.aborted

@@ -1,0 +1,251 @@
+"""What survives a crash: the journal goes into a real database, and another broker starts from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from gateway.broker.embedded.packets import Properties, Puback, Pubcomp, Publish, Pubrec, Pubrel
+from gateway.broker.port import Message
+from gateway.store.broker_state import BrokerState, load
+from gateway.store.database import open_sync, transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
+
+    from gateway.broker import port
+
+    from .conftest import Bench, Client, FakeGate
+
+    NewBench = Callable[..., Bench]
+
+
+class Machine:
+    """A broker over a database that can be killed: what is not committed by then is lost."""
+
+    def __init__(self, new_bench: NewBench, gate_type: type[FakeGate], db: sqlite3.Connection) -> None:
+        self._new_bench = new_bench
+        self._gate_type = gate_type
+        self._db = db
+        self.bench: Bench
+        self._old: list[Bench] = []
+
+    async def start(self) -> None:
+        """Start from what the database holds."""
+        gate = self._gate_type()
+        commit, plain = self._commit, gate.receive
+
+        def receive(messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()) -> None:
+            def stored() -> None:
+                commit(journal)
+                done()
+
+            plain(messages, stored)
+
+        gate.receive = receive  # type: ignore[method-assign]
+        self.bench = self._new_bench(gate, None, load(self._db), BrokerState())
+        await self.bench.broker.start()
+
+    def _commit(self, journal: Sequence[port.Statement]) -> None:
+        with transaction(self._db):
+            for statement in journal:
+                self._db.execute(*statement)
+
+    async def kill(self) -> None:
+        """Kill the broker, and start another: nothing that the old one still does reaches the database."""
+        old = self.bench
+        old.gate.receive = lambda messages, done, journal=(): None  # type: ignore[method-assign]
+        self._old.append(old)
+        await self.start()
+
+    async def close(self) -> None:
+        """End all brokers."""
+        for bench in (*self._old, self.bench):
+            await bench.close()
+
+
+@pytest_asyncio.fixture
+async def machine(new_bench: NewBench, gate: FakeGate, tmp_path: Path) -> AsyncIterator[Machine]:
+    """A broker over a database."""
+    db = open_sync(tmp_path / "gateway.db")
+    machine = Machine(new_bench, type(gate), db)
+    await machine.start()
+    yield machine
+    await machine.close()
+    db.close()
+
+
+async def come(machine: Machine, present: bool = True) -> Client:
+    """Connect the client whose session is kept."""
+    client, answer = await machine.bench.try_connect("c", clean_start=False)
+    assert answer.session_present == present
+    return client
+
+
+async def message(client: Client) -> Publish:
+    """Return the next packet, a message."""
+    packet = await client.read()
+    assert isinstance(packet, Publish)
+    return packet
+
+
+async def test_subscriptions_survive(machine: Machine) -> None:
+    """After a crash the session is there and its subscriptions get messages, shared ones too."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "a/+", "$share/g/b", qos=1)
+    await machine.kill()
+    client = await come(machine)
+    for topic in ("a/1", "b"):
+        machine.bench.broker.publish(Message(topic, b"", 1))
+    assert [(await message(client)).topic for _ in range(2)] == ["a/1", "b"]
+
+
+async def test_nobody_is_asked_about_who_is_only_a_key(machine: Machine) -> None:
+    """Until its client signs in again, a restored session's identity is a key; the gate never meets it."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "a/#", qos=1)
+    await machine.kill()
+    met: list[object] = []
+    gate = machine.bench.gate
+    gate.receiving = lambda identity, topic: met.append(identity) or True  # type: ignore[method-assign, func-returns-value]
+    gate.subscribing = lambda identity, topic: met.append(identity) or True  # type: ignore[method-assign, func-returns-value]
+    machine.bench.broker.publish(Message("a/b", b"", 1))
+    machine.bench.broker.forget()
+    assert met == []
+    client = await come(machine)
+    assert (await message(client)).topic == "a/b"
+    assert {type(identity).__name__ for identity in met} == {"Someone"}
+
+
+async def test_an_unsubscribed_filter_stays_gone(machine: Machine) -> None:
+    """What was unsubscribed before the crash does not come back."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "a", "b")
+    client.write(b"\xa2\x05\0\x01\0\x01a")
+    await client.read()
+    await machine.kill()
+    assert machine.bench.count("subscriptions") == 1
+
+
+async def test_an_acknowledged_message_survives(machine: Machine) -> None:
+    """A PUBACK means that a subscriber who is away gets the message after a crash, properties and all."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "t", qos=1)
+    await client.close()
+    sender = await machine.bench.connect("sender", 5)
+    properties = Properties(content_type="x", correlation_data=b"\xff", user_property=(("a", "b"),))
+    assert await sender.ask(Publish("t", b"kept", 1, packet_id=1, properties=properties)) == Puback(1)
+    await machine.kill()
+    client, _ = await machine.bench.try_connect("c", 5, clean_start=False)
+    packet = await message(client)
+    assert (packet.payload, packet.properties) == (b"kept", properties)
+
+
+async def test_in_flight_messages_keep_their_ids(machine: Machine) -> None:
+    """[MQTT-4.4.0-1] What was sent and not acknowledged comes again with DUP and its id, acknowledged ones do not."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "t", qos=1)
+    for number in range(3):
+        machine.bench.broker.publish(Message("t", b"%d" % number, 1))
+    packets = [await message(client) for _ in range(3)]
+    client.write(Puback(packets[0].packet_id))
+    await client.ask(b"\xc0\0")
+    machine.bench.broker._commit_journal()
+    await machine.kill()
+    client = await come(machine)
+    again = [await message(client) for _ in range(2)]
+    assert [(packet.payload, packet.packet_id, packet.dup) for packet in again] == [
+        (packet.payload, packet.packet_id, True) for packet in packets[1:]
+    ]
+    machine.bench.broker.publish(Message("t", b"new", 1))
+    assert (await message(client)).packet_id not in {packet.packet_id for packet in packets[1:]}
+
+
+async def test_exactly_once_inbound(machine: Machine) -> None:
+    """A QoS 2 message whose PUBREC the client never saw is known after the crash and not handed on again."""
+    client = await come(machine, present=False)
+    assert await client.ask(Publish("t", b"1", 2, packet_id=7)) == Pubrec(7)
+    await machine.kill()
+    client = await come(machine)
+    assert await client.ask(Publish("t", b"1", 2, dup=True, packet_id=7)) == Pubrec(7)
+    assert machine.bench.gate.messages == []
+    assert await client.ask(Pubrel(7)) == Pubcomp(7)
+    await machine.kill()
+    client = await come(machine)
+    assert await client.ask(Pubrel(7)) == Pubcomp(7)
+    assert await client.ask(Publish("t", b"2", 2, packet_id=7)) == Pubrec(7)
+    assert [found.payload for found in machine.bench.gate.messages] == [b"2"]
+
+
+async def test_pubcomp_waits_until_the_id_is_free(machine: Machine) -> None:
+    """A client that has PUBCOMP may use the id again, whatever happens; so PUBCOMP comes after the commit."""
+    client = await come(machine, present=False)
+    await client.ask(Publish("t", b"1", 2, packet_id=7))
+    machine.bench.gate.hold = True
+    client.write(Pubrel(7))
+    assert await client.ask(b"\xc0\0") is not None  # the PINGRESP is first
+    await machine.kill()
+    client = await come(machine)
+    assert await client.ask(Pubrel(7)) == Pubcomp(7)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_exactly_once_outbound(machine: Machine, stored: bool) -> None:
+    """PUBREL is sent only once PUBREC is stored, so a crash repeats either a PUBLISH before it or the PUBREL."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "t", qos=2)
+    machine.bench.broker.publish(Message("t", b"1", 2))
+    packet = await message(client)
+    machine.bench.gate.hold = not stored
+    client.write(Pubrec(packet.packet_id))
+    if stored:
+        assert await client.read() == Pubrel(packet.packet_id)
+    else:
+        await machine.bench.until(lambda: machine.bench.gate.waiting)
+    await machine.kill()
+    client = await come(machine)
+    again = await client.read()
+    if stored:
+        assert again == Pubrel(packet.packet_id)
+    else:
+        assert again == Publish("t", b"1", 2, dup=True, packet_id=packet.packet_id)
+
+
+async def test_retained_messages_survive(machine: Machine) -> None:
+    """What was retained is there after a crash, what was taken away is not."""
+    for topic, payload in (("a", b"1"), ("b", b"2"), ("a", b"3"), ("b", b"")):
+        machine.bench.broker.publish(Message(topic, payload, 1, True))
+    await machine.kill()
+    client = await machine.bench.connect("other")
+    await machine.bench.subscribe(client, "+", qos=1)
+    packet = await message(client)
+    assert (packet.topic, packet.payload, packet.retain) == ("a", b"3", True)
+    assert machine.bench.count("retained") == 13
+
+
+async def test_an_ended_session_leaves_no_rows(machine: Machine) -> None:
+    """A clean start takes every row of the old session out of the database."""
+    client = await come(machine, present=False)
+    await machine.bench.subscribe(client, "t", qos=2)
+    machine.bench.broker.publish(Message("t", b"1", 2))
+    await message(client)
+    await client.ask(Publish("x", b"", 2, packet_id=3))
+    await machine.bench.connect("c", clean_start=True)
+    db = machine._db
+    for table in ("sessions", "subscriptions", "deliveries", "received"):
+        assert db.execute(f"SELECT count(*) FROM broker_{table}").fetchone() == (0,)
+
+
+async def test_expiry_goes_on_while_the_gateway_is_down(machine: Machine) -> None:
+    """A session that should have ended meanwhile ends soon after the start."""
+    client = await machine.bench.connect("c", 5, properties=Properties(session_expiry_interval=5))
+    await client.close()
+    await machine.bench.until(lambda: machine.bench.departures())
+    machine.bench.broker._commit_journal()
+    machine._db.execute("UPDATE broker_sessions SET left_at = left_at - 100")
+    await machine.kill()
+    await machine.bench.until(lambda: machine.bench.count("sessions") == 0)

@@ -1,0 +1,56 @@
+"""The rate of an identity, with time passed in, and what it does to a connection."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.broker.embedded.limits import Limits
+from gateway.broker.embedded.packets import Pingreq, Pingresp, Publish
+from gateway.broker.embedded.rates import Rates
+
+if TYPE_CHECKING:
+    from .conftest import Bench
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """A rate."""
+    return Limits(messages_per_second=100)
+
+
+def test_a_second_at_once_then_the_rate() -> None:
+    """A burst of one second is free; what is above it is waited for."""
+    now = 100.0
+    rates = Rates(10, lambda: now)
+    assert rates.spend("a", 10) == 0
+    assert rates.spend("a", 5) == pytest.approx(0.5)
+    assert rates.spend("b", 1) == 0
+    now += 10
+    assert rates.spend("a", 10) == 0
+
+
+def test_the_quiet_are_forgotten() -> None:
+    """An identity that has made up for what it sent costs no memory."""
+    now = 0.0
+    rates = Rates(10, lambda: now)
+    rates.spend("a", 10)
+    now = 0.5
+    rates.sweep()
+    assert rates._even
+    now = 2.0
+    rates.sweep()
+    assert not rates._even
+
+
+async def test_a_fast_client_is_read_slower(bench: Bench) -> None:
+    """Above the rate the socket is not read for a while; nothing is lost and nobody is disconnected."""
+    client = await bench.connect("c")
+    start = time.monotonic()
+    client.write(*(Publish("t", b"") for _ in range(130)))
+    await client.ask(Pingreq())
+    assert isinstance(await client.ask(Pingreq()), Pingresp)
+    assert time.monotonic() - start >= 0.25
+    assert len(bench.gate.messages) == 130

@@ -1,0 +1,188 @@
+"""The rooms of the project: imports point down, a bridge knows no other bridge, and nothing goes in a circle.
+
+Imports are read, not run; those for the type checker alone count as any other: what a module names, it knows. Only
+within a room may two modules name each other that way.
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ROOT_ROOMS = ["gateway.daemon", "gateway.site", "gateway.engines"]
+LAYERS = [
+    # From the top down. A module may import what stands below its line, and its neighbours where that makes no circle.
+    ["gateway.__main__"],
+    ["gateway.cli", "gateway.simulation"],
+    ROOT_ROOMS,  # the composition root: it knows every part
+    ["bridges"],
+    [
+        *("gateway.hub", "gateway.intake", "gateway.catalog"),  # frames in and out
+        *("gateway.commands", "gateway.delivery", "gateway.links", "gateway.actions", "gateway.presence"),  # devices
+        *("gateway.handlers", "gateway.rules", "gateway.webhooks"),  # what users add
+        *("gateway.access", "gateway.deadlines", "gateway.running"),
+    ],
+    ["gateway.store", "gateway.broker"],
+    [
+        "gateway.device",
+        "gateway.listener",
+    ],  # libraries for programs elsewhere: they know nothing of the gateway's inside
+    ["gateway.payloads", "gateway.logs"],
+    ["gateway.frames", "gateway.topics", "gateway.tls"],
+    ["gateway.errors", "gateway.clock", "gateway.backoff"],
+    ["gateway"],
+]
+PURE = ["gateway.errors", "gateway.topics", "gateway.frames", "gateway.payloads"]
+READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.site", "gateway.engines"}
+
+
+def sources() -> dict[str, Path]:
+    """Every module of ours by name."""
+    files = [path for folder in ("gateway", "bridges", "config") for path in (ROOT / folder).rglob("*.py")]
+    return {_name(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
+
+
+def _name(parts: tuple[str, ...]) -> str:
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(module: str, path: Path, *, typed: bool = True) -> set[str]:
+    """What a module imports, as full names; of `from package import module` the module.
+
+    `typed`: also what it imports for the type checker alone.
+    """
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    found: set[str] = set()
+    for node in _nodes(ast.parse(path.read_text("utf-8")), typed):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            names = {f"{origin}.{alias.name}" for alias in node.names}
+            found |= {name if name in SOURCES else origin for name in names}
+    return found
+
+
+def _nodes(node: ast.AST, typed: bool) -> Iterator[ast.AST]:
+    yield node
+    children = ast.iter_child_nodes(node)
+    if not typed and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = iter(node.orelse)
+    for child in children:
+        yield from _nodes(child, typed)
+
+
+SOURCES = sources()
+IMPORTS = {module: imports(module, path) for module, path in SOURCES.items()}
+OURS = {module: {name for name in found if name in SOURCES and name != module} for module, found in IMPORTS.items()}
+ROOMS = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def room(module: str) -> str:
+    """The entry of the table that a module belongs to."""
+    while module not in ROOMS and "." in module:
+        module = module.rpartition(".")[0]
+    return module
+
+
+def test_every_module_has_its_place() -> None:
+    """A new module of the core gets a line in the table before anything else."""
+    homeless = [name for name in SOURCES if name.startswith("gateway.") and room(name) == "gateway"]
+    assert homeless == [], "give these a layer in tests/test_architecture.py and CONTRIBUTING.md"
+
+
+def test_imports_point_down() -> None:
+    """No module knows one above it."""
+    upward = [
+        f"{module} imports {name}"
+        for module, found in OURS.items()
+        for name in found
+        if not {module.split(".")[0], name.split(".")[0]} & {"config"} and ROOMS[room(name)] < ROOMS[room(module)]
+    ]
+    assert sorted(upward) == []
+
+
+def test_a_bridge_knows_no_other_bridge() -> None:
+    """What two bridges share belongs to the core."""
+    bridge = {name: ".".join(name.split(".")[:2]) for name in SOURCES if name.startswith("bridges.")}
+    sideways = [
+        f"{module} imports {name}"
+        for module in bridge
+        for name in OURS[module]
+        if name in bridge and bridge[name] != bridge[module]
+    ]
+    assert sorted(sideways) == []
+
+
+def in_order(graph: dict[str, set[str]]) -> None:
+    """Fail where things know each other in a circle; the composition root is one thing."""
+    for name, known in graph.items():
+        known -= {name, *(ROOT_ROOMS if name in ROOT_ROOMS else ())}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_no_circle_of_rooms() -> None:
+    """Rooms can be understood one after the other, each after those it knows."""
+    graph: dict[str, set[str]] = {}
+    for module, found in OURS.items():
+        graph.setdefault(room(module), set()).update(map(room, found))
+    in_order(graph)
+
+
+def test_no_circle_of_modules() -> None:
+    """Modules can be loaded one after the other; within a room two may name each other for the type checker."""
+    graph = {}
+    for module, path in SOURCES.items():
+        found = imports(module, path, typed=False)
+        graph[module] = {name for name in found if name in SOURCES and not module.startswith(f"{name}.")}
+    in_order(graph)
+
+
+def test_config_stays_at_the_root() -> None:
+    """`config` knows nothing of ours, and only the composition root and the command line know it."""
+    assert {name for module in OURS if room(module) == "config" for name in OURS[module]} <= {
+        name for name in SOURCES if room(name) == "config"
+    }
+    readers = {room(module) for module, found in OURS.items() for name in found if room(name) == "config"}
+    assert readers - {"config"} <= READ_CONFIG
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_values_do_nothing(module: str) -> None:
+    """No event loop, no clock, no sockets, no files: what is in these modules needs no stand-in to be tested."""
+    doing = {"asyncio", "time", "datetime", "socket", "threading", "os", "pathlib", "logging", "sqlite3", "aiohttp"}
+    assert {name.split(".")[0] for name in IMPORTS[module]} & doing == set()
+
+
+def test_mqtt_and_http_stay_outside_the_core() -> None:
+    """Of the core only the broker's engines speak MQTT, and nobody HTTP but who calls out."""
+    core = {room for rooms in LAYERS[4:] for room in rooms}
+    outside = {"amqtt": {"gateway.broker"}, "paho": {"gateway.broker", "gateway.device"}}
+    outside["aiohttp"] = {"gateway.webhooks", "gateway.listener"}
+    wrong = [
+        f"{module} imports {name}"
+        for module, found in IMPORTS.items()
+        for name in found
+        if room(module) in core and room(module) not in outside.get(name.split(".")[0], core)
+    ]
+    assert sorted(wrong) == []
+
+
+def test_the_reading_of_imports(tmp_path: Path) -> None:
+    """Relative imports, imports inside functions and those for the type checker are all seen."""
+    path = tmp_path / "x.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.store import history\n"
+        "def f():\n    import gateway.errors\n    from . import topics\n    from .hub import Hub, listener\n"
+    )
+    loaded = {"typing", "gateway.errors", "gateway.topics", "gateway.hub", "gateway.hub.listener"}
+    assert imports("gateway.x", path, typed=False) == loaded
+    assert imports("gateway.x", path) == {*loaded, "gateway.store.history"}
