@@ -1,7 +1,7 @@
 """The IoT REST server of the "IoT Server Framework Proposal": a thing has seven numbers, `s0` to `s6`.
 
-`/things/post/SLUG?s0=..&s6=..` sets them, `/things/read/SLUG` reads them, the WebSocket `/listen/SLUG` tells every post.
-A thing is a device, its numbers are the channels of these names, so that what a board sends over MQTT shows here too.
+`/things/post/SLUG?s0=..&s6=..` sets them, `/things/read/SLUG` reads them, the WebSocket `/listen/SLUG` tells every
+post. A thing is a device, its numbers are the channels of these names, so that what a board sends over MQTT shows here.
 The words of the answers, odd as they are, are those that its clients know.
 """
 
