@@ -91,7 +91,7 @@ class Socket:
             if message.type is WSMsgType.PING:
                 await self.response.pong(message.data)
             elif message.type is WSMsgType.PONG:
-                self._received(message.data)
+                self._received(bytes(message.data))
             elif self._closing is not None:
                 break  # what comes after the end is not heard
             elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
@@ -101,7 +101,7 @@ class Socket:
                 break
         return None
 
-    def _received(self, mark: Any) -> None:
+    def _received(self, mark: bytes) -> None:
         if mark not in self._receipts:
             return  # the heartbeat's, or nobody's
         for earlier in list(self._receipts):

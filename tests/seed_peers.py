@@ -13,8 +13,12 @@ import websocket
 from iotio_client import IoTClient
 from iotio_client.PacketEncoder import DefaultPacketEncoder
 
+from gateway.errors import Conflict
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from gateway.daemon import Gateway
 
 WAIT = 10.0
 
@@ -26,10 +30,15 @@ class RealClient:
         self.loop = asyncio.get_running_loop()
         self.client = IoTClient(client_id, type_, data)
         self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
-        self.client.on_connect = lambda: self._happened("connect", None)
+        self.client.on_connect = self._connected
         self.client.on_disconnect = lambda: self._happened("disconnect", None)
         self.client.on_error = lambda error: self._happened("error", error)
         self._thread: threading.Thread | None = None
+        self._sockets: list[websocket.WebSocket] = []
+
+    def _connected(self) -> None:
+        self._sockets.append(self.client._IoTClient__socket)
+        self._happened("connect", None)
 
     def on(self, event: str, *endpoint: Any) -> None:
         self.client.on(event, *endpoint)(lambda message: self._happened(event, message))
@@ -59,13 +68,15 @@ class RealClient:
         assert self._thread is not None
         await asyncio.to_thread(self._thread.join, WAIT)
         assert not self._thread.is_alive()
+        for socket in self._sockets:  # their client leaves them to the garbage collector
+            socket.shutdown()
 
-    async def stop(self) -> None:
-        """End the loop of a client that would reconnect for ever: there is no other way to tell it."""
-        if self._thread is not None and self._thread.is_alive():
+    async def stop(self, gateway: Gateway) -> None:
+        """End a client that would reconnect for ever: there is no way to tell it but to close its connection."""
+        if self._thread is not None:
             self.client._IoTClient__fatal_exception = True
-            self.client._IoTClient__socket.close()
-            await asyncio.to_thread(self._thread.join, WAIT)
+            gateway.presence.cut_off(self.client._IoTClient__id, Conflict("the test is over"))
+            await self.ended()
 
 
 class Bare:
