@@ -193,7 +193,6 @@ class Gateway:
         await self.commands.start()
         self.run_beside(self.presence.run(), "presence")
         self.run_beside(self.commands.run(), "commands")
-        self.registry.on_change(self._changed)
 
     def _links(self, device: str) -> Sequence[Link]:
         """Return a device's links; behind an external broker any device may be listening."""
@@ -256,6 +255,7 @@ class Gateway:
         )
         self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)
         self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
+        self.registry.on_change(self._changed)
 
     # What reacts
 
