@@ -1,4 +1,4 @@
-"""`gateway check` and `gateway run` say what is wrong with a config, with the file's name, also what only parts know."""
+"""`gateway check` and `gateway run` name the file and the table of what is wrong with a config."""
 
 from pathlib import Path
 
