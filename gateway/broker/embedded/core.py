@@ -30,8 +30,8 @@ class Core:
     """
 
     __slots__ = (
-        "_dirty", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits", "paused", "rates",
-        "router", "sessions", "stalled", "store", "strangers", "wheel",
+        "_dirty", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits", "paused",
+        "rates", "router", "sessions", "stalled", "store", "strangers", "wheel",
     )  # fmt: skip
 
     def __init__(self, gate: Gate, store: SessionStore, limits: Limits, clock: Callable[[], float], tick: int) -> None:
