@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.durable import Retained
@@ -24,6 +25,12 @@ class Line(list["Batch"]):
     """The batches of one sender that are not stored yet, in order; what comes later waits for them [MQTT-4.6.0-6]."""
 
     __slots__ = ()
+
+    def step(self, finished: Batch) -> Batch | None:
+        """Take out what has finished, if it had to wait here; return the next, if it is stored already."""
+        if self and self[0] is finished:
+            del self[0]
+        return self[0] if self and self[0].ready else None
 
 
 class Batch:
@@ -106,14 +113,21 @@ class Batch:
         if line and line[0] is not self:
             self.ready = True
             return
-        self.finish()
-        if line:
-            del line[0]
-            while line and line[0].ready:
-                line.pop(0).finish()
+        batch: Batch = self
+        following: Batch | None = self
+        try:
+            while following is not None:
+                batch = following
+                batch.finish()
+                following = line.step(batch)
+        except BaseException:  # whatever went wrong in the gate, the line moves on
+            behind = line.step(batch)
+            if behind is not None:
+                asyncio.get_running_loop().call_soon(behind)
+            raise
 
     def finish(self) -> None:
-        """Do what is due; the line calls this when its turn comes."""
+        """Do what is due; only in its turn."""
         self._finished = True
         core = self._core
         if self._copies or self._deliveries:
