@@ -257,6 +257,11 @@ class Commands:
             line.renew(self._links(device))
             self._pump(device)
 
+    def refused(self, command: Command, why: str) -> None:
+        """A device will not have a command."""
+        if command.state in {"queued", "sent"}:
+            self._failed(command, why)
+
     def replied(self, device: str, name: str, value: str, correlation: bytes | None, now: int) -> list[Entry]:
         """Return the frames to store, with the message that made them, for a device's reply (JSON text).
 
