@@ -123,9 +123,18 @@ class Site:
         return wire
 
     async def join(
-        self, version: int, client_id: str = "myclientid", *, clean: bool = True, will: bytes = b"",
-        keep_alive: int = 60, will_flags: int = 0x04, username: str = "token", password: str | None = None, **fields: Any,
-    ) -> Client:  # fmt: skip
+        self,
+        version: int,
+        client_id: str = "myclientid",
+        *,
+        clean: bool = True,
+        keep_alive: int = 60,
+        username: str = "token",
+        password: str | None = None,
+        will: bytes = b"",
+        will_flags: int = 0x04,
+        **fields: Any,
+    ) -> Client:
         """Connect as the admin; MQTT 5 clients that are not clean keep their session for a while."""
         if not clean:
             fields.setdefault("session_expiry_interval", 99_999)
