@@ -56,7 +56,7 @@ def test_every_statement_that_is_tested_has_a_row(version):
     assert set(claims()[version]) <= set(rows()[version])
 
 
-@pytest.mark.parametrize(("version", "count"), zip(VERSIONS, (234, 138), strict=True))
+@pytest.mark.parametrize(("version", "count"), [(VERSIONS[0], 234), (VERSIONS[1], 138)])
 def test_the_table_is_whole(version, count):
     """No row is lost, and none stands twice."""
     section = TABLE.read_text().split(f"{version}\n")[1].split("\n## ")[0]
