@@ -6,6 +6,7 @@ import asyncio
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
 
@@ -107,7 +108,7 @@ class Outlet:
                 asyncio.get_running_loop().call_soon(delivered)
             return shown
         exchange = exchange_of(self._core, self._session)
-        if len(exchange.queue) >= exchange.bound:
+        if exchange.queue.full:
             return False
         self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered))
         return True
@@ -226,8 +227,7 @@ class Outlet:
 def enqueue(core: Core, session: Session, delivery: Delivery) -> None:
     """Let a delivery wait in its session; the oldest goes if there is no room."""
     exchange = exchange_of(core, session)
-    dropped = exchange.offer(delivery)
-    if dropped is not None:
+    for dropped in exchange.offer(delivery):
         core.counters.messages_dropped += 1
         settle(core, session, dropped)
 
@@ -252,5 +252,5 @@ def exchange_of(core: Core, session: Session) -> Exchange:
     """Return the exchange of a session, made when it is first needed."""
     if session.exchange is None:
         window = session.outlet.window if session.outlet is not None else core.limits.in_flight
-        session.exchange = Exchange(core.limits.queue, window)
+        session.exchange = Exchange(Backlog(core.limits.queue, core.limits.queue_bytes), window)
     return session.exchange
