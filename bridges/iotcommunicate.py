@@ -243,6 +243,7 @@ class IotCommunicate:
             if isinstance(asked, Put):
                 await put(asked)
             else:
+                await self._values.stored()  # so that who puts and gets, gets what it put
                 socket.write(framed(self._last(device, asked)))
         except GatewayError as error:
             socket.write(framed(to_json({"error": str(error), "code": error.code})))

@@ -128,8 +128,8 @@ class IotIo:
     async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
         link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
         self._open.add(socket, principal)
-        self._begin(link)
         try:
+            self._begin(link)
             if hello.data:  # what the client tells of itself is kept, but for its key
                 await self._take(link, Packet("data", to_json(hello.data)))
             while (message := await socket.next()) is not None:
