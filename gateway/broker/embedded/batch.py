@@ -38,12 +38,13 @@ class Batch:
 
     It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the sender, `then` the
     steps that follow. `open` counts the messages with QoS 1 that it acknowledges, `farewell` is a DISCONNECT to be
-    followed when it is handed on.
+    followed when it is handed on. `in_order`: what others sent before it is stored first, even where this has nothing
+    to store.
     """
 
     __slots__ = (
         "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers", "farewell",
-        "messages", "open", "ready", "then",
+        "in_order", "messages", "open", "ready", "then",
     )  # fmt: skip
 
     def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
@@ -59,6 +60,7 @@ class Batch:
         self.answers: list[bytes] = []
         self.then: list[Callable[[], None]] = []
         self.open = 0
+        self.in_order = False
         self.farewell: Disconnect | None = None
 
     def route(self, publication: Publication, message: Message) -> None:
@@ -100,7 +102,7 @@ class Batch:
     def commit(self) -> None:
         """Hand everything to the gate; without anything to hand on, what is due is done in its turn."""
         journal = self._core.journal.take()
-        if self.messages or journal:
+        if self.messages or journal or self.in_order:
             self._core.gate.receive(self.messages, self, journal)
         else:
             self()
