@@ -278,6 +278,7 @@ class _Conversation:
             await self._complain(_id_of(text), error)
 
     async def _subscribe(self, asked: Subscribe) -> None:
+        await self._outlet.drained()  # a snapshot goes only to who takes what it was sent before
         listener, key = self._listening(), to_json(asked.id)
         if key not in listener.subscriptions and len(listener.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise TooMany(f"one connection holds {MAX_SUBSCRIPTIONS} subscriptions at most")

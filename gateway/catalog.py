@@ -75,6 +75,11 @@ class Catalog:
         """Return a device's series."""
         return self._devices.get(device, {}).values()
 
+    def newest_reading(self, device: str) -> bytes | None:
+        """Return the JSON of a device's latest telemetry frame, whichever its channel."""
+        known = [s for s in self.of_device(device) if s.type == "telemetry" and s.latest is not None]
+        return max(known, key=lambda series: (series.latest_ts, series.latest_seq)).latest if known else None
+
     def all(self) -> Iterable[Series]:
         """Every series."""
         return self._by_id.values()

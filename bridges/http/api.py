@@ -77,7 +77,7 @@ def api(
         return [*refusal, *(["more arrives than can be stored"] if intake.full else []), *troubles()]
 
     parts: list[Any] = [
-        Devices(registry, permission, online=presence.is_online, last_seen=presence.last_seen),
+        Devices(registry, permission, presence, catalog),
         Claiming(registry, sign_in, permission),
         Telemetry(intake, catalog, permission, Pace(messages_per_second), seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, journal),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -14,12 +14,14 @@ from gateway.access import devices
 from gateway.access.policy import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from aiohttp import web
 
     from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
+    from gateway.catalog import Catalog
+    from gateway.presence import Presence
     from gateway.store.registry import Device
 
 Filters = Annotated[list[str], Meta(description="topic filters granted to the device beside its own topics")]
@@ -45,7 +47,11 @@ class DeviceChange(msgspec.Struct):
 
 
 class DeviceAnswer(msgspec.Struct):
-    """A device. `owner`: a user's id; `last_seen`: ms since 1970, null: never; `key`: only when it is new."""
+    """A device. `owner`: a user's id; `key`: only when it is new.
+
+    `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago; `last_seen`: ms since
+    1970, null: never; `last_value`: the latest frame of its readings, null: none yet.
+    """
 
     id: str
     name: str
@@ -55,8 +61,10 @@ class DeviceAnswer(msgspec.Struct):
     disabled: bool
     state: str
     created: int
+    connected: bool
     online: bool
     last_seen: int | None
+    last_value: dict[str, Any] | msgspec.Raw | None
     key: str | UnsetType = UNSET
 
 
@@ -74,20 +82,19 @@ class DeviceKey(msgspec.Struct):
 
 
 class Devices:
-    """Keeps devices. `online` and `last_seen` (ms) say what presence knows of one."""
+    """Keeps devices."""
 
     def __init__(
         self,
         registry: Registry,
         permission: Permission,
-        *,
-        online: Callable[[str], bool],
-        last_seen: Callable[[str], int | None],
+        presence: Presence,
+        catalog: Catalog,
     ) -> None:
         self._registry = registry
         self._permission = permission
-        self._online = online
-        self._last_seen = last_seen
+        self._presence = presence
+        self._catalog = catalog
 
     def routes(self) -> list[Route]:
         one = f"{API}/devices/{{id}}"
@@ -174,6 +181,7 @@ class Devices:
             self._permission.demand(request, Action.GRANT, topic_filter)
 
     def _answer(self, device: Device, key: str | UnsetType = UNSET) -> DeviceAnswer:
+        newest = self._catalog.newest_reading(device.id)
         return DeviceAnswer(
             id=device.id,
             name=device.name,
@@ -183,7 +191,9 @@ class Devices:
             disabled=device.disabled,
             state=device.state,
             created=device.created,
-            online=self._online(device.id),
-            last_seen=self._last_seen(device.id),
+            connected=bool(self._presence.links(device.id)),
+            online=self._presence.is_online(device.id),
+            last_seen=self._presence.last_seen(device.id),
+            last_value=None if newest is None else msgspec.Raw(newest),
             key=key,
         )

@@ -8,6 +8,8 @@ goes live in that same step of the event loop: no gap, no duplicate, in order, a
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from gateway.store.history import Row
     from gateway.topics import TopicFilter
 
+log = logging.getLogger(__name__)
+
+RETRY = 1.0  # s
 PAGE = 1_000  # frames read from history at a time
 BACKLOG = 1 << 20  # bytes a peer may leave unread before its listener is behind
 
@@ -138,8 +143,13 @@ class Listener:
             except ConnectionError:
                 self.close()
                 return
-            if not self.live:  # subscriptions may have changed while the peer read
+            if self.live:  # subscriptions have changed while the peer read
+                continue
+            try:
                 await self._catch_up()
+            except sqlite3.Error as error:
+                log.warning("a listener waits: history cannot be read: %s", error)
+                await asyncio.sleep(RETRY)
 
     def _pause(self) -> None:
         self._changes += 1

@@ -66,7 +66,7 @@ class Database:
         self._writer = writer
         self._upkeep = upkeep
         self._readers = readers
-        self._next_reader = 0
+        self._waiting = dict.fromkeys(readers, 0)  # a long query keeps its own reader busy, not the others' turn
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> Database:
@@ -99,8 +99,12 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a reading connection; it sees what was committed before, and nothing that comes meanwhile."""
-        self._next_reader = (self._next_reader + 1) % len(self._readers)
-        return await self._readers[self._next_reader].run(lambda db: _in_snapshot(db, work))
+        reader = min(self._readers, key=self._waiting.__getitem__)
+        self._waiting[reader] += 1
+        try:
+            return await reader.run(lambda db: _in_snapshot(db, work))
+        finally:
+            self._waiting[reader] -= 1
 
     async def maintain(self, work: Work[T], *, writing: bool) -> T:
         """Run `work` on upkeep's own connection, in its turn and in a transaction if it writes."""

@@ -21,13 +21,15 @@ async def test_a_device_is_made_shown_changed_and_removed(core, client, ann):
         made = await response.json()
     key = made.pop("key")
     expected = {**new, "owner": 1, "disabled": False, "state": "active", "created": core.clock.now}
-    assert made == {**expected, "online": False, "last_seen": None}
+    assert made == {**expected, "connected": False, "online": False, "last_seen": None, "last_value": None}
     assert await (await client.get(f"{API}/devices", headers=ann)).json() == {"devices": [made]}
     assert await (await client.get(f"{API}/devices/kitchen", headers=ann)).json() == made
     posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
     assert posted.status == 200
     async with client.patch(f"{API}/devices/kitchen", json={"name": "K", "disabled": True}, headers=ann) as response:
         changed = await response.json()
+    assert changed.pop("last_value")["value"] == 1
+    del made["last_value"]
     assert changed == {**made, "name": "K", "disabled": True, "online": True, "last_seen": core.clock.now}
     posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
     assert posted.status == 401

@@ -395,6 +395,30 @@ async def test_the_peer_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert (listener.subscriptions, world.hub._groups) == ({}, {})
 
 
+async def test_history_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that fails for a while delays a listener; it does not leave it behind for ever."""
+    monkeypatch.setattr(listeners, "RETRY", 0.001)
+    refusals = [sqlite3.OperationalError("disk I/O error")] * 2
+    read = world.hub.read
+
+    async def failing(cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Page:
+        if refusals:
+            raise refusals.pop()
+        return await read(cursor, upto, series, limit)
+
+    world.hub.read = failing
+    listener, peer = listen(world)
+    world.frames("k/a", "k/a")
+    async with Running(listener):
+        subscribe(listener, "s", "#", 0)
+        await until(lambda: listener.live)
+        world.frames("k/a")
+    assert peer.seqs == [1, 2, 3]
+    assert len(caplog.records) == 2
+
+
 PATHS = ["k/a", "k/b", "l/a", "l/b", "m/a"]
 FILTERS = ["#", "k/+", "+/a", "l/b", "m/#", "none/#"]
 
@@ -662,4 +686,4 @@ def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 TestListeners = Listeners.TestCase
-TestListeners.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestListeners.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
