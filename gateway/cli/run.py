@@ -12,6 +12,7 @@ import typer
 import uvloop
 
 import config as configuration
+from config.load import DEFAULT
 from gateway.access import links
 from gateway.cli import simulate
 from gateway.cli.app import REFUSED, WRONG, AsJson, ConfigFile, configured, err, fail, out, show_json
@@ -21,6 +22,8 @@ from gateway.logs import set_up
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.daemon import Gateway
 
 log = logging.getLogger("gateway")
@@ -32,6 +35,8 @@ def run(
 ) -> None:
     """Run the gateway in the foreground until SIGINT or SIGTERM."""
     settings = configured(config)
+    for problem in _semantic_problems(settings, config):
+        fail(problem, WRONG)
     set_up(settings.log.level, settings.log.format)
     sys.path.insert(0, str(settings.directory))  # where the modules of [handlers] are
     try:
@@ -88,7 +93,7 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     problems: list[str] = []
     try:
         settings = configuration.load(config, os.environ)
-        problems = _semantic_problems(settings)
+        problems = _semantic_problems(settings, config)
     except configuration.ConfigError as error:
         problems = error.problems
     if as_json:
@@ -101,11 +106,11 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         out.print("The configuration is fine.")
 
 
-def _semantic_problems(settings: configuration.Config) -> list[str]:
+def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:
     """What only the parts themselves can tell: topics of routes, rules, certificates."""
     from gateway.daemon import examine
 
-    return list(examine(settings))
+    return [f"{file or DEFAULT}: {problem}" for problem in examine(settings)]
 
 
 def _sentence(error: Exception) -> str:
