@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,7 +16,7 @@ from paho.mqtt.properties import Properties
 from tests.end_to_end.reading import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.end_to_end.daemon_process import DaemonProcess
 
@@ -43,7 +43,7 @@ def lasting_client(user: str, password: str, port: int, protocol: int) -> paho.C
     return client
 
 
-@contextmanager
+@contextlib.contextmanager
 def looping(*clients: paho.Client) -> Iterator[None]:
     """Run clients on their threads, and end them."""
     for client in clients:
@@ -56,11 +56,14 @@ def looping(*clients: paho.Client) -> Iterator[None]:
             client.loop_stop()
 
 
-async def until(condition: Any, seconds: float = 30) -> None:
-    """Wait for what other threads and processes do."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def until(condition: Callable[[], object], tell: Callable[[], object] = tuple, seconds: float = 30) -> None:
+    """Wait for what other threads and processes do; fail with what `tell` says."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(tell()) from None
 
 
 class Publisher:
@@ -76,6 +79,9 @@ class Publisher:
 
     def _published(self, *_: Any) -> None:
         self.acknowledged += 1
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.acknowledged} of {self.sent}, connected {self.client.is_connected()}"
 
     async def run(self) -> None:
         """Publish until cancelled."""
@@ -99,13 +105,13 @@ async def kill_under_load(gateway: DaemonProcess, cycles: int, chance: random.Ra
         running = [asyncio.create_task(publisher.run()) for publisher in publishers]
         for _ in range(cycles):
             goals = [(p, p.acknowledged + chance.randrange(20, 200)) for p in publishers]
-            await until(lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals))
+            await until(lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals), publishers.copy)
             gateway.kill()
             await gateway.restart()
         for task in running:
             task.cancel()
-        await until(lambda: all(p.acknowledged == p.sent for p in publishers))
-        await until(lambda: all(set(received[p.name]) == set(range(p.sent)) for p in publishers))
+        await until(lambda: all(p.acknowledged == p.sent for p in publishers), publishers.copy)
+        await until(lambda: all(set(received[p.name]) == set(range(p.sent)) for p in publishers), publishers.copy)
     async with aiohttp.ClientSession(headers=gateway.headers) as http:
         stored = await frames(http, gateway.url, filter="+/n")
     for publisher in publishers:
@@ -145,7 +151,8 @@ class Fickle:
     def _cut(self) -> None:
         connection = self.client.socket()
         if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the gateway may be gone already
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 async def command_a_fickle_device(gateway: DaemonProcess, count: int, kills: int, chance: random.Random) -> None:
@@ -162,7 +169,7 @@ async def command_a_fickle_device(gateway: DaemonProcess, count: int, kills: int
                     await _true_states(http, gateway, ids, device)
                 ids.append(await _command(http, gateway, number))
             device.steady = True
-            await until(lambda: device.acknowledged == set(range(count)), 60)
+            await until(lambda: device.acknowledged == set(range(count)), seconds=60)
             async with asyncio.timeout(30):
                 while set(await _states(http, gateway, ids)) != {"delivered"}:
                     await asyncio.sleep(0.1)
