@@ -48,13 +48,15 @@ async def files_of_history(gateway: DaemonProcess, count: int, padding: int) -> 
                 assert response.status == 200, await response.text()
         for form, head in (("ndjson", 0), ("csv", 1)):
             before = gateway.memory()
-            lines, last, highest = 0, b"", 0
+            lines, highest = 0, 0
+            ending = b""
             async with http.get(f"{gateway.url}/api/v1/history?device=kitchen&channel=t&format={form}") as response:
-                async for last in response.content:
+                async for line in response.content:
+                    ending = line
                     lines += 1
                     if lines % 5_000 == 0:
                         highest = max(highest, gateway.memory())
             assert lines == count + head
-            assert f"{count - 1} {filling}".encode() in last
+            assert f"{count - 1} {filling}".encode() in ending
             if form == "csv":  # by now the database's own caches are full
                 assert highest - before < 10_000, f"{highest - before} KB for {count * padding // 1000} KB"

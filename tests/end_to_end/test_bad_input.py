@@ -40,6 +40,7 @@ async def kitchen(tmp_path: Any, **tables: Any) -> AsyncIterator[House]:
 
 
 async def telemetry(home: House, data: bytes) -> int:
+    """Post a reading of the kitchen; return its seq."""
     async with home.http.post(f"{home.url}/api/v1/devices/kitchen/telemetry/x", data=data) as response:
         assert response.status == 200, await response.text()
         return int((await response.json())["seq"])
@@ -116,7 +117,10 @@ async def test_a_wrong_key_over_http(tmp_path):
     """401 and a problem; and 404 for a device that is not there only to who may know."""
     async with kitchen(tmp_path) as home:
         path = "/api/v1/devices/kitchen/telemetry"
-        for headers in ({"Authorization": "Bearer wrong"}, {"Authorization": aiohttp.encode_basic_auth("kitchen", "no")}):
+        for headers in (
+            {"Authorization": "Bearer wrong"},
+            {"Authorization": aiohttp.encode_basic_auth("kitchen", "no")},
+        ):
             assert (await problem(home, "POST", path, data=b"1", headers=headers))[0] == 401
         status, said = await problem(home, "POST", "/api/v1/devices/nobody/telemetry", data=b"1")
         assert (status, said["code"]) == (404, "not_found")
@@ -181,7 +185,16 @@ async def test_malformed_json_over_http(tmp_path):
 async def test_malformed_messages_over_websocket(tmp_path):
     """Each gets an error with its id where it has one, and the connection stays open."""
     async with kitchen(tmp_path) as home, home.listen("kitchen/#", snapshot=False) as listening:
-        for text in ("{", "", "[]", "1", '{"type":"x","id":5}', '{"id":5}', DEEP.decode(), '{"type":"subscribe","id":5}'):
+        for text in (
+            "{",
+            "",
+            "[]",
+            "1",
+            '{"type":"x","id":5}',
+            '{"id":5}',
+            DEEP.decode(),
+            '{"type":"subscribe","id":5}',
+        ):
             await listening.socket.send_str(text)
             answer = await listening.next()
             assert (answer["type"], answer["code"]) == ("error", "invalid"), text[:40]
@@ -295,7 +308,13 @@ async def test_garbage_on_the_ports(tmp_path):
     """What is neither MQTT nor HTTP is closed, changes nothing, and costs nobody else anything."""
     async with kitchen(tmp_path) as home, mqtt(home) as neighbour:
         for port in (home.gateway.ports["mqtt"], home.gateway.ports["http"]):
-            for garbage in (b"\x00" * 100, b"\xff" * 100, b"SSH-2.0-x\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", bytes(range(256))):
+            for garbage in (
+                b"\x00" * 100,
+                b"\xff" * 100,
+                b"SSH-2.0-x\r\n\r\n",
+                b"GET / HTTP/9.9\r\n\r\n",
+                bytes(range(256)),
+            ):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 peer = Mqtt(reader, writer)
                 peer.write(garbage)

@@ -20,6 +20,7 @@ START = 1_763_673_300_000  # 2025-11-20T21:15:00Z
 
 
 async def post(home: House, body: Any) -> dict[str, int]:
+    """Post readings of the kitchen; return what is answered."""
     async with home.http.post(f"{home.url}/api/v1/devices/kitchen/telemetry", json=body) as response:
         assert response.status == 200, await response.text()
         return dict(await response.json())
@@ -35,10 +36,12 @@ async def kitchen(tmp_path):
 
 
 async def history(home: House, **query: Any) -> dict[str, Any]:
+    """Return a page of the history of one channel."""
     return dict(await home.get("/history", device="kitchen", channel="t", **query))
 
 
 def values(page: dict[str, Any]) -> list[int]:
+    """Return the values of a page."""
     return [frame["value"] for frame in page["frames"]]
 
 
@@ -104,6 +107,7 @@ async def test_buckets(kitchen):
 
 
 async def text(home: House, **query: Any) -> str:
+    """Return the history of one channel as a file."""
     params = {"device": "kitchen", "channel": "t", **query}
     async with home.http.get(f"{home.url}/api/v1/history", params=params) as response:
         assert response.status == 200, await response.text()
@@ -130,7 +134,9 @@ async def test_one_frame_at_every_entrance(kitchen):
     wire = json.dumps(live, separators=(",", ":"))
     assert line.decode().removeprefix("data: ").strip() == wire
     ndjson = await text(kitchen, format="ndjson", start=START + 999_000)
-    page = await kitchen.http.get(f"{kitchen.url}/api/v1/frames", params={"filter": "kitchen/t", "after": live["seq"] - 1})
+    page = await kitchen.http.get(
+        f"{kitchen.url}/api/v1/frames", params={"filter": "kitchen/t", "after": live["seq"] - 1}
+    )
     latest = await kitchen.http.get(f"{kitchen.url}/api/v1/devices/kitchen/latest")
     for answered in (ndjson, await page.text(), await latest.text()):
         assert wire in answered
