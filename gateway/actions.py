@@ -79,6 +79,19 @@ class Event(NamedTuple):
 Act: TypeAlias = "Callable[[Event], None]"
 
 
+def check(table: ActionTable) -> None:
+    """Raise `Invalid` where a name or a device of what a rule does is none, `TypeError` where a value is not JSON."""
+    if table.command is not None:
+        check_channel(table.command.name)
+    if table.publish is not None:
+        check_channel(table.publish.channel)
+    for part in (table.command, table.publish):
+        if part is not None:
+            to_json(part.value)
+            if part.device is not None:
+                check_device(part.device)
+
+
 class Actions:
     """What rules can do. `hook(name, url, secret)` makes a webhook: what posts a body. `clock`: ms since 1970 UTC."""
 
@@ -101,6 +114,7 @@ class Actions:
 
     def of(self, table: ActionTable) -> tuple[Act, ...]:
         """Return what a rule does, in the order command, publish, webhook; raises `Invalid`."""
+        check(table)
         acts: list[Act] = []
         if table.command is not None:
             acts.append(self._command(table.command))
@@ -112,7 +126,7 @@ class Actions:
         return tuple(acts)
 
     def _command(self, table: CommandTable) -> Act:
-        name, device, value = check_channel(table.name), _device(table.device), to_json(table.value)
+        name, device, value = table.name, table.device, to_json(table.value)
 
         def act(event: Event) -> None:
             if event.active:
@@ -121,7 +135,7 @@ class Actions:
         return act
 
     def _publish(self, table: PublishTable) -> Act:
-        channel, device = check_channel(table.channel), _device(table.device)
+        channel, device = table.channel, table.device
         value = None if table.value is None else to_json(table.value)
 
         def act(event: Event) -> None:
@@ -134,7 +148,3 @@ class Actions:
                 self._intake.submit([(series, self._clock(), text, f',"rule":{to_json(event.rule)}')])
 
         return act
-
-
-def _device(device: str | None) -> str | None:
-    return None if device is None else check_device(device)

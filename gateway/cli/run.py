@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from gateway.daemon import Gateway
 
+COLLECT = (50_000, 20, 100)
 log = logging.getLogger("gateway")
 
 
@@ -43,7 +45,7 @@ def run(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, demo=demo))
     except Invalid as error:
-        fail(str(error), WRONG)
+        fail(f"{config or DEFAULT}: {error}", WRONG)
     except (GatewayError, OSError) as error:
         fail(_sentence(error), REFUSED)
 
@@ -56,10 +58,22 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with Gateway(settings) as gateway:
+        _collect_rarely()
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
         await _greet(gateway, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
+
+
+def _collect_rarely() -> None:
+    """Spare the garbage collector the way of a message.
+
+    A message's objects live until its batch is committed and are in no cycle: looking through all that wait, every
+    700 allocations, cost a quarter of the path. What was made at the start stays for good and is not looked through.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 async def _greet(gateway: "Gateway", *, demo: bool) -> None:
@@ -90,7 +104,7 @@ async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
 
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the config file and print every problem in it; exit status 2 if there is one."""
-    problems: list[str] = []
+    file = config or DEFAULT
     try:
         settings = configuration.load(config, os.environ)
         problems = _semantic_problems(settings, config)
@@ -103,11 +117,11 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if problems:
         raise typer.Exit(WRONG)
     if not as_json:
-        out.print("The configuration is fine.")
+        out.print(f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}", markup=False)
 
 
 def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:
-    """What only the parts themselves can tell: topics of routes, rules, certificates."""
+    """What only the parts themselves can tell: topics of routes, rules, certificates, handlers."""
     from gateway.daemon import examine
 
     return [f"{file or DEFAULT}: {problem}" for problem in examine(settings)]

@@ -95,7 +95,8 @@ class Publisher:
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            while self.sent - min(self.acknowledged, len(self.received)) < OUTSTANDING:
+            arrived = self.received[-1] + 1 if self.received else 0
+            while self.sent - min(self.acknowledged, arrived) < OUTSTANDING:
                 self.client.publish(f"devices/{self.name}/telemetry/n", str(self.sent), qos=self._qos)
                 self.sent += 1
             await asyncio.sleep(0.002)

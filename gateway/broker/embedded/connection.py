@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.session import Session
-    from gateway.broker.port import Departure, Done, Identity, Message
+    from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
 
@@ -308,14 +308,14 @@ class Connection(asyncio.Protocol):
         return None
 
     def _goodbye(self, packet: Disconnect) -> None:
-        """DISCONNECT: without a will, unless the client asks for it (3.14.2.1), and perhaps another session expiry."""
+        """DISCONNECT: without a will where all is well, and perhaps another session expiry (3.14.2.2.2)."""
         session, expiry = self.session, packet.properties.session_expiry_interval
         if expiry is not None:
             if expiry and not session.expiry:  # 3.14.2.2.2
                 raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
             self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
-        if packet.reason_code != ReasonCode.DISCONNECT_WITH_WILL:
-            self._will = None  # [MQTT-3.14.4-3]
+        if packet.reason_code == ReasonCode.NORMAL_DISCONNECTION:
+            self._will = None  # [MQTT-3.14.4-3]; any other code publishes it [MQTT-3.1.2-8]
         self._end("goodbye")
 
     def take_over(self) -> None:
@@ -365,20 +365,16 @@ class Connection(asyncio.Protocol):
 
     # The gate's side.
 
-    def send(self, message: Message, delivered: Done) -> bool:
-        """Send to this client alone; see the port.
-
-        Where the client's subscription grants QoS 0 there is no PUBACK to wait for: `delivered` runs soon, once the
-        message is on its way.
-        """
+    def send(self, message: Message, delivered: Done, refused: Told | None = None) -> Sent | None:
+        """Send to this client alone; see the port."""
         granted = [
             held.qos
             for held in (self.session.subscriptions or {}).values()
             if held.group is None and matches(held.topic_filter, message.topic)
         ]
         if not self.open or not granted:
-            return False
-        sent = self.outlet.address(message, min(message.qos, max(granted), 1), delivered)
+            return None
+        sent = self.outlet.address(message, min(message.qos, max(granted), 1), delivered, refused)
         self._core.flush()
         return sent
 

@@ -6,6 +6,7 @@ import asyncio
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.session import Session
-    from gateway.broker.port import Done, Message
+    from gateway.broker.port import Done, Message, Sent, Told
 
 _AT_ONCE: Final = 64  # retained messages between two writes
 _END: Final = object()
@@ -97,20 +98,17 @@ class Outlet:
         enqueue(self._core, self._session, delivery)
         self.pump()
 
-    def address(self, message: Message, qos: int, delivered: Done) -> bool:
-        """Send a message to this client alone, and tell whether it is on its way or waits for the window to open."""
+    def address(self, message: Message, qos: int, delivered: Done, refused: Told | None) -> Sent | None:
+        """Send a message to this client alone, now or when the window opens; None where there is no room."""
         now = self._core.clock()
         outgoing = Outgoing.of(message, now)
         if not qos:
-            shown = self.show(outgoing, False, (), now)
-            if shown:
-                asyncio.get_running_loop().call_soon(delivered)
-            return shown
+            return "unacknowledged" if self.show(outgoing, False, (), now) else None
         exchange = exchange_of(self._core, self._session)
-        if len(exchange.queue) >= exchange.bound:
-            return False
-        self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered))
-        return True
+        if exchange.queue.full:
+            return None
+        self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered, refused=refused))
+        return "acknowledged"
 
     def replay(self, steps: Iterator[None]) -> None:
         """Send retained messages, one a step, as fast as the client takes them and no faster."""
@@ -170,6 +168,8 @@ class Outlet:
         # [MQTT-3.1.2-25] too large for this client: as if it had been sent and acknowledged
         if not self._publish(packet):
             self._forget(exchange, delivery)
+            if delivery.refused is not None:
+                delivery.refused(f"{len(packet)} bytes are more than the device takes")
 
     def _forget(self, exchange: Exchange, delivery: Delivery) -> None:
         del exchange.flight[delivery.packet_id]
@@ -216,7 +216,9 @@ class Outlet:
             return outgoing.packet(self.five, first, packet_id, identifiers, now, alias, named=False)
         alias = len(aliases) + 1 if len(aliases) < self._most_aliases else 0
         packet = outgoing.packet(self.five, first, packet_id, identifiers, now, alias)
-        if alias and len(packet) <= self.largest:
+        if alias and len(packet) > self.largest:  # [MQTT-3.1.2-25] it may fit without
+            return outgoing.packet(self.five, first, packet_id, identifiers, now)
+        if alias:
             aliases[outgoing.topic] = alias
         return packet
 
@@ -224,8 +226,7 @@ class Outlet:
 def enqueue(core: Core, session: Session, delivery: Delivery) -> None:
     """Let a delivery wait in its session; the oldest goes if there is no room."""
     exchange = exchange_of(core, session)
-    dropped = exchange.offer(delivery)
-    if dropped is not None:
+    for dropped in exchange.offer(delivery):
         core.counters.messages_dropped += 1
         settle(core, session, dropped)
 
@@ -250,5 +251,5 @@ def exchange_of(core: Core, session: Session) -> Exchange:
     """Return the exchange of a session, made when it is first needed."""
     if session.exchange is None:
         window = session.outlet.window if session.outlet is not None else core.limits.in_flight
-        session.exchange = Exchange(core.limits.queue, window)
+        session.exchange = Exchange(Backlog(core.limits.queue, core.limits.queue_bytes), window)
     return session.exchange
