@@ -257,6 +257,11 @@ class Commands:
             line.renew(self._links(device))
             self._pump(device)
 
+    def refused(self, command: Command, why: str) -> None:
+        """A device will not have a command."""
+        if command.state in {"queued", "sent"}:
+            self._failed(command, why)
+
     def replied(self, device: str, name: str, value: str, correlation: bytes | None, now: int) -> list[Entry]:
         """Return the frames to store, with the message that made them, for a device's reply (JSON text).
 
@@ -362,14 +367,17 @@ class Commands:
 
     def sweep(self) -> None:
         """Let expire what is past its time, and send what could not be sent before."""
+        self._expire()
+        for device in [device for device, line in self._lines.items() if line.open]:
+            self._pump(device)
+
+    def _expire(self) -> None:
         for command_id in list(self._deadlines.take(self._clock())):
             command = self._live[command_id]
             if command.state in {"queued", "sent"}:
                 self._end(command, "expired")
             elif command.state == "delivered":
                 self._let_go(command)
-        for device in [device for device, line in self._lines.items() if line.open]:
-            self._pump(device)
 
     async def prune(self) -> None:
         """Remove commands older than is kept."""
@@ -383,6 +391,7 @@ class Commands:
             log.warning("old commands stay for now: %s", error)
 
     def _pump(self, device: str) -> None:
+        self._expire()  # what is past its time leaves no more, however long ago the last sweep was
         line = self._lines.get(device)
         if line is not None:
             links = self._links(device)

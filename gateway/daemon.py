@@ -253,6 +253,7 @@ class Gateway:
             intake=self.intake,
             presence=self.presence,
             ready=self.commands.ready,
+            refused=self.commands.refused,
             clock=now_ms,
         )
         self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)

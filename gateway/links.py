@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Link(Protocol):
     """One live connection of a device. A bridge makes it and tells `Presence` when it begins and ends.
 
-    `acknowledges`: the device itself tells what it got. Where another broker stands in between, it does not: what was
-    handed to that broker stays `sent` until it is answered, and is not sent again.
+    `acknowledges`: the device itself tells that it got the command that was delivered last. Where another broker stands
+    in between, or the device subscribes with QoS 0, it does not: the command stays `sent` until it is answered, and is
+    not sent again.
     """
 
     @property

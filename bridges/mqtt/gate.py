@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.access.policy import Policy
     from gateway.access.principal import Principal
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
+    from gateway.commands import Command
     from gateway.frames import Entry
     from gateway.intake import Intake
     from gateway.presence import Presence
@@ -42,6 +43,7 @@ class MqttGate:
         intake: Intake,
         presence: Presence,
         ready: Callable[[str], None],
+        refused: Callable[[Command, str], None],
         clock: Callable[[], int],
     ) -> None:
         self._sign_in = sign_in
@@ -52,6 +54,7 @@ class MqttGate:
         self._intake = intake
         self._presence = presence
         self._ready = ready
+        self._refused = refused
         self._clock = clock
         self._links: dict[Connection, MqttLink] = {}
         self.rejected = 0
@@ -101,7 +104,7 @@ class MqttGate:
     def connected(self, connection: Connection) -> None:
         device = _device(connection)
         if device is not None:
-            link = self._links[connection] = MqttLink(device, connection)
+            link = self._links[connection] = MqttLink(device, connection, self._refused)
             self._presence.connected(link)
             self._ready(device)
         elif cast("Principal", connection.identity).claim is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.broker.port import Message, Properties
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.broker.port import Connection, Done
     from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
@@ -16,11 +19,12 @@ class MqttLink:
     """A device that is connected over MQTT."""
 
     protocol = "mqtt"
-    acknowledges = True
 
-    def __init__(self, device: str, connection: Connection) -> None:
+    def __init__(self, device: str, connection: Connection, refused: Callable[[Command, str], None]) -> None:
         self.device = device
+        self.acknowledges = True
         self._connection = connection
+        self._refused = refused
 
     @property
     def address(self) -> str:
@@ -28,7 +32,9 @@ class MqttLink:
 
     def deliver(self, command: Command, delivered: Done) -> bool:
         """Send a command if the device is subscribed to it; `delivered` runs at its PUBACK."""
-        return self._connection.send(command_message(command), delivered)
+        sent = self._connection.send(command_message(command), delivered, partial(self._refused, command))
+        self.acknowledges = sent != "unacknowledged"
+        return sent is not None
 
     def answer(self, command: Command, answer_to: AnswerTo) -> None:
         """Pass on the reply to a command that this device sent, if it is subscribed where it wants to be answered."""

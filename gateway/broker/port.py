@@ -32,6 +32,12 @@ Statement: TypeAlias = tuple[str, tuple[Any, ...]]
 
 Done: TypeAlias = Callable[[], None]
 
+Told: TypeAlias = Callable[[str], None]
+"""Is told why something was not taken."""
+
+Sent: TypeAlias = Literal["acknowledged", "unacknowledged"]
+"""How a message left: with QoS 1, or with QoS 0, where nobody will tell whether it arrived."""
+
 
 class Identity(Protocol):
     """Who signed in. `key` names the principal for ever (`device:kitchen`, `user:7`): sessions are keyed by it."""
@@ -96,11 +102,12 @@ class Connection(Protocol):
     @property
     def address(self) -> str: ...
 
-    def send(self, message: Message, delivered: Done) -> bool:
+    def send(self, message: Message, delivered: Done, refused: Told | None = None) -> Sent | None:
         """Send to this connection alone, if one of its subscriptions matches the topic.
 
-        Answers whether it was sent. `delivered` runs at the client's PUBACK (QoS 1). Nothing is kept for later:
-        when the connection ends first, `delivered` never runs and the caller sends again.
+        Answers how it was sent, None where it was not. With QoS 1 `delivered` runs at the client's PUBACK, `refused`
+        where that says no or the message is larger than the client takes. Nothing is kept for later: when the
+        connection ends first, neither runs and the caller sends again.
         """
 
     def close(self, error: GatewayError) -> None:

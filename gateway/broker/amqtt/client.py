@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.amqtt.outbox import Outbox
     from gateway.broker.amqtt.streams import PacketReader, PacketWriter
-    from gateway.broker.port import Departure, Done, Gate, Identity, Message, Target
+    from gateway.broker.port import Departure, Done, Gate, Identity, Message, Sent, Target, Told
     from gateway.errors import GatewayError
 
 _TARGETS = 1000  # topics of one client whose target is remembered
@@ -50,10 +50,10 @@ class Client:
         peer = self.writer.get_peer_info()
         return peer[0] if peer else ""
 
-    def send(self, message: Message, delivered: Done) -> bool:
+    def send(self, message: Message, delivered: Done, refused: Told | None = None) -> Sent | None:
         granted = self._granted(self.session, message.topic)
         if granted is None or self.outbox is None:
-            return False
+            return None
         return self.outbox.send(message, min(message.qos, granted), delivered)
 
     def close(self, error: GatewayError) -> None:

@@ -5,7 +5,6 @@ It stands in for amqtt's delivery, which uses the wrong QoS, has no bound, and f
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from gateway.broker.amqtt.streams import PacketWriter
-    from gateway.broker.port import Done, Message
+    from gateway.broker.port import Done, Message, Sent
 
 _IDS = 0xFFFF
 
@@ -67,15 +66,13 @@ class Outbox:
         else:
             self._statistics["messages_dropped"] += 1
 
-    def send(self, message: Message, qos: int, delivered: Done) -> bool:
-        """Send now or not at all; `delivered` runs at the PUBACK, soon where QoS 0 has none."""
+    def send(self, message: Message, qos: int, delivered: Done) -> Sent | None:
+        """Send now or not at all; `delivered` runs at the PUBACK."""
         if self._writer is None or self._writer.full or len(self._in_flight) >= self._window + self._limit:
-            return False
+            return None
         owed = _Owed(message, False, delivered)
-        if qos == 0:
-            asyncio.get_running_loop().call_soon(delivered)
         self._write(owed, self._next_id(owed) if qos else None)
-        return True
+        return "acknowledged" if qos else "unacknowledged"
 
     def acknowledge(self, packet_id: int) -> None:
         """Take a PUBACK; one for nothing in flight is a late one, and ignored."""

@@ -27,7 +27,10 @@ def acknowledge(core: Core, session: Session, packet: Puback | Pubcomp) -> None:
     if delivery is None:
         return
     settle(core, session, delivery)
-    if delivery.delivered is not None and packet.reason_code < _FAILED:
+    if packet.reason_code >= _FAILED:
+        if delivery.refused is not None:
+            delivery.refused(f"the device answers {packet.reason_code:#04x}")
+    elif delivery.delivered is not None:
         delivery.delivered()
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.session import Session
-    from gateway.broker.port import Departure, Done, Identity, Message
+    from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
 
@@ -365,20 +365,16 @@ class Connection(asyncio.Protocol):
 
     # The gate's side.
 
-    def send(self, message: Message, delivered: Done) -> bool:
-        """Send to this client alone; see the port.
-
-        Where the client's subscription grants QoS 0 there is no PUBACK to wait for: `delivered` runs soon, once the
-        message is on its way.
-        """
+    def send(self, message: Message, delivered: Done, refused: Told | None = None) -> Sent | None:
+        """Send to this client alone; see the port."""
         granted = [
             held.qos
             for held in (self.session.subscriptions or {}).values()
             if held.group is None and matches(held.topic_filter, message.topic)
         ]
         if not self.open or not granted:
-            return False
-        sent = self.outlet.address(message, min(message.qos, max(granted), 1), delivered)
+            return None
+        sent = self.outlet.address(message, min(message.qos, max(granted), 1), delivered, refused)
         self._core.flush()
         return sent
 

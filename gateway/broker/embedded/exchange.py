@@ -40,7 +40,7 @@ class Delivery(msgspec.Struct):
     """A message for one session with QoS 1 or 2.
 
     `stored`: it is in the journal under its position. `passing`: it belongs to the connection and ends with it.
-    `dup`: it may have been sent before. `delivered` runs when it is acknowledged.
+    `dup`: it may have been sent before. `delivered` runs when it is acknowledged, `refused` when it never will be.
     """
 
     outgoing: Outgoing
@@ -53,6 +53,7 @@ class Delivery(msgspec.Struct):
     passing: bool = False
     dup: bool = False
     delivered: Callable[[], None] | None = None
+    refused: Callable[[str], None] | None = None
 
     @property
     def packet_id(self) -> int:

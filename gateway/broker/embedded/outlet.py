@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.session import Session
-    from gateway.broker.port import Done, Message
+    from gateway.broker.port import Done, Message, Sent, Told
 
 _AT_ONCE: Final = 64  # retained messages between two writes
 _END: Final = object()
@@ -98,20 +98,17 @@ class Outlet:
         enqueue(self._core, self._session, delivery)
         self.pump()
 
-    def address(self, message: Message, qos: int, delivered: Done) -> bool:
-        """Send a message to this client alone, and tell whether it is on its way or waits for the window to open."""
+    def address(self, message: Message, qos: int, delivered: Done, refused: Told | None) -> Sent | None:
+        """Send a message to this client alone, now or when the window opens; None where there is no room."""
         now = self._core.clock()
         outgoing = Outgoing.of(message, now)
         if not qos:
-            shown = self.show(outgoing, False, (), now)
-            if shown:
-                asyncio.get_running_loop().call_soon(delivered)
-            return shown
+            return "unacknowledged" if self.show(outgoing, False, (), now) else None
         exchange = exchange_of(self._core, self._session)
         if exchange.queue.full:
-            return False
-        self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered))
-        return True
+            return None
+        self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered, refused=refused))
+        return "acknowledged"
 
     def replay(self, steps: Iterator[None]) -> None:
         """Send retained messages, one a step, as fast as the client takes them and no faster."""
@@ -171,6 +168,8 @@ class Outlet:
         # [MQTT-3.1.2-25] too large for this client: as if it had been sent and acknowledged
         if not self._publish(packet):
             self._forget(exchange, delivery)
+            if delivery.refused is not None:
+                delivery.refused(f"{len(packet)} bytes are more than the device takes")
 
     def _forget(self, exchange: Exchange, delivery: Delivery) -> None:
         del exchange.flight[delivery.packet_id]
