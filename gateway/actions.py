@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from gateway.errors import NotFound
 from gateway.frames import encode, to_json
 from gateway.topics import check_channel, check_device
+from gateway.webhooks import signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,20 @@ class Event(NamedTuple):
 Act: TypeAlias = "Callable[[Event], None]"
 
 
+def check(table: ActionTable) -> None:
+    """Raise `Invalid`, or `TypeError` for a value that is none of JSON's, where what a rule does cannot be done."""
+    if table.command is not None:
+        check_channel(table.command.name)
+        _device(table.command.device)
+        to_json(table.command.value)
+    if table.publish is not None:
+        check_channel(table.publish.channel)
+        _device(table.publish.device)
+        to_json(table.publish.value)
+    if table.webhook is not None and table.webhook.secret is not None:
+        signing_key(table.webhook.secret)
+
+
 class Actions:
     """What rules can do. `hook(name, url, secret)` makes a webhook: what posts a body. `clock`: ms since 1970 UTC."""
 
@@ -100,7 +115,7 @@ class Actions:
         self._clock = clock
 
     def of(self, table: ActionTable) -> tuple[Act, ...]:
-        """Return what a rule does, in the order command, publish, webhook; raises `Invalid`."""
+        """Return what a rule does, in the order command, publish, webhook. `check` has passed it."""
         acts: list[Act] = []
         if table.command is not None:
             acts.append(self._command(table.command))
@@ -112,7 +127,7 @@ class Actions:
         return tuple(acts)
 
     def _command(self, table: CommandTable) -> Act:
-        name, device, value = check_channel(table.name), _device(table.device), to_json(table.value)
+        name, device, value = table.name, table.device, to_json(table.value)
 
         def act(event: Event) -> None:
             if event.active:
@@ -121,7 +136,7 @@ class Actions:
         return act
 
     def _publish(self, table: PublishTable) -> Act:
-        channel, device = check_channel(table.channel), _device(table.device)
+        channel, device = table.channel, table.device
         value = None if table.value is None else to_json(table.value)
 
         def act(event: Event) -> None:
@@ -136,5 +151,6 @@ class Actions:
         return act
 
 
-def _device(device: str | None) -> str | None:
-    return None if device is None else check_device(device)
+def _device(device: str | None) -> None:
+    if device is not None:
+        check_device(device)

@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
@@ -32,6 +33,7 @@ from gateway.clock import now_ms
 from gateway.commands import Commands
 from gateway.errors import Forbidden, Invalid
 from gateway.handlers import Handlers
+from gateway.handlers.loading import load
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
@@ -41,11 +43,11 @@ from gateway.site import Site
 from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
-from gateway.tls import ServerTls
+from gateway.tls import ServerTls, client_context
 from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from config import Config
     from config.model import HttpTls, MqttTls
@@ -327,7 +329,10 @@ def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
 
 
 def _route(route: Any) -> Route:
-    return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
+    try:
+        return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
+    except Invalid as error:
+        raise Invalid(f"[[routes]] {error}") from error
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -337,8 +342,18 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 def examine(config: Config) -> Iterator[str]:
     """Yield what is wrong with a config that only the parts themselves can tell."""
-    for number, route in enumerate(config.routes, 1):
+    broker = config.broker.tls
+    trials: list[Callable[[], object]] = [
+        *(partial(_route, route) for route in config.routes),
+        *(partial(compiled, rule, None) for rule in config.rules),
+        partial(_tls, config.mqtt.tls),
+        partial(_tls, config.http.tls),
+        partial(load, config.handlers.modules, config.directory),
+    ]
+    if broker is not None:
+        trials.append(partial(client_context, broker.ca, broker.cert, broker.key))
+    for trial in trials:
         try:
-            _route(route)
+            trial()
         except Invalid as error:
-            yield f"[[routes]] number {number}: {error}"
+            yield str(error)

@@ -14,7 +14,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gateway.actions import ActionTable, Event
+from gateway.actions import ActionTable, Event, check
 from gateway.deadlines import Deadlines
 from gateway.errors import GatewayError, Invalid, Unavailable
 from gateway.hub import Group, Wire
@@ -90,14 +90,16 @@ class _Watch:
         self.value: str | None = None
 
 
-def compiled(table: RuleTable, actions: Actions) -> Rule:
-    """Compile one rule; raises `Invalid` with a line that names it."""
+def compiled(table: RuleTable, actions: Actions | None) -> Rule:
+    """Compile one rule, without `actions` only to see that it can be; raises `Invalid` with a line that names it."""
     try:
         bound = _bound(table)
         if (bound is None) == (table.silent is None):
             raise Invalid("expected one of above, below and silent")
         silent = 0 if table.silent is None else max(round(table.silent * 1000), 1)
-        return Rule(table.name, TopicFilter(table.filter), bound, silent, actions.of(table))
+        check(table)
+        acts = () if actions is None else actions.of(table)
+        return Rule(table.name, TopicFilter(table.filter), bound, silent, acts)
     except (Invalid, TypeError) as error:
         raise Invalid(f"[[rules]] {table.name!r}: {error}") from error
 

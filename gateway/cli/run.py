@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,7 @@ def run(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, demo=demo))
     except Invalid as error:
-        fail(str(error), WRONG)
+        fail(f"{_file(config)}: {error}", WRONG)
     except (GatewayError, OSError) as error:
         fail(_sentence(error), REFUSED)
 
@@ -88,7 +89,7 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     problems: list[str] = []
     try:
         settings = configuration.load(config, os.environ)
-        problems = _semantic_problems(settings)
+        problems = [f"{_file(config)}: {problem}" for problem in _semantic_problems(settings)]
     except configuration.ConfigError as error:
         problems = error.problems
     if as_json:
@@ -102,10 +103,14 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 def _semantic_problems(settings: configuration.Config) -> list[str]:
-    """What only the parts themselves can tell: topics of routes, rules, certificates."""
+    """What only the parts themselves can tell: routes, rules, certificates, handlers."""
     from gateway.daemon import examine
 
     return list(examine(settings))
+
+
+def _file(config: Path | None) -> Path:
+    return config or configuration.DEFAULT
 
 
 def _sentence(error: Exception) -> str:
