@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from gateway.errors import NotFound
 from gateway.frames import encode, to_json
 from gateway.topics import check_channel, check_device
-from gateway.webhooks import signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,17 +80,16 @@ Act: TypeAlias = "Callable[[Event], None]"
 
 
 def check(table: ActionTable) -> None:
-    """Raise `Invalid`, or `TypeError` for a value that is none of JSON's, where what a rule does cannot be done."""
+    """Raise `Invalid` where a name or a device of what a rule does is none, `TypeError` where a value is not JSON."""
     if table.command is not None:
         check_channel(table.command.name)
-        _device(table.command.device)
-        to_json(table.command.value)
     if table.publish is not None:
         check_channel(table.publish.channel)
-        _device(table.publish.device)
-        to_json(table.publish.value)
-    if table.webhook is not None and table.webhook.secret is not None:
-        signing_key(table.webhook.secret)
+    for part in (table.command, table.publish):
+        if part is not None:
+            to_json(part.value)
+            if part.device is not None:
+                check_device(part.device)
 
 
 class Actions:
@@ -115,7 +113,8 @@ class Actions:
         self._clock = clock
 
     def of(self, table: ActionTable) -> tuple[Act, ...]:
-        """Return what a rule does, in the order command, publish, webhook. `check` has passed it."""
+        """Return what a rule does, in the order command, publish, webhook; raises `Invalid`."""
+        check(table)
         acts: list[Act] = []
         if table.command is not None:
             acts.append(self._command(table.command))
@@ -149,8 +148,3 @@ class Actions:
                 self._intake.submit([(series, self._clock(), text, f',"rule":{to_json(event.rule)}')])
 
         return act
-
-
-def _device(device: str | None) -> None:
-    if device is not None:
-        check_device(device)

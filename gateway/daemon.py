@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 
 from bridges.mqtt import MqttGate, Route, Routes
+from bridges.mqtt.claiming import Claiming
 from bridges.mqtt.cluster import ClusterGate, ClusterLink
 from bridges.mqtt.link import MqttLink
 from bridges.mqtt.translation import Translation
-from gateway import engines
+from gateway import engines, rules
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Policy
@@ -32,18 +33,17 @@ from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
 from gateway.errors import Forbidden, Invalid
-from gateway.handlers import Handlers
-from gateway.handlers.loading import load
+from gateway.handlers import Handlers, loading
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.rules import Rules, compiled
+from gateway.rules import Rules
 from gateway.running import Whereabouts, alone
 from gateway.site import Site
 from gateway.store import history
 from gateway.store.database import Database
 from gateway.store.upkeep import Upkeep
-from gateway.tls import ServerTls, client_context
+from gateway.tls import ServerTls
 from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Gateway:
 
     async def _build_access(self) -> None:
         access = self._config.access
-        self.routes = Routes([_route(route) for route in self._config.routes])
+        self.routes = Routes([_route(number, route) for number, route in enumerate(self._config.routes, 1)])
         self.registry = Registry(self.database, clock=now_ms)
         await self.registry.load()
         self.policy = Policy(self.registry, route=self.routes.device_of, device_to_device=access.device_to_device)
@@ -248,14 +248,18 @@ class Gateway:
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
-            translation=Translation(catalog=self.catalog, presence=self.presence, commands=self.commands),
+            translation=Translation(
+                catalog=self.catalog, presence=self.presence, commands=self.commands, journal=self.journal
+            ),
+            claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
             presence=self.presence,
             ready=self.commands.ready,
             refused=self.commands.refused,
+            journal=self.journal,
             clock=now_ms,
         )
-        self.mqtt_tls = _tls(self._config.mqtt.tls)
+        self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)
         self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
         self.registry.on_change(self._changed)
 
@@ -283,8 +287,8 @@ class Gateway:
             hook=webhooks.hook,
             clock=now_ms,
         )
-        rules = [compiled(table, actions) for table in self._config.rules]
-        self.rules = Rules(rules, hub=self.hub, catalog=self.catalog, clock=now_ms)
+        watching = [rules.compiled(table, actions) for table in self._config.rules]
+        self.rules = Rules(watching, hub=self.hub, catalog=self.catalog, clock=now_ms)
         self.rules.start()
         self._stack.callback(self.rules.stop)
         self.run_beside(self.rules.run(), "rules")
@@ -293,7 +297,7 @@ class Gateway:
 
     async def _serve_http(self) -> None:
         config = self._config.http
-        self.http_tls = _tls(config.tls)
+        self.http_tls = _tls("[http.tls]", config.tls)
         self._site = Site(self, self._config)
         runner = web.AppRunner(self._site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
@@ -323,16 +327,19 @@ class Gateway:
             self._failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
 
-def _tls(files: HttpTls | MqttTls | None) -> ServerTls | None:
+def _tls(table: str, files: HttpTls | MqttTls | None) -> ServerTls | None:
     """Return the TLS of a listener, if it has one."""
-    return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
+    try:
+        return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
+    except Invalid as error:
+        raise Invalid(f"{table} {error}") from error
 
 
-def _route(route: Any) -> Route:
+def _route(number: int, route: Any) -> Route:
     try:
         return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
     except Invalid as error:
-        raise Invalid(f"[[routes]] {error}") from error
+        raise Invalid(f"[[routes]] #{number}: {error}") from error
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -342,18 +349,15 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 def examine(config: Config) -> Iterator[str]:
     """Yield what is wrong with a config that only the parts themselves can tell."""
-    broker = config.broker.tls
-    trials: list[Callable[[], object]] = [
-        *(partial(_route, route) for route in config.routes),
-        *(partial(compiled, rule, None) for rule in config.rules),
-        partial(_tls, config.mqtt.tls),
-        partial(_tls, config.http.tls),
-        partial(load, config.handlers.modules, config.directory),
+    tables: list[Callable[[], object]] = [
+        *(partial(_route, number, route) for number, route in enumerate(config.routes, 1)),
+        *(partial(rules.check, rule) for rule in config.rules),
+        partial(_tls, "[mqtt.tls]", config.mqtt.tls),
+        partial(_tls, "[http.tls]", config.http.tls),
+        partial(loading.load, config.handlers.modules, config.directory),
     ]
-    if broker is not None:
-        trials.append(partial(client_context, broker.ca, broker.cert, broker.key))
-    for trial in trials:
+    for read in tables:
         try:
-            trial()
+            read()
         except Invalid as error:
             yield str(error)

@@ -78,6 +78,7 @@ class Intake:
         self._committing = 0
         self._arrived = asyncio.Event()
         self._closing = False
+        self._askers: set[asyncio.Future[None]] = set()
 
     @property
     def waiting(self) -> int:
@@ -120,16 +121,23 @@ class Intake:
         return self._next - 1
 
     async def store(self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0) -> int:
-        """Take entries in and return the last one's seq once they are stored and shown; raises `Unavailable`."""
+        """Take entries in and return the last one's seq once they are stored and shown; raises `Unavailable`.
+
+        What was taken in when the disk began to refuse is stored when it takes it, though its sender was told no.
+        """
         if self._closing:
             raise Unavailable("the gateway is stopping")
         if self.refusal is not None:
             raise Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
         if self._full:
             raise Unavailable("more arrives than can be stored")
-        stored = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         seq = self.submit(entries, lambda: None if stored.done() else stored.set_result(None), statements, size)
-        await stored
+        self._askers.add(stored)
+        try:
+            await stored
+        finally:
+            self._askers.discard(stored)
         return seq
 
     async def run(self) -> None:
@@ -174,6 +182,7 @@ class Intake:
                 if self.refusal is None:
                     log.error("storing fails, devices are held back until it goes on: %s", error)
                 self.refusal = str(error)
+                self._refuse_askers()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_LAST)
             else:
@@ -181,6 +190,11 @@ class Intake:
         if self.refusal is not None:
             self.refusal = None
             log.warning("storing goes on")
+
+    def _refuse_askers(self) -> None:
+        for stored in self._askers:
+            if not stored.done():
+                stored.set_exception(Unavailable(f"the gateway cannot store at the moment: {self.refusal}"))
 
     def _finish(self, batch: _Batch) -> None:
         self.committed += 1

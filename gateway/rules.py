@@ -14,11 +14,13 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from gateway.actions import ActionTable, Event, check
+from gateway import actions
+from gateway.actions import ActionTable, Event
 from gateway.deadlines import Deadlines
 from gateway.errors import GatewayError, Invalid, Unavailable
 from gateway.hub import Group, Wire
 from gateway.topics import TopicFilter
+from gateway.webhooks import signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -90,16 +92,22 @@ class _Watch:
         self.value: str | None = None
 
 
-def compiled(table: RuleTable, actions: Actions | None) -> Rule:
-    """Compile one rule, without `actions` only to see that it can be; raises `Invalid` with a line that names it."""
+def compiled(table: RuleTable, doing: Actions) -> Rule:
+    """Compile one rule; raises `Invalid` with a line that names it."""
+    check(table)
+    silent = 0 if table.silent is None else max(round(table.silent * 1000), 1)
+    return Rule(table.name, TopicFilter(table.filter), _bound(table), silent, doing.of(table))
+
+
+def check(table: RuleTable) -> None:
+    """Raise `Invalid` with a line that names the rule and what is wrong with it."""
     try:
-        bound = _bound(table)
-        if (bound is None) == (table.silent is None):
+        TopicFilter(table.filter)
+        if (_bound(table) is None) == (table.silent is None):
             raise Invalid("expected one of above, below and silent")
-        silent = 0 if table.silent is None else max(round(table.silent * 1000), 1)
-        check(table)
-        acts = () if actions is None else actions.of(table)
-        return Rule(table.name, TopicFilter(table.filter), bound, silent, acts)
+        actions.check(table)
+        if table.webhook is not None and table.webhook.secret is not None:
+            signing_key(table.webhook.secret)
     except (Invalid, TypeError) as error:
         raise Invalid(f"[[rules]] {table.name!r}: {error}") from error
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from bridges.door import Door
 from bridges.http import listening
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication, offer
+from bridges.iotcommunicate import IotCommunicate
+from bridges.iotio import IotIo
 from bridges.mqtt.websocket import MqttOverWebSocket
 from bridges.sse import Streams
+from bridges.things import Things
 from bridges.web.pages import Pages
 from bridges.websocket import WebSockets
 from gateway import __version__
@@ -45,6 +49,7 @@ class Site:
             hub=gateway.hub, entrance=entrance, send=self._send, wait=gateway.commands.wait, max_size=self._size
         )
         self._streams = Streams(hub=gateway.hub, entrance=entrance)
+        self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:
         """Return the application that serves everything."""
@@ -58,8 +63,49 @@ class Site:
             sign_up_open=self._config.access.sign_up == "open",
         )
         app.add_routes(pages.routes())
+        for bridge in self._seeds:
+            app.add_routes(bridge.routes())
         app.on_shutdown.append(self._end_listening)
         return app
+
+    def _seed_bridges(self) -> tuple[IotIo, IotCommunicate, Things]:
+        """Return the bridges of the three projects that asked for this gateway."""
+        gateway = self._gateway
+        door = Door(gateway.sign_in, gateway.policy, gateway.registry, offer=offer)
+        iotio = IotIo(
+            door=door,
+            registry=gateway.registry,
+            intake=gateway.intake,
+            catalog=gateway.catalog,
+            presence=gateway.presence,
+            ready=gateway.commands.ready,
+            send=self._send,
+            clock=now_ms,
+            max_size=self._size,
+            anonymous=self._config.bridges.iotio.anonymous,
+        )
+        iotcommunicate = IotCommunicate(
+            door=door,
+            hub=gateway.hub,
+            intake=gateway.intake,
+            catalog=gateway.catalog,
+            presence=gateway.presence,
+            ready=gateway.commands.ready,
+            send=self._send,
+            clock=now_ms,
+            max_size=self._size,
+        )
+        things = Things(
+            door=door,
+            registry=gateway.registry,
+            hub=gateway.hub,
+            intake=gateway.intake,
+            catalog=gateway.catalog,
+            seen=gateway.presence.seen,
+            clock=now_ms,
+            max_size=self._size,
+        )
+        return iotio, iotcommunicate, things
 
     def _routes(self) -> list[Route]:
         gateway = self._gateway
@@ -96,6 +142,8 @@ class Site:
             await asyncio.sleep(RECHECK)
             await self._websockets.recheck()
             await self._streams.recheck()
+            for bridge in self._seeds:
+                await bridge.recheck()
 
     async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
         self._gateway.policy.demand(principal, Action.COMMAND, device)
@@ -106,6 +154,7 @@ class Site:
     async def _end_listening(self, _: web.Application) -> None:
         await self._websockets.close()
         await self._streams.close()
+        await asyncio.gather(*(bridge.close() for bridge in self._seeds))
 
 
 class Entrance:

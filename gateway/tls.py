@@ -36,7 +36,7 @@ class ServerTls:
                 if self._client_ca is not None:
                     context.load_verify_locations(self._client_ca)
             except (ssl.SSLError, OSError) as error:
-                raise Invalid(f"TLS: {self._cert} with {self._key}: {error}") from error
+                raise Invalid(f"{self._cert} with {self._key}: {error}") from error
 
 
 def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:

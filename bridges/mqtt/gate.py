@@ -17,8 +17,10 @@ from gateway.store.history import rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bridges.mqtt.claiming import Claiming
     from bridges.mqtt.routes import Routes
     from bridges.mqtt.translation import Translation
+    from gateway.access.journal import Journal
     from gateway.access.policy import Policy
     from gateway.access.principal import Principal
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
@@ -38,20 +40,24 @@ class MqttGate:
         policy: Policy,
         routes: Routes,
         translation: Translation,
+        claiming: Claiming,
         intake: Intake,
         presence: Presence,
         ready: Callable[[str], None],
         refused: Callable[[Command, str], None],
+        journal: Journal,
         clock: Callable[[], int],
     ) -> None:
         self._sign_in = sign_in
         self._policy = policy
         self._routes = routes
         self._translation = translation
+        self._claiming = claiming
         self._intake = intake
         self._presence = presence
         self._ready = ready
         self._refused = refused
+        self._journal = journal
         self._clock = clock
         self._links: dict[Connection, MqttLink] = {}
         self.rejected = 0
@@ -61,7 +67,10 @@ class MqttGate:
 
     def publishing(self, identity: Any, topic: str) -> Target | None:
         if not self._policy.may(identity, Action.PUBLISH, topic):
+            self._journal.refused(identity.key, "publish refused", topic)
             return None
+        if identity.claim is not None:  # of the one topic where the policy lets it publish
+            return Target(records=True, translate=self._claiming.of(identity.claim))
         match = self._routes.find(topic)
         if match is None:
             return Target(records=False)
@@ -102,6 +111,8 @@ class MqttGate:
             link = self._links[connection] = MqttLink(device, connection, self._refused)
             self._presence.connected(link)
             self._ready(device)
+        elif cast("Principal", connection.identity).claim is not None:
+            self._claiming.connected(connection)
 
     def subscribed(self, connection: Connection, topic_filter: str) -> None:
         device = _device(connection)
@@ -109,6 +120,7 @@ class MqttGate:
             self._ready(device)
 
     def disconnected(self, connection: Connection, reason: Departure) -> None:
+        self._claiming.disconnected(connection)
         link = self._links.pop(connection, None)
         if link is not None:
             self._presence.disconnected(link, reason)

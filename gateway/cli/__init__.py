@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from gateway import __version__
 from gateway.cli import clients, data, devices, init, run, simulate, tokens, users
+from gateway.cli.app import out
+
+
+def version(wanted: bool) -> None:
+    """Print the version and end, where it is wanted."""
+    if wanted:
+        out.print(__version__, markup=False)
+        raise typer.Exit
+
+
+def gateway(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Devices over MQTT in; WebSocket, SSE and HTTP out; values back."""
+
 
 app = typer.Typer(
     name="gateway",
-    help="Devices over MQTT in; WebSocket, SSE and HTTP out; values back.",
+    callback=gateway,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 import typer
 
-from gateway.cli.app import AsJson, ConfigFile, fail, out, show_json
+from gateway.cli.app import REFUSED, AsJson, ConfigFile, fail, out, show_json
 from gateway.cli.operator import operator
 from gateway.errors import GatewayError
 from gateway.frames import to_json
@@ -23,7 +23,7 @@ def tail(
     """Show frames as they come, until interrupted."""
     try:
         asyncio.run(_tail(topic_filter, as_json, config))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(0) from None
     except (GatewayError, OSError, aiohttp.ClientError) as error:
         fail(str(error))
@@ -60,6 +60,8 @@ def send(
     """Send a command to a device."""
     try:
         command = asyncio.run(_send(device, name, value, wait, config))
+    except asyncio.CancelledError:
+        raise typer.Exit(REFUSED) from None
     except (GatewayError, OSError, aiohttp.ClientError) as error:
         fail(str(error))
     if as_json:

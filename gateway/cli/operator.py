@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,20 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
         if admin is None:
             fail("there is no admin yet: make one with `gateway user add EMAIL --admin`")
         issued = tokens.create(db, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # whichever way the command ends, the token does too
+        asyncio.get_running_loop().add_signal_handler(number, _this_task().cancel)
     try:
         await _accepted(where.url, issued.secret)
         yield where.url, issued.secret
     finally:
         with changing(config) as (db, by):
             tokens.revoke(db, by, issued.record.id)
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 async def _accepted(url: str, token: str) -> None:

@@ -2,17 +2,18 @@
 
 import asyncio
 import errno
+import gc
 import logging
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 import uvloop
 
 import config as configuration
+from config.load import DEFAULT
 from gateway.access import links
 from gateway.cli import simulate
 from gateway.cli.app import REFUSED, WRONG, AsJson, ConfigFile, configured, err, fail, out, show_json
@@ -24,6 +25,7 @@ from gateway.store.audit import By
 if TYPE_CHECKING:
     from gateway.daemon import Gateway
 
+COLLECT = (50_000, 20, 100)
 log = logging.getLogger("gateway")
 
 
@@ -39,7 +41,7 @@ def run(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, demo=demo))
     except Invalid as error:
-        fail(f"{_file(config)}: {error}", WRONG)
+        fail(f"{config or DEFAULT}: {error}", WRONG)
     except (GatewayError, OSError) as error:
         fail(_sentence(error), REFUSED)
 
@@ -52,10 +54,22 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     async with Gateway(settings) as gateway:
+        _collect_rarely()
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
         await _greet(gateway, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
+
+
+def _collect_rarely() -> None:
+    """Spare the garbage collector the way of a message.
+
+    A message's objects live until its batch is committed and are in no cycle: looking through all that wait, every
+    700 allocations, cost a quarter of the path. What was made at the start stays for good and is not looked through.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT)
 
 
 async def _greet(gateway: "Gateway", *, demo: bool) -> None:
@@ -86,10 +100,9 @@ async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
 
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the config file and print every problem in it; exit status 2 if there is one."""
-    problems: list[str] = []
+    file = config or DEFAULT
     try:
-        settings = configuration.load(config, os.environ)
-        problems = [f"{_file(config)}: {problem}" for problem in _semantic_problems(settings)]
+        problems = [f"{file}: {problem}" for problem in _semantic_problems(configuration.load(config, os.environ))]
     except configuration.ConfigError as error:
         problems = error.problems
     if as_json:
@@ -99,18 +112,14 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if problems:
         raise typer.Exit(WRONG)
     if not as_json:
-        out.print("The configuration is fine.")
+        out.print(f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}", markup=False)
 
 
 def _semantic_problems(settings: configuration.Config) -> list[str]:
-    """What only the parts themselves can tell: routes, rules, certificates, handlers."""
+    """What only the parts themselves can tell: topics of routes, rules, certificates, handlers."""
     from gateway.daemon import examine
 
     return list(examine(settings))
-
-
-def _file(config: Path | None) -> Path:
-    return config or configuration.DEFAULT
 
 
 def _sentence(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,6 +37,7 @@ class DaemonProcess:
     def __init__(self, directory: Path, config: str) -> None:
         self.config = directory / "gateway.toml"
         self.database = directory / "data" / "gateway.db"
+        self.log = directory / "gateway.log"
         self.ports = {"mqtt": _free_port(), "http": _free_port()}
         self.config.write_text(
             "".join(f'[{name}]\nhost = "127.0.0.1"\nport = {port}\n' for name, port in self.ports.items()) + config
@@ -62,14 +64,15 @@ class DaemonProcess:
 
     async def start(self) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", "run", "--config", str(self.config),
-            env=environment, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "gateway", "run", "--config", str(self.config),
+                env=environment, stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
         assert self._process.stdout is not None
         async with asyncio.timeout(30):
             line = await self._process.stdout.readline()
-        assert b"is running" in line, line
+        assert b"is running" in line, self.log.read_text()
 
     async def add(self, device: str, **more: object) -> str:
         """Make a device the way the command line does; return its key once the gateway knows it."""
@@ -83,6 +86,15 @@ class DaemonProcess:
                     if response.status == 200:
                         return key
                 await asyncio.sleep(0.05)
+
+    def memory(self) -> int:
+        """Return its resident memory in KB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0])
+
+    def limit_files(self, size: int) -> None:
+        """Let no file be written past `size` bytes: the kernel refuses as a full disk does."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def kill(self) -> None:
         """Send SIGKILL."""

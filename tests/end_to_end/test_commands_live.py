@@ -209,6 +209,11 @@ async def test_a_device_of_3_1_1_hears_the_reply(street):
         await target.publish("devices/kitchen/replies/led", "6")
         reply = await listening.frame(lambda frame: frame["type"] == "reply")
     assert (reply["id"], reply["value"]) == (queued["id"], 6)
+    await street.gateway.journal.flush()
+    commanded = [one for one in (await street.get("/audit"))["audit"] if one["action"] == "command"]
+    assert [(one["actor"], one["object"], one["detail"]["id"]) for one in commanded] == [
+        ("device:hall", "device:kitchen", queued["id"])
+    ]
 
 
 async def publish_refused(device: MqttDevice, topic: str) -> int:
@@ -218,7 +223,7 @@ async def publish_refused(device: MqttDevice, topic: str) -> int:
 
 
 async def test_another_owner_s_device_is_out_of_reach(street):
-    """PUBACK 0x87 over MQTT 5, nothing reaches the device, and nothing is stored."""
+    """PUBACK 0x87 over MQTT 5, nothing reaches the device, and only the audit tells of it."""
     target = await street.device("kitchen", subscribe=COMMANDS)
     stranger = await street.device("shop")
     assert await publish_refused(stranger, "devices/kitchen/commands/led") == 0x87
@@ -228,6 +233,13 @@ async def test_another_owner_s_device_is_out_of_reach(street):
     assert (await target.message()).topic.endswith("/end")
     frames = (await street.get("/frames", filter="kitchen/led", after=0))["frames"]
     assert frames == []
+    await street.gateway.journal.flush()
+    (refused,) = [one for one in (await street.get("/audit"))["audit"] if one["action"] == "publish refused"]
+    assert (refused["actor"], refused["object"], refused["detail"]) == (
+        "device:shop",
+        "devices/kitchen/commands/led",
+        {"count": 2},
+    )
 
 
 async def test_devices_may_be_kept_from_each_other(tmp_path):

@@ -69,8 +69,8 @@ class Client:
         if topic in self._targets:
             return self._targets[topic]
         check_topic(topic)
-        # Topics that begin with $ are the server's [MQTT-4.7.2-1].
-        target = None if topic.startswith("$") else gate.publishing(self.identity, topic)
+        # What the server says of itself only the server says; of other $ topics the gate decides [MQTT-4.7.2-1].
+        target = None if topic.startswith("$SYS/") else gate.publishing(self.identity, topic)
         if len(self._targets) >= _TARGETS:
             self._targets.clear()
         self._targets[topic] = target

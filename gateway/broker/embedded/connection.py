@@ -308,14 +308,14 @@ class Connection(asyncio.Protocol):
         return None
 
     def _goodbye(self, packet: Disconnect) -> None:
-        """DISCONNECT: without a will, unless the client asks for it (3.14.2.1), and perhaps another session expiry."""
+        """DISCONNECT: without a will where all is well, and perhaps another session expiry (3.14.2.2.2)."""
         session, expiry = self.session, packet.properties.session_expiry_interval
         if expiry is not None:
             if expiry and not session.expiry:  # 3.14.2.2.2
                 raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
             self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
-        if packet.reason_code != ReasonCode.DISCONNECT_WITH_WILL:
-            self._will = None  # [MQTT-3.14.4-3]
+        if packet.reason_code == ReasonCode.NORMAL_DISCONNECTION:
+            self._will = None  # [MQTT-3.14.4-3]; any other code publishes it [MQTT-3.1.2-8]
         self._end("goodbye")
 
     def take_over(self) -> None:

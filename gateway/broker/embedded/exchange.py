@@ -15,7 +15,6 @@ dropped at PUBREL; PUBCOMP waits for that commit, as the client may use the id f
 from __future__ import annotations
 
 import enum
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,6 +22,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.broker.embedded.backlog import Backlog
     from gateway.broker.embedded.outgoing import Outgoing
 
 PACKET_IDS: Final = 0xFFFF
@@ -63,16 +63,15 @@ class Delivery(msgspec.Struct):
 class Exchange:
     """The two-way state of a session with QoS 1 and 2; most sessions never need one.
 
-    `window`: how many deliveries may be in flight, the client's receive maximum at most. `bound`: how many may wait.
+    `window`: how many deliveries may be in flight, the client's receive maximum at most; `queue`: those that wait.
     """
 
-    __slots__ = ("bound", "flight", "position", "queue", "received", "window")
+    __slots__ = ("flight", "position", "queue", "received", "window")
 
-    def __init__(self, bound: int, window: int) -> None:
-        self.bound = bound
+    def __init__(self, queue: Backlog, window: int) -> None:
         self.window = window
         self.position = 0
-        self.queue: deque[Delivery] = deque()
+        self.queue = queue
         self.flight: dict[int, Delivery] = {}
         self.received: set[int] = set()
 
@@ -81,21 +80,20 @@ class Exchange:
         self.position += 1
         delivery.position = self.position
 
-    def offer(self, delivery: Delivery) -> Delivery | None:
-        """Add a delivery to those that wait; return the one that had to go because the queue is full, the oldest."""
+    def offer(self, delivery: Delivery) -> list[Delivery]:
+        """Add a delivery to those that wait; return the oldest ones, which had to go because the queue is full."""
         if not delivery.position:
             self.place(delivery)
-        self.queue.append(delivery)
-        return self.queue.popleft() if len(self.queue) > self.bound else None
+        return self.queue.add(delivery)
 
     def advance(self) -> Delivery | None:
         """Return the next delivery to send, now in flight, or None while there is nothing or the window is full."""
-        if not self.queue or len(self.flight) >= self.window:
+        delivery = self.queue.first
+        if delivery is None or len(self.flight) >= self.window:
             return None
-        packet_id = self.queue[0].packet_id
-        if packet_id in self.flight:  # 65,535 messages later, the first with this id is still not acknowledged
+        if delivery.packet_id in self.flight:  # 65,535 messages later, the first with this id is still in flight
             return None
-        delivery = self.flight[packet_id] = self.queue.popleft()
+        self.flight[delivery.packet_id] = self.queue.take()
         delivery.step = Step.SENT
         return delivery
 
@@ -134,7 +132,7 @@ class Exchange:
 
     def withdraw(self, delivery: Delivery) -> None:
         """Take back a delivery that waits."""
-        if delivery.step is Step.WAITING or delivery.packet_id not in self.flight:
+        if delivery.step is Step.WAITING:
             self.queue.remove(delivery)
         else:
             del self.flight[delivery.packet_id]
@@ -142,8 +140,8 @@ class Exchange:
     def part(self) -> None:
         """The connection has ended: what belongs to it alone is dropped."""
         self.flight = {number: delivery for number, delivery in self.flight.items() if not delivery.passing}
-        if any(delivery.passing for delivery in self.queue):
-            self.queue = deque(delivery for delivery in self.queue if not delivery.passing)
+        for delivery in [delivery for delivery in self.queue if delivery.passing]:
+            self.queue.remove(delivery)
 
     def resume(self) -> list[Delivery]:
         """A client is back: return what is released already, in order, to repeat its PUBREL [MQTT-4.4.0-1].
@@ -155,18 +153,18 @@ class Exchange:
         again = sorted((d for d in self.flight.values() if d.step is Step.SENT), key=_position, reverse=True)
         for delivery in again:
             delivery.dup = True
-            self.queue.appendleft(delivery)
+            delivery.step = Step.WAITING
+            self.queue.put_back(delivery)
         self.flight = {delivery.packet_id: delivery for delivery in released}
         return sorted(released, key=_position)
 
     def restore(self, delivery: Delivery) -> None:
         """Take in a stored delivery at the start, in the order of positions."""
         self.position = max(self.position, delivery.position)
-        if delivery.step is Step.RELEASED:
+        if delivery.step is Step.WAITING:
+            self.queue.add(delivery)
+        else:  # what may have been sent counts as in flight until the client is back
             self.flight[delivery.packet_id] = delivery
-        else:
-            delivery.dup = delivery.step is Step.SENT
-            self.queue.append(delivery)
 
 
 def _position(delivery: Delivery) -> int:

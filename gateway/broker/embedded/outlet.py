@@ -6,6 +6,7 @@ import asyncio
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
 
@@ -104,7 +105,7 @@ class Outlet:
         if not qos:
             return "unacknowledged" if self.show(outgoing, False, (), now) else None
         exchange = exchange_of(self._core, self._session)
-        if len(exchange.queue) >= exchange.bound:
+        if exchange.queue.full:
             return None
         self.offer(Delivery(outgoing, qos, passing=True, delivered=delivered, refused=refused))
         return "acknowledged"
@@ -215,7 +216,9 @@ class Outlet:
             return outgoing.packet(self.five, first, packet_id, identifiers, now, alias, named=False)
         alias = len(aliases) + 1 if len(aliases) < self._most_aliases else 0
         packet = outgoing.packet(self.five, first, packet_id, identifiers, now, alias)
-        if alias and len(packet) <= self.largest:
+        if alias and len(packet) > self.largest:  # [MQTT-3.1.2-25] it may fit without
+            return outgoing.packet(self.five, first, packet_id, identifiers, now)
+        if alias:
             aliases[outgoing.topic] = alias
         return packet
 
@@ -223,8 +226,7 @@ class Outlet:
 def enqueue(core: Core, session: Session, delivery: Delivery) -> None:
     """Let a delivery wait in its session; the oldest goes if there is no room."""
     exchange = exchange_of(core, session)
-    dropped = exchange.offer(delivery)
-    if dropped is not None:
+    for dropped in exchange.offer(delivery):
         core.counters.messages_dropped += 1
         settle(core, session, dropped)
 
@@ -249,5 +251,5 @@ def exchange_of(core: Core, session: Session) -> Exchange:
     """Return the exchange of a session, made when it is first needed."""
     if session.exchange is None:
         window = session.outlet.window if session.outlet is not None else core.limits.in_flight
-        session.exchange = Exchange(core.limits.queue, window)
+        session.exchange = Exchange(Backlog(core.limits.queue, core.limits.queue_bytes), window)
     return session.exchange

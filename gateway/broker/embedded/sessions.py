@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Exchange
 from gateway.broker.embedded.session import Session
 from gateway.broker.embedded.wheel import TICKS
@@ -150,7 +151,7 @@ class Sessions:
             self._wait(session, session.left + session.expiry - now)
 
     def _exchange(self, stored: StoredSession) -> Exchange:
-        exchange = Exchange(self._limits.queue, self._limits.in_flight)
+        exchange = Exchange(Backlog(self._limits.queue, self._limits.queue_bytes), self._limits.in_flight)
         exchange.received.update(stored.received)
         for delivery in stored.deliveries:
             delivery.stored = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import PACKET_IDS, Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
 
@@ -12,6 +13,11 @@ from gateway.broker.embedded.outgoing import Outgoing
 def delivery(name: str = "", qos: int = 1, **fields: object) -> Delivery:
     """Return a delivery whose payload is its name."""
     return Delivery(Outgoing(b"t", name.encode()), qos, **fields)  # type: ignore[arg-type]
+
+
+def exchange_of(bound: int, window: int) -> Exchange:
+    """Return an exchange whose queue is bounded in number."""
+    return Exchange(Backlog(bound, 1 << 20), window)
 
 
 def sent(exchange: Exchange) -> list[Delivery]:
@@ -29,7 +35,7 @@ def names(deliveries: list[Delivery]) -> list[str]:
 
 def test_the_window_holds_back() -> None:
     """No more is in flight than the window, and an acknowledgement lets the next go."""
-    exchange = Exchange(bound=10, window=2)
+    exchange = exchange_of(10, 2)
     for name in "abcd":
         exchange.offer(delivery(name))
     first = sent(exchange)
@@ -40,14 +46,14 @@ def test_the_window_holds_back() -> None:
 
 def test_the_oldest_goes_when_the_queue_is_full() -> None:
     """A full queue drops its oldest and says which."""
-    exchange = Exchange(bound=2, window=0)
+    exchange = exchange_of(2, 0)
     dropped = [exchange.offer(delivery(name)) for name in "abcd"]
-    assert [one and one.outgoing.payload for one in dropped] == [None, None, b"a", b"b"]
+    assert [names(gone) for gone in dropped] == [[], [], ["a"], ["b"]]
 
 
 def test_packet_ids_are_never_0_and_never_in_use() -> None:
     """After 65,535 messages ids come again, but not one whose first message is still in flight."""
-    exchange = Exchange(bound=10, window=5)
+    exchange = exchange_of(10, 5)
     exchange.offer(delivery("stuck"))
     (stuck,) = sent(exchange)
     for number in range(PACKET_IDS - 1):
@@ -63,7 +69,7 @@ def test_packet_ids_are_never_0_and_never_in_use() -> None:
 
 def test_exactly_once_in_its_four_steps() -> None:
     """PUBREC, PUBREL and PUBCOMP end a QoS 2 delivery; each only in its turn."""
-    exchange = Exchange(10, 10)
+    exchange = exchange_of(10, 10)
     exchange.offer(delivery(qos=2))
     (one,) = sent(exchange)
     assert exchange.acknowledged(one.packet_id) is None
@@ -76,7 +82,7 @@ def test_exactly_once_in_its_four_steps() -> None:
 
 def test_a_new_connection_repeats_in_order_with_the_same_ids() -> None:
     """What was in flight goes out first, with DUP and its packet id; what was released only repeats its PUBREL."""
-    exchange = Exchange(10, 3)
+    exchange = exchange_of(10, 3)
     for name, qos in (("a", 1), ("b", 2), ("c", 2), ("d", 1)):
         exchange.offer(delivery(name, qos))
     before = sent(exchange)
@@ -94,7 +100,7 @@ def test_a_new_connection_repeats_in_order_with_the_same_ids() -> None:
 
 def test_a_smaller_window_holds_for_what_is_repeated() -> None:
     """A client that comes back with receive maximum 1 gets one at a time [MQTT-3.3.4-9]."""
-    exchange = Exchange(10, 5)
+    exchange = exchange_of(10, 5)
     for name in "abc":
         exchange.offer(delivery(name))
     sent(exchange)
@@ -106,7 +112,7 @@ def test_a_smaller_window_holds_for_what_is_repeated() -> None:
 
 def test_what_belongs_to_a_connection_ends_with_it() -> None:
     """A command to one connection is not kept for the next."""
-    exchange = Exchange(10, 1)
+    exchange = exchange_of(10, 1)
     exchange.offer(delivery("command", passing=True))
     exchange.offer(delivery("waiting", passing=True))
     exchange.offer(delivery("kept"))
@@ -116,9 +122,23 @@ def test_what_belongs_to_a_connection_ends_with_it() -> None:
     assert names(sent(exchange)) == ["kept"]
 
 
+def test_withdrawing_finds_it_wherever_it_waits() -> None:
+    """What is taken back is gone, whether it was in flight, waits again or never went out."""
+    exchange = exchange_of(10, 2)
+    for name in "abcd":
+        exchange.offer(delivery(name))
+    sent(exchange)
+    exchange.part()
+    exchange.withdraw(exchange.waiting()[-1])  # in flight
+    exchange.resume()
+    exchange.withdraw(exchange.waiting()[0])  # waits again
+    exchange.withdraw(exchange.waiting()[0])  # never went out
+    assert names(sent(exchange)) == ["d"]
+
+
 def test_restored_deliveries_keep_ids_and_order() -> None:
     """After a restart the ids are those of before, what may have been sent has DUP, and new ones follow."""
-    before, after = Exchange(10, 10), Exchange(10, 10)
+    before, after = exchange_of(10, 10), exchange_of(10, 10)
     for name in "abc":
         before.offer(delivery(name))
     ids = [one.packet_id for one in sent(before)]
@@ -134,7 +154,7 @@ def test_restored_deliveries_keep_ids_and_order() -> None:
 @given(st.lists(st.sampled_from(["offer", "advance", "ack", "resume"]), max_size=60))
 def test_nothing_is_lost_or_reordered(steps: list[str]) -> None:
     """Whatever happens, deliveries are acknowledged in the order in which they were offered, none missing."""
-    exchange, offered, ended = Exchange(1_000, 3), 0, []
+    exchange, offered, ended = exchange_of(1_000, 3), 0, []
     for step in steps:
         if step == "offer":
             exchange.offer(delivery(str(offered)))

@@ -1,0 +1,68 @@
+"""Sign-in of the small protocols: `?key=` with a device's key or a token, or what any HTTP request may show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.access.keys import TOKEN_PREFIX
+from gateway.access.requests import sign_in_by
+from gateway.errors import Forbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from gateway.access.policy import Action, Policy, View
+    from gateway.access.principal import Principal
+    from gateway.access.records import Records
+    from gateway.access.requests import Offer
+    from gateway.access.sign_in import SignIn
+
+_FOREIGN = frozenset({"cross-site", "same-site"})  # Fetch Metadata: a page of another site has made the browser ask
+
+
+class Door:
+    """Lets principals in. `offer(request)`: what its headers show."""
+
+    def __init__(
+        self, sign_in: SignIn, policy: Policy, records: Records, *, offer: Callable[[web.Request], Offer]
+    ) -> None:
+        self._sign_in = sign_in
+        self._policy = policy
+        self._records = records
+        self._offer = offer
+
+    def enter(self, request: web.Request, device: str) -> Principal:
+        """Return who sends a request that is about a device. Raises `Unauthenticated`, `Forbidden`."""
+        key = request.query.get("key")
+        if key is not None:
+            return self.key(device, key, request.remote or "")
+        if request.headers.get("Sec-Fetch-Site") in _FOREIGN:  # these protocols write by GET, too
+            raise Forbidden("a page of another site may not do this")
+        return sign_in_by(self._sign_in, self._offer(request), acts=True, device=device)
+
+    def key(self, device: str, key: str, address: str) -> Principal:
+        """Return the device that has this key, or whom a token names. Raises `Unauthenticated`."""
+        if key.startswith(TOKEN_PREFIX):
+            return self._sign_in.token(key, address)
+        return self._sign_in.device(device, key, address)
+
+    def shows_nothing(self, request: web.Request) -> bool:
+        """Tell whether a request has nothing that could sign anybody in."""
+        return "key" not in request.query and self._offer(request).authorization is None
+
+    def demand(self, principal: Principal, action: Action, device: str) -> None:
+        """Raise `Unauthenticated`, `NotFound` or `Forbidden` where the principal may not."""
+        self._policy.demand(principal, action, device)
+
+    def may(self, principal: Principal, action: Action) -> bool:
+        return self._policy.may(principal, action)
+
+    def view(self, principal: Principal) -> View:
+        """Return what the principal sees."""
+        return self._policy.view(principal)
+
+    def valid(self, principal: Principal) -> bool:
+        """Tell whether a sign-in still holds."""
+        return self._records.stands(principal)

@@ -1,0 +1,292 @@
+"""IOTcommunicate: a device and its phones on `/ws?device=ID&key=KEY&side=device|client`.
+
+What the side `device` puts is telemetry, what the side `client` puts is a command; each side gets what the other put,
+whatever it came in by. A status is a JSON object: `{"sensor": "led", "value": 1}` is the value 1 of the channel `led`;
+if it has more members, the value is the object of them, and they stand beside `sensor` again on the way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from bridges.sockets import Open, accept, framed
+from bridges.values import Values, channel_of, name_of
+from gateway.errors import GatewayError, Invalid, Unauthenticated
+from gateway.frames import to_json
+from gateway.hub import Listener, Subscription, Wire
+from gateway.payloads import one_value
+from gateway.topics import TopicFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from aiohttp import WSMessage
+
+    from bridges.door import Door
+    from bridges.sockets import Socket
+    from gateway.access.principal import Principal
+    from gateway.broker.port import Done
+    from gateway.catalog import Catalog
+    from gateway.commands import Command
+    from gateway.frames import Entry, Series
+    from gateway.hub import Hub
+    from gateway.intake import Intake
+    from gateway.links import Link
+    from gateway.presence import Presence
+
+Side = Literal["device", "client"]
+_SIDES: dict[str, Side] = {"device": "device", "client": "client"}
+SENSOR = "value"  # of a status that names none, as in the telemetry of MQTT
+_OURS = frozenset({"sensor", "time", "write"})  # members that the server sets
+_decode = msgspec.json.Decoder().decode
+
+
+class Put(msgspec.Struct, tag_field="method", tag="put"):
+    """Something new."""
+
+    status: dict[str, Any]
+
+
+class Get(msgspec.Struct, tag_field="method", tag="get"):
+    """Ask for the last status of a sensor."""
+
+    sensor: str | int | float | None = None
+
+
+class Latest(msgspec.Struct):
+    """What of a frame says what is there."""
+
+    value: msgspec.Raw
+    state: str = ""
+
+
+_latest = msgspec.json.Decoder(Latest).decode
+_asked = msgspec.json.Decoder(Put | Get).decode
+
+
+def taken_apart(status: dict[str, Any]) -> tuple[str, str]:
+    """Return a status as the sensor's name and the JSON text of its value."""
+    sensor = status.get("sensor", SENSOR)
+    members = {key: value for key, value in status.items() if key not in _OURS}
+    lone = members.keys() == {"value"} and not (isinstance(members["value"], dict) and "value" in members["value"])
+    text = to_json(members["value"] if lone else members)
+    return (sensor if isinstance(sensor, str) else to_json(sensor)), one_value(text.encode(), "json")
+
+
+def put_together(channel: str, value: str, ts: int, side: Side) -> str:
+    """Return the status that a value (JSON text) of a channel makes, as JSON text; `ts`: ms."""
+    members: dict[str, Any] = {"sensor": name_of(channel), "value": msgspec.Raw(value.encode())}
+    if value.startswith("{"):
+        members |= {key: each for key, each in _decode(value).items() if key not in _OURS}
+    return to_json({**members, "time": ts / 1000, "write": side})
+
+
+def _to_clients(seq: int, entry: Entry, data: bytes) -> bytes:
+    series, ts, value, _ = entry
+    return framed(put_together(series.channel, value, ts, "device")) if series.type == "telemetry" else b""
+
+
+def _to_devices(seq: int, entry: Entry, data: bytes) -> bytes:
+    """A command is shown once, as it is given; its later states are nobody's business here."""
+    series, ts, value, extra = entry
+    new = series.type == "command" and extra.endswith('"state":"queued"')
+    return framed(put_together(series.channel, value, ts, "client")) if new else b""
+
+
+WIRES: dict[Side, Wire] = {
+    "client": Wire(form=_to_clients, join=b"".join, gap=lambda first, last: b""),
+    "device": Wire(form=_to_devices, join=b"".join, gap=lambda first, last: b""),
+}
+
+
+class DeviceSide:
+    """A socket of the side `device`, as commands and presence see it.
+
+    Its listener writes every command given from its beginning on; a delivery then only asks for the receipt. What has
+    waited for the device since before is written by the delivery. `others`: the device's links of other protocols,
+    which get the command as well.
+    """
+
+    protocol = "iotcommunicate"
+    acknowledges = True  # by the receipt: the device's WebSocket has read the status
+
+    def __init__(
+        self, device: str, socket: Socket, listener: Listener, others: Callable[[str], Sequence[Link]]
+    ) -> None:
+        self.device = device
+        self.beginning = True
+        self._socket = socket
+        self._listener = listener
+        self._others = others
+
+    @property
+    def address(self) -> str:
+        return self._socket.address
+
+    def deliver(self, command: Command, delivered: Done) -> bool:
+        if not self._socket.open or not self._listener.live:
+            return False
+        if self.beginning:
+            self._socket.write(framed(put_together(command.name, command.value, command.created, "client")))
+        self._socket.receipt(delivered)
+        for link in self._others(self.device):
+            if link.protocol != self.protocol:
+                with suppress(GatewayError):  # the command is on its way all the same
+                    link.deliver(command, _nothing)
+        return True
+
+    def close(self, error: GatewayError) -> None:
+        self._socket.end(error)
+
+
+class IotCommunicate:
+    """Serves `/ws`. `send(principal, device, name, value, ttl)` sends a command, value being JSON text.
+
+    `ready(device)`: what waits for a device may go out. `max_size`: bytes of a message.
+    """
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        hub: Hub,
+        intake: Intake,
+        catalog: Catalog,
+        presence: Presence,
+        ready: Callable[[str], None],
+        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        clock: Callable[[], int],
+        max_size: int,
+    ) -> None:
+        self._door = door
+        self._hub = hub
+        self._catalog = catalog
+        self._presence = presence
+        self._ready = ready
+        self._send = send
+        self._values = Values(intake=intake, catalog=catalog, clock=clock)
+        self._max_size = max_size
+        self._open = Open(door.valid)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/ws", self.handle, allow_head=False)]
+
+    async def recheck(self) -> None:
+        """Close the connections whose sign-in holds no longer."""
+        self._open.recheck(Unauthenticated("your sign-in has ended"))
+
+    async def close(self) -> None:
+        """Close every connection, since the gateway stops."""
+        await self._open.close()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket until it ends; who shows a wrong key is closed before anything else happens."""
+        socket = await accept(request, max_size=self._max_size)
+        try:
+            principal, side = self._enter(request)
+            await self._serve(socket, principal, side)
+        except GatewayError as error:
+            await asyncio.sleep(getattr(error, "delay", 0.0))
+            await socket.close(error)
+        except ConnectionError:
+            pass  # the peer has gone
+        await socket.closed()
+        return socket.response
+
+    def _enter(self, request: web.Request) -> tuple[Principal, Side]:
+        device = request.query.get("device", "")
+        principal = self._door.enter(request, device)
+        if principal.device is None or principal.device != device:
+            raise Unauthenticated("sign in as the device, with its key")
+        side = _SIDES.get(request.query.get("side", "device"))
+        if side is None:
+            raise Invalid("side is device or client")
+        return principal, side
+
+    async def _serve(self, socket: Socket, principal: Principal, side: Side) -> None:
+        assert principal.device is not None
+        listener = Listener(self._hub, socket, WIRES[side], self._door.view(principal))
+        listener.subscribe("all", Subscription(TopicFilter(f"{principal.device}/#")))
+        listener.begin("all")
+        link = DeviceSide(principal.device, socket, listener, self._presence.links) if side == "device" else None
+        self._open.add(socket, principal)
+        catching_up = asyncio.create_task(listener.run(), name="iotcommunicate")
+        try:
+            if link is not None:
+                self._presence.connected(link)
+                self._ready(link.device)
+                link.beginning = False
+            take = partial(self._put, principal, side)
+            while (message := await socket.next()) is not None:
+                await self._answer(socket, principal.device, take, message)
+        finally:
+            catching_up.cancel()
+            listener.close()
+            self._open.discard(socket)
+            if link is not None:
+                self._presence.disconnected(link, socket.departure)
+
+    async def _answer(
+        self, socket: Socket, device: str, put: Callable[[Put], Awaitable[None]], message: WSMessage
+    ) -> None:
+        try:
+            asked = _read(message)
+            if isinstance(asked, Put):
+                await put(asked)
+            else:
+                await self._values.stored()  # so that who puts and gets, gets what it put
+                socket.write(framed(self._last(device, asked)))
+        except GatewayError as error:
+            socket.write(framed(to_json({"error": str(error), "code": error.code})))
+        await socket.drained()  # who asks and does not read is not read
+
+    async def _put(self, principal: Principal, side: Side, asked: Put) -> None:
+        assert principal.device is not None
+        sensor, value = taken_apart(asked.status)
+        if side == "device":
+            await self._values.take(principal.device, sensor, value)
+        else:
+            await self._send(principal, principal.device, channel_of(sensor), value, None)
+
+    def _last(self, device: str, asked: Get) -> str:
+        """Return the last status of a sensor, whichever side put it; `{}` if there is none."""
+        sensor = SENSOR if asked.sensor is None else asked.sensor
+        channel = channel_of(sensor if isinstance(sensor, str) else to_json(sensor))
+        found = [series for series in self._catalog.of_device(device) if series.channel == channel and _counts(series)]
+        if not found:
+            return "{}"
+        newest = max(found, key=lambda series: (series.latest_ts, series.latest_seq))
+        value = bytes(_latest(newest.latest or b"").value).decode()
+        return put_together(channel, value, newest.latest_ts, "device" if newest.type == "telemetry" else "client")
+
+
+def _counts(series: Series) -> bool:
+    """Tell whether a series' latest frame is a status: telemetry, or a command that was not in vain."""
+    if series.latest is None or series.type not in {"telemetry", "command"}:
+        return False
+    return series.type == "telemetry" or _latest(series.latest).state not in {"expired", "failed"}
+
+
+def _read(message: WSMessage) -> Put | Get:
+    if message.type is not WSMsgType.TEXT:
+        raise Invalid("send JSON as text messages")
+    try:
+        asked: Put | Get = _asked(message.data)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"put with a status, or get with a sensor: {error}") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Invalid(f"not JSON: {error}") from None
+    return asked
+
+
+def _nothing() -> None:
+    """A copy's delivery is not waited for."""

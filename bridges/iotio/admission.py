@@ -1,0 +1,91 @@
+"""Admission: which device of the registry a client is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridges.iotio.handshake import Refusal
+from gateway.access import devices
+from gateway.access.principal import of_device
+from gateway.errors import GatewayError, Unauthenticated
+from gateway.store.audit import By
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from bridges.door import Door
+    from bridges.iotio.handshake import Hello
+    from gateway.access.principal import Principal
+    from gateway.access.registry import Registry
+
+MOST_OWNERLESS = 1_000  # devices without an owner, above which none is made for an anonymous client
+
+
+class Admission:
+    """Lets clients in by the device's key: in their data, as HTTP Basic or as `?key=`.
+
+    `anonymous`: without any, a client is let in as a device that has no owner and the type it says, which is made if
+    there is none of that id. A device that belongs to somebody needs its key in any case.
+    """
+
+    def __init__(self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: bool) -> None:
+        self._door = door
+        self._registry = registry
+        self._clock = clock
+        self._anonymous = anonymous
+
+    async def admit(self, hello: Hello, request: web.Request) -> Principal:
+        """Return the device's principal. Raises `Refusal`, `Unauthenticated`; `GatewayError` where storage fails."""
+        principal = await self._who(hello, request)
+        await self._check_type(hello, request)
+        return principal
+
+    async def _who(self, hello: Hello, request: web.Request) -> Principal:
+        if hello.key is None and self._anonymous and self._door.shows_nothing(request):
+            return await self._nobody(hello, request)
+        if hello.key is not None:
+            principal = self._door.key(hello.id, hello.key, request.remote or "")
+        else:
+            principal = self._door.enter(request, hello.id)
+        if principal.device != hello.id:
+            raise Unauthenticated("this key is not the device's")
+        return principal
+
+    async def _nobody(self, hello: Hello, request: web.Request) -> Principal:
+        if hello.id not in self._registry.devices:
+            await self._make(hello, request)
+        found = self._registry.allowed_device(hello.id)
+        if found is None or found.owner is not None:
+            raise Unauthenticated("this device needs its key")
+        return of_device(found)
+
+    async def _make(self, hello: Hello, request: web.Request) -> None:
+        if sum(device.owner is None for device in self._registry.devices.values()) >= MOST_OWNERLESS:
+            raise Unauthenticated("there are too many devices without an owner")
+        try:
+            await self._registry.apply(devices.create, self._by(request), id=hello.id, type=hello.type)
+        except GatewayError as error:
+            raise _refusal(error) from error
+
+    async def _check_type(self, hello: Hello, request: web.Request) -> None:
+        """A device is of the type that the registry says; the first client of one that has none says it."""
+        known = self._registry.devices[hello.id].type
+        if known and known != hello.type:
+            raise Refusal("client_invalid_type", f"{hello.id} is of another type")
+        if not known:
+            try:
+                await self._registry.apply(devices.change, self._by(request), hello.id, type=hello.type)
+            except GatewayError as error:
+                raise _refusal(error) from error
+
+    def _by(self, request: web.Request) -> By:
+        return By("iot.io", request.remote or "", self._clock())
+
+
+def _refusal(error: GatewayError) -> GatewayError:
+    """Return what a client is told where the registry does not take its id or its type."""
+    if "type" in error.fields:
+        return Refusal("client_invalid_type", str(error))
+    return Refusal("client_no_id", str(error)) if "id" in error.fields else error

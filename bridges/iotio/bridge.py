@@ -1,0 +1,172 @@
+"""The bridge: clients in, their events to telemetry, commands back to them as events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMsgType, web
+
+from bridges.iotio import handshake
+from bridges.iotio.admission import Admission
+from bridges.iotio.endpoint_api import EndpointApi
+from bridges.iotio.handshake import Refusal
+from bridges.iotio.link import V0_2, V1, IotIoLink, complain, read
+from bridges.iotio.packets import Packet
+from bridges.sockets import Open, accept
+from bridges.values import Values
+from gateway.errors import GatewayError, Invalid, Unauthenticated
+from gateway.frames import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp import WSMessage
+
+    from bridges.door import Door
+    from bridges.iotio.handshake import Hello
+    from bridges.iotio.link import Dialect
+    from bridges.sockets import Socket
+    from gateway.access.principal import Principal
+    from gateway.access.registry import Registry
+    from gateway.catalog import Catalog
+    from gateway.intake import Intake
+    from gateway.presence import Presence
+
+log = logging.getLogger(__name__)
+
+FIRST_PACKET = 30.0  # s for a client of version 0.2 to say who it is
+
+
+class IotIo:
+    """Serves iot.io clients. `send(principal, device, name, value, ttl)` sends a command, value being JSON text.
+
+    `ready(device)`: what waits for a device may go out. `anonymous`: see `Admission`. `max_size`: bytes of a message.
+    """
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        registry: Registry,
+        intake: Intake,
+        catalog: Catalog,
+        presence: Presence,
+        ready: Callable[[str], None],
+        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        clock: Callable[[], int],
+        max_size: int,
+        anonymous: bool = False,
+    ) -> None:
+        self._admission = Admission(door=door, registry=registry, clock=clock, anonymous=anonymous)
+        self._values = Values(intake=intake, catalog=catalog, clock=clock)
+        self._presence = presence
+        self._ready = ready
+        self._max_size = max_size
+        self._links: dict[str, IotIoLink] = {}
+        self._api = EndpointApi(door=door, send=send, link=self._links.get)
+        self._open = Open(door.valid)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/iot.io{rest:.*}", self.handle, allow_head=False),
+            web.post("/api/iot.io", self._api.handle),
+        ]
+
+    async def recheck(self) -> None:
+        """Close the connections whose sign-in holds no longer."""
+        self._open.recheck(Unauthenticated("your sign-in has ended"))
+
+    async def close(self) -> None:
+        """Close every connection, since the gateway stops."""
+        await self._open.close()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one client until its connection ends."""
+        socket = await accept(request, max_size=self._max_size)
+        dialect = V1 if handshake.in_headers(request.headers) else V0_2
+        try:
+            hello = await self._hello(request, socket, dialect)
+            if hello is not None:
+                principal = await self._admission.admit(hello, request)
+                await self._serve(socket, dialect, hello, principal)
+        except GatewayError as error:
+            await self._refuse(socket, dialect, error)
+        except ConnectionError:
+            pass  # the client has gone
+        await socket.closed()
+        return socket.response
+
+    async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
+        if dialect is V1:
+            return handshake.from_headers(request.headers)
+        try:
+            async with asyncio.timeout(FIRST_PACKET):
+                first = await socket.next()
+        except TimeoutError:
+            raise Refusal("client_no_id", f"no packet within {FIRST_PACKET:.0f} s") from None
+        if first is None:
+            return None
+        if first.type is not WSMsgType.TEXT:
+            raise Refusal("client_invalid_packet", "without headers, the first packet is a text")
+        return handshake.from_packet(first.data)
+
+    async def _refuse(self, socket: Socket, dialect: Dialect, error: GatewayError) -> None:
+        """Say why in the protocol's words, and close; a wrong key is answered when its time has come."""
+        log.info("iot.io client from %s is refused: %s", socket.address, error)
+        if isinstance(error, Unauthenticated):
+            await asyncio.sleep(error.delay)
+            complain(socket, dialect, "client_invalid_data")  # the key is part of the data
+        elif isinstance(error, Refusal):
+            complain(socket, dialect, error.word, error.info)
+        await socket.close(error)
+
+    async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
+        link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
+        self._open.add(socket, principal)
+        try:
+            self._begin(link)
+            if hello.data:  # what the client tells of itself is kept, but for its key
+                await self._take(link, Packet("data", to_json(hello.data)))
+            while (message := await socket.next()) is not None:
+                await self._read(link, message)
+        finally:
+            self._open.discard(socket)
+            self._end(link)
+
+    def _begin(self, link: IotIoLink) -> None:
+        older = self._links.get(link.device)
+        self._links[link.device] = link
+        self._presence.connected(link)
+        if older is not None:
+            older.taken_over()
+            self._presence.disconnected(older, older.socket.departure)
+        self._ready(link.device)
+
+    def _end(self, link: IotIoLink) -> None:
+        if self._links.get(link.device) is link:
+            del self._links[link.device]
+        self._presence.disconnected(link, link.socket.departure)
+
+    async def _read(self, link: IotIoLink, message: WSMessage) -> None:
+        """Take an event in; one that is wrong costs nothing but itself."""
+        try:
+            packet = read(link.dialect, message.type, message.data)
+        except Invalid as error:
+            self._complain(link, error)
+        else:
+            await self._take(link, packet)
+
+    async def _take(self, link: IotIoLink, packet: Packet) -> None:
+        try:
+            await self._values.take(link.device, packet.event, packet.value)
+        except GatewayError as error:
+            self._complain(link, error)
+
+    def _complain(self, link: IotIoLink, error: GatewayError) -> None:
+        log.info("a packet of %s is refused: %s", link.device, error)
+        link.complain("client_invalid_packet")

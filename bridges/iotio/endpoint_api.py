@@ -1,0 +1,88 @@
+"""`POST /api/iot.io`: set an endpoint of a connected client, within what the client declared."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from bridges.iotio.endpoints import Refused
+from bridges.values import channel_of
+from gateway.access.policy import Action
+from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
+from gateway.frames import encode, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bridges.door import Door
+    from bridges.iotio.link import IotIoLink
+    from gateway.access.principal import Principal
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class EndpointApi:
+    """Answers `{"success": true}`, or `{"success": false, "error": word}`. `link(device)`: the client's connection."""
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        link: Callable[[str], IotIoLink | None],
+    ) -> None:
+        self._door = door
+        self._send = send
+        self._link = link
+
+    async def handle(self, request: web.Request) -> web.Response:
+        try:
+            await self._set(request)
+        except Refused as error:
+            return _answer(400, error.word)
+        except NotFound:  # a device that the asker may not know of is as good as not connected
+            return _answer(400, "client_not_connected")
+        except GatewayError as error:
+            if isinstance(error, Unauthenticated):
+                await asyncio.sleep(error.delay)
+            return _answer(error.status, error.code, message=str(error))
+        return web.json_response({"success": True})
+
+    async def _set(self, request: web.Request) -> None:
+        asked = await _asked(request)
+        device, endpoint, data = asked["clientId"], asked["endpointId"], asked["data"]
+        principal = self._door.enter(request, device)
+        self._door.demand(principal, Action.COMMAND, device)
+        value = self._accepted(device, endpoint, data)
+        await self._send(principal, device, channel_of(endpoint), to_json(value), None)
+
+    def _accepted(self, device: str, endpoint: str, data: Any) -> Any:
+        link = self._link(device)
+        if link is None:
+            raise Refused("client_not_connected")
+        if link.endpoints is None:
+            raise Refused("client_endpoints_not_initialized")
+        if endpoint not in link.endpoints:
+            raise Refused("endpoint_not_defined_by_client")
+        return link.endpoints[endpoint].accept(data)
+
+
+async def _asked(request: web.Request) -> dict[str, Any]:
+    """Return `clientId`, `endpointId` and `data`, from the query or a JSON body."""
+    body = await request.read()
+    try:
+        asked = {**request.query, **(_decode(body) if body.strip() else {})}
+    except (msgspec.DecodeError, RecursionError):
+        raise Invalid("the body is not a JSON object") from None
+    for key in ("clientId", "endpointId", "data"):
+        if key not in asked or (key != "data" and not isinstance(asked[key], str)):
+            raise Invalid(f"{key} is missing, or of a wrong type")
+    return asked
+
+
+def _answer(status: int, word: str, **more: str) -> web.Response:
+    said = {"success": False, "error": word, **more}
+    return web.Response(body=encode(said), status=status, content_type="application/json")

@@ -1,0 +1,184 @@
+"""A WebSocket to a device or a listener of one of the small protocols; not a bridge, but what several are built on.
+
+What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping behind a message: the peer's
+library answers it in order (section 5.5.3), so its pong says that all before it was read. That is the only
+acknowledgement there is on wires that have none of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import WSMsgType, web
+from aiohttp.client_exceptions import ServerTimeoutError
+
+from gateway.errors import GatewayError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import WSMessage
+
+    from gateway.broker.port import Departure, Done
+
+HEARTBEAT = 60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
+GOODBYE = 5.0  # s for a peer to answer a close
+BACKLOG = 256 << 10  # bytes unread by a device above which it is sent no more commands
+_TEXT, _BINARY, _PING = 0x81, 0x82, 0x89  # first bytes of whole messages
+
+
+def framed(data: str | bytes) -> bytes:
+    """Return a text, or bytes, as one unmasked WebSocket message."""
+    return _framed(_TEXT, data.encode()) if isinstance(data, str) else _framed(_BINARY, data)
+
+
+def _framed(first: int, data: bytes) -> bytes:
+    length = len(data)
+    if length < 126:
+        return bytes((first, length)) + data
+    if length < 65536:
+        return struct.pack("!BBH", first, 126, length) + data
+    return struct.pack("!BBQ", first, 127, length) + data
+
+
+class Socket:
+    """One accepted WebSocket; an outlet for listeners too. `departure` says why it has ended."""
+
+    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
+        assert request.transport is not None
+        self.response = response
+        self.address = request.remote or ""
+        self.departure: Departure = "lost"
+        self._transport: asyncio.Transport = request.transport
+        self._writer = request.writer
+        self._receipts: dict[bytes, Done] = {}
+        self._count = 0
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def open(self) -> bool:
+        """What is written may still arrive."""
+        return self._closing is None and not self.response.closed and not self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Write what `framed` made."""
+        if self.open:
+            self._transport.write(data)
+
+    def backlog(self) -> int:
+        """Return how many bytes the peer has not read."""
+        return 0 if self._transport.is_closing() else self._transport.get_write_buffer_size()
+
+    async def drained(self) -> None:
+        """Return when there is room again; raises `ConnectionError`."""
+        if not self.open:
+            raise ConnectionResetError("the peer is gone")
+        await self._writer.drain()
+
+    def receipt(self, done: Done) -> None:
+        """Run `done` when the peer has read what was written so far; never, if the connection ends first."""
+        self._count += 1
+        mark = struct.pack("!Q", self._count)
+        self._receipts[mark] = done
+        self.write(_framed(_PING, mark))
+
+    async def next(self) -> WSMessage | None:
+        """Return the next text or bytes; None when the connection has ended."""
+        while self._closing is None:
+            message = await self.response.receive()
+            if message.type is WSMsgType.PING:
+                await self.response.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                self._received(bytes(message.data))
+            elif self._closing is not None:
+                break  # what comes after the end is not heard
+            elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                return message
+            else:
+                self._ended(message)
+                break
+        return None
+
+    def _received(self, mark: bytes) -> None:
+        if mark not in self._receipts:
+            return  # the heartbeat's, or nobody's
+        for earlier in list(self._receipts):
+            self._receipts.pop(earlier)()
+            if earlier == mark:
+                return
+
+    def _ended(self, message: WSMessage) -> None:
+        if message.type is WSMsgType.CLOSE:
+            self.departure = "goodbye"
+        elif isinstance(self.response.exception(), (ServerTimeoutError, TimeoutError)):
+            self.departure = "keep_alive"
+
+    def end(self, error: GatewayError, departure: Departure = "cut_off") -> None:
+        """Close with the error's code and words, without waiting."""
+        if self._closing is None:
+            self.departure = departure
+            self._closing = asyncio.create_task(self._close(error.close_code, str(error)), name="goodbye")
+
+    async def close(self, error: GatewayError, departure: Departure = "cut_off") -> None:
+        """Close with the error's code and words, and return when that is done."""
+        self.end(error, departure)
+        await self.closed()
+
+    async def closed(self) -> None:
+        """Return when a close that was begun here is done."""
+        if self._closing is not None:
+            await asyncio.wait([self._closing])
+
+    async def _close(self, code: int, reason: str) -> None:
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self.response.close(code=code, message=reason.encode()[:120])
+        except (TimeoutError, ConnectionError):
+            self._transport.abort()
+
+
+async def accept(request: web.Request, *, max_size: int) -> Socket:
+    """Accept a WebSocket; `max_size`: bytes of a message, above which the peer is closed with 1009."""
+    response = web.WebSocketResponse(
+        heartbeat=HEARTBEAT, timeout=GOODBYE, max_msg_size=max_size, compress=False, autoping=False
+    )
+    await response.prepare(request)
+    return Socket(request, response)
+
+
+class Open:
+    """The connections that a bridge has open, each with who signed in. `valid`: whether that still holds."""
+
+    def __init__(self, valid: Callable[[Any], bool]) -> None:
+        self._valid = valid
+        self._sockets: dict[Socket, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def add(self, socket: Socket, principal: Any) -> None:
+        self._sockets[socket] = principal
+
+    def discard(self, socket: Socket) -> None:
+        self._sockets.pop(socket, None)
+
+    def recheck(self, error: GatewayError) -> None:
+        """Close those whose sign-in holds no longer."""
+        for socket, principal in list(self._sockets.items()):
+            if not self._valid(principal):
+                socket.end(error)
+
+    async def close(self) -> None:
+        """Close all, since the gateway stops."""
+        await asyncio.gather(*(socket.close(Stopping(), "stopped") for socket in list(self._sockets)))
+
+
+class Stopping(Unavailable):
+    """The gateway stops; RFC 6455 has a code for it."""
+
+    close_code = 1001
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is stopping")

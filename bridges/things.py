@@ -1,0 +1,268 @@
+"""The IoT REST server of the "IoT Server Framework Proposal": a thing has seven numbers, `s0` to `s6`.
+
+`/things/post/SLUG?s0=..&s6=..` sets them, `/things/read/SLUG` reads them, the WebSocket `/listen/SLUG` tells every
+post. A thing is a device, its numbers are the channels of these names, so that what a board sends over MQTT shows here.
+The words of the answers, odd as they are, are those that its clients know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from bridges.sockets import Open, accept, framed
+from gateway.access import devices
+from gateway.access.policy import Action
+from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Unauthenticated, Untranslatable
+from gateway.frames import encode, to_json
+from gateway.hub import Listener, Subscription, Wire
+from gateway.payloads import one_value
+from gateway.store.audit import By
+from gateway.topics import TopicFilter, check_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from bridges.door import Door
+    from bridges.sockets import Socket
+    from gateway.access.principal import Principal
+    from gateway.access.registry import Registry
+    from gateway.catalog import Catalog
+    from gateway.frames import Entry, Series
+    from gateway.hub import Hub
+    from gateway.intake import Intake
+
+SLOTS = tuple(f"s{number}" for number in range(7))
+STATE = "Debugg State"  # their spelling
+MADE = "Object not found in database, creating object ... "
+ASSIGNED = "Object found in database, value assigned to object"
+FOUND = "Object found in database!! Values will be displayed"
+UNKNOWN = "Object not found in database... "
+MISSING = "Object not found in database, first create object via http"
+DECIMALS = 4
+_decode = msgspec.json.Decoder().decode
+
+
+def numbers(query: Mapping[str, str]) -> dict[str, str]:
+    """Return the JSON text of every slot's number; a missing one is 0. Raises `Invalid` that names the wrong ones."""
+    wrong: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for slot in SLOTS:
+        try:
+            found[slot] = one_value(query.get(slot, "0").encode(errors="replace"), "number")
+        except Untranslatable as error:
+            wrong[slot] = str(error)
+    if wrong:
+        raise Invalid("; ".join(f"{slot}: {why}" for slot, why in wrong.items()), fields=wrong)
+    return found
+
+
+def shown(value: Any) -> str:
+    """Return a slot's value as text; a number has four decimals."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value if isinstance(value, str) else to_json(value)
+    return f"{value:.{DECIMALS}f}"
+
+
+class Update(NamedTuple):
+    """A slot's new value, as it comes to a listener."""
+
+    seq: int
+    slot: int
+    ts: int
+    value: str
+
+
+def _update(seq: int, entry: Entry, data: bytes) -> Update | None:
+    series, ts, value, _ = entry
+    wanted = series.type == "telemetry" and series.channel in SLOTS
+    return Update(seq, SLOTS.index(series.channel), ts, value) if wanted else None
+
+
+WIRE = Wire(form=_update, join=lambda parts: parts, gap=lambda first, last: ())
+
+
+class Teller:
+    """A listener's outlet: makes one message of the slots that were set together, and writes it to the socket.
+
+    Frames that follow each other, at one time, in the order of the slots, were set together. A run that reaches the
+    end of what was written goes out once the listener is live: while it catches up, the next page may go on with it.
+    """
+
+    def __init__(self, socket: Socket, thing: str, state: dict[str, str]) -> None:
+        self.listener: Listener | None = None
+        self._socket = socket
+        self._thing = thing
+        self._state = state
+        self._last: Update | None = None  # of a run that was not told yet
+        self._settling: asyncio.Handle | None = None
+
+    def write(self, data: Iterable[Update | None]) -> None:
+        for update in data:
+            if update is not None:
+                self._take(update)
+        if self._last is not None and self._settling is None:
+            self._settling = asyncio.get_running_loop().call_soon(self._settle)
+
+    def backlog(self) -> int:
+        return self._socket.backlog()
+
+    async def drained(self) -> None:
+        await self._socket.drained()
+
+    def _take(self, update: Update) -> None:
+        last = self._last
+        if last is not None and not (last.seq + 1 == update.seq and last.slot < update.slot and last.ts == update.ts):
+            self._tell()
+        self._state[SLOTS[update.slot]] = shown(_decode(update.value))
+        self._last = update
+        if update.slot == len(SLOTS) - 1:
+            self._tell()
+
+    def _settle(self) -> None:
+        self._settling = None
+        if self._last is not None and self.listener is not None and self.listener.live:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._last = None
+        self._socket.write(framed(to_json({STATE: ASSIGNED, "Thing name": self._thing, "State Vector": self._state})))
+
+
+class Things:
+    """Serves the REST server's clients. `seen(device)`: hears of each device that posts; `max_size`: bytes."""
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        registry: Registry,
+        hub: Hub,
+        intake: Intake,
+        catalog: Catalog,
+        seen: Callable[[str], None],
+        clock: Callable[[], int],
+        max_size: int,
+    ) -> None:
+        self._door = door
+        self._registry = registry
+        self._hub = hub
+        self._intake = intake
+        self._catalog = catalog
+        self._seen = seen
+        self._clock = clock
+        self._max_size = max_size
+        self._open = Open(door.valid)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/things/post/{slug}", self.post, allow_head=False),
+            web.get("/things/read/{slug}", self.read),
+            web.get("/listen/{slug}", self.listen, allow_head=False),
+        ]
+
+    async def recheck(self) -> None:
+        """Close the listeners whose sign-in holds no longer."""
+        self._open.recheck(Unauthenticated("your sign-in has ended"))
+
+    async def close(self) -> None:
+        """Close every listener, since the gateway stops."""
+        await self._open.close()
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Set the seven numbers; answered once they are stored."""
+        principal, device = self._enter(request)
+        vector = numbers(request.query)
+        await self._provide(principal, device, request)
+        known = bool(self._slots(device))
+        now = self._clock()
+        if principal.device is not None:
+            self._seen(device)
+        entries = [(self._catalog.series("telemetry", device, slot), now, value, "") for slot, value in vector.items()]
+        await self._intake.store(entries)
+        given = {slot: request.query.get(slot, 0) for slot in SLOTS}
+        return _json({"Vector State: ": given, STATE: ASSIGNED if known else MADE})
+
+    async def read(self, request: web.Request) -> web.Response:
+        """Read the seven numbers."""
+        principal, device = self._enter(request)
+        found = self._visible(principal, device)
+        if not found:
+            return _json({STATE: UNKNOWN})
+        return _json({STATE: FOUND, **_state(found), "All Data": "This is a Placeholder"})
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """Tell every post from now on."""
+        principal, device = self._enter(request)
+        socket = await accept(request, max_size=self._max_size)
+        try:
+            found = self._visible(principal, device)
+            if found:
+                await self._tell(socket, principal, device)
+            else:
+                socket.write(framed(to_json({STATE: MISSING})))
+                await socket.close(_Unknown(MISSING))
+        except ConnectionError:
+            pass  # the listener has gone
+        await socket.closed()
+        return socket.response
+
+    async def _tell(self, socket: Socket, principal: Principal, device: str) -> None:
+        teller = Teller(socket, device, _state(self._slots(device)))
+        listener = teller.listener = Listener(self._hub, teller, WIRE, self._door.view(principal))
+        listener.subscribe("all", Subscription(TopicFilter(f"{device}/+")))
+        listener.begin("all")
+        self._open.add(socket, principal)
+        catching_up = asyncio.create_task(listener.run(), name="things")
+        try:
+            while await socket.next() is not None:
+                pass  # a listener has nothing to say
+        finally:
+            catching_up.cancel()
+            listener.close()
+            self._open.discard(socket)
+
+    def _enter(self, request: web.Request) -> tuple[Principal, str]:
+        device = request.match_info["slug"]
+        return self._door.enter(request, device), check_device(device)
+
+    async def _provide(self, principal: Principal, device: str, request: web.Request) -> None:
+        """Let the principal write a device, and make it if there is none and the principal may."""
+        if device not in self._registry.devices and self._door.may(principal, Action.CREATE_DEVICE):
+            by = By(principal.key, request.remote or "", self._clock())
+            await self._registry.apply(devices.create, by, id=device, type="thing", owner=principal.owner)
+        self._door.demand(principal, Action.WRITE, device)
+        if self._registry.allowed_device(device) is None:
+            raise Forbidden("this device is disabled")
+
+    def _visible(self, principal: Principal, device: str) -> dict[str, Series]:
+        """Return the slots of a thing that the principal may see; none, of one that it may not know of."""
+        try:
+            self._door.demand(principal, Action.READ, device)
+        except NotFound:
+            return {}
+        return self._slots(device)
+
+    def _slots(self, device: str) -> dict[str, Series]:
+        known = ((series.channel, series) for series in self._catalog.of_device(device) if series.latest is not None)
+        return {channel: series for channel, series in known if channel in SLOTS and series.type == "telemetry"}
+
+
+class _Unknown(GatewayError):
+    """There is no such thing, which is no error in their words."""
+
+    close_code = 1000
+
+
+def _state(slots: dict[str, Series]) -> dict[str, str]:
+    return {slot: shown(_decode(slots[slot].latest or b"")["value"] if slot in slots else 0) for slot in SLOTS}
+
+
+def _json(value: dict[str, Any]) -> web.Response:
+    return web.Response(body=encode(value), content_type="application/json")

@@ -1,0 +1,55 @@
+"""Values of devices whose protocol names them freely: into channels, and back to the device's own name."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from gateway.topics import check_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gateway.catalog import Catalog
+    from gateway.intake import Intake
+
+# What no channel may hold; a slash where it would leave a level empty; what would read as an escape.
+_UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^/|/$|/(?=/)|%(?=[0-9A-Fa-f]{2})")
+
+
+def channel_of(name: str) -> str:
+    """Return a name as a channel: what a channel may not hold is percent-encoded. Raises `InvalidTopic` if too long."""
+    return check_channel(_UNFIT.sub(lambda found: quote(found[0], safe=""), name))
+
+
+def name_of(channel: str) -> str:
+    """Return the name that a channel stands for."""
+    return unquote(channel)
+
+
+class Values:
+    """Takes telemetry in. `clock`: ms since 1970 UTC."""
+
+    def __init__(self, *, intake: Intake, catalog: Catalog, clock: Callable[[], int]) -> None:
+        self._intake = intake
+        self._catalog = catalog
+        self._clock = clock
+
+    async def take(self, device: str, name: str, value: str) -> None:
+        """Take in one value (JSON text); returns at once unless more waits than is good.
+
+        Raises `InvalidTopic`, and `TooMany` where the device has its fill of channels.
+        """
+        series = self._catalog.series("telemetry", device, channel_of(name))
+        self._intake.submit([(series, self._clock(), value, "")], size=len(value))
+        if self._intake.full:
+            await self.stored()
+
+    async def stored(self) -> None:
+        """Return when what was taken in so far is stored and shown; the sender's socket is not read meanwhile."""
+        if not self._intake.idle:
+            stored = asyncio.Event()
+            self._intake.submit((), stored.set)
+            await stored.wait()

@@ -1,0 +1,97 @@
+"""A broker in a process of its own, to be killed: what it takes in and its journal are committed together.
+
+Run as `python broker_child.py DATABASE PORT`; prints a line when it listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from gateway.broker import port
+from gateway.broker.embedded.engine import EmbeddedBroker
+from gateway.broker.embedded.limits import Limits
+from gateway.intake import Intake
+from gateway.store.broker_state import BrokerState, load
+from gateway.store.database import Database
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from gateway.frames import Entry
+
+
+@dataclass
+class Who:
+    """An identity."""
+
+    key: str
+
+
+class Recorder:
+    """A gate that stores every message in a table of its own."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    def sign_in(self, credentials: port.Credentials) -> port.Identity:
+        return Who(str(credentials.username))
+
+    def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
+        return port.Target(records=True)
+
+    def subscribing(self, identity: port.Identity, topic_filter: str) -> bool:
+        return True
+
+    def receiving(self, identity: port.Identity, topic: str) -> bool:
+        return True
+
+    def receive(
+        self, messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()
+    ) -> None:
+        seen = [("INSERT INTO seen VALUES (?, ?)", (message.qos, int(message.payload))) for message in messages]
+        self._intake.submit((), done, (*seen, *journal))
+
+    def connected(self, connection: port.Connection) -> None:
+        """Nothing: this gate only stores."""
+
+    def subscribed(self, connection: port.Connection, topic_filter: str) -> None:
+        """Nothing."""
+
+    def disconnected(self, connection: port.Connection, reason: port.Departure) -> None:
+        """Nothing."""
+
+
+async def run(path: Path, number: int) -> None:
+    """Run until killed."""
+    database = await Database.open(path)
+
+    async def commit(seq: int, entries: Sequence[Entry], statements: Sequence[port.Statement]) -> None:
+        def write(db: sqlite3.Connection) -> None:
+            for statement in statements:
+                db.execute(*statement)
+
+        await database.write(write)
+
+    def slow(full: bool) -> None:
+        (broker.pause if full else broker.resume)()
+
+    intake = Intake(seq=0, commit=commit, publish=lambda first, entries: None, unsaved=lambda: (), slow=slow)
+    broker = EmbeddedBroker(
+        Recorder(intake), BrokerState(), host="127.0.0.1", port=number, limits=Limits(queue=1_000_000)
+    )
+    broker.restore(await database.read(load))
+    await broker.start()
+    print("listening", flush=True)
+    await intake.run()
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2])))

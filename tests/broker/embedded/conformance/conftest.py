@@ -1,0 +1,74 @@
+"""A server on a port of its own, clients of raw bytes, and time that tests let pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from wire_client import Wire, connect, props
+
+from gateway.broker.embedded.limits import Limits
+from gateway.broker.embedded.packets import Connack
+from gateway.broker.embedded.wheel import TICKS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Server:
+    """A running broker behind the bench of the engine's own tests."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench = bench
+        self.gate = bench.gate
+        self.wires: list[Wire] = []
+
+    async def dial(self, version: int) -> Wire:
+        """Return a connection before its CONNECT."""
+        wire = await Wire.dial(self.bench.broker.ports["mqtt"], version)
+        self.wires.append(wire)
+        return wire
+
+    async def join(self, version: int, client_id: str = "c", *, keep: bool = False, **more: Any) -> Wire:
+        """Return a connection that is let in; with `keep` its session outlives it, and is taken up again."""
+        wire = await self.dial(version)
+        if keep:
+            more.setdefault("clean", False)
+            more.setdefault("properties", props(version, session_expiry_interval=1000))
+        wire.send(connect(version, client_id, **more))
+        wire.connack = await wire.get(Connack)
+        assert wire.connack.reason_code == 0
+        return wire
+
+    async def left(self, count: int = 1) -> None:
+        """Wait until the server has seen this many connections end."""
+        await self.bench.until(lambda: len(self.bench.departures()) >= count)
+
+    def after(self, seconds: float) -> None:
+        """Let time pass for every deadline of the broker."""
+        core = self.bench.broker._core
+        self.bench.clock += seconds
+        core.wheel.turn(core.wheel.now + int(seconds * TICKS))
+        self.bench.broker._commit_journal()
+        core.flush()
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Bounds that tests can reach."""
+    return Limits(receive_maximum=4, topic_aliases=4, packet_size=100_000, session_expiry=100_000)
+
+
+@pytest.fixture
+async def server(bench: Any) -> AsyncIterator[Server]:
+    """A running broker whose gate stores at once."""
+    server = Server(bench)
+    yield server
+    for wire in server.wires:
+        await wire.close()
+
+
+@pytest.fixture(params=[4, 5])
+def version(request: pytest.FixtureRequest) -> int:
+    """MQTT 3.1.1 and MQTT 5."""
+    return request.param

@@ -1,0 +1,50 @@
+"""`gateway check` and `gateway run` name the file and the table of what is wrong with a config."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway import __version__
+from gateway.cli import app
+
+RULE = '[[rules]]\nname = "warm"\nfilter = "{}"\nabove = 1\n{}\n'
+WEBHOOK = 'webhook = {{ url = "https://example.org/", secret = "{}" }}'
+MISTAKES = {
+    '[[routes]]\ntopic = "tele/{devic}"': "[[routes]] #1: 'tele/{devic}': '{devic}' is neither a literal nor",
+    RULE.format("a/##", 'command = { name = "fan" }'): "[[rules]] 'warm': 'a/##' is no filter",
+    RULE.format("a/b", 'command = { name = "fan/#" }'): "[[rules]] 'warm': ",
+    RULE.format("a/b", WEBHOOK.format("whsec_" + "." * 16)): "[[rules]] 'warm': secret: what follows whsec_",
+    '[handlers]\nmodules = ["nowhere"]': "[handlers] modules: cannot import nowhere",
+    '[http]\ntls = { cert = "x.pem", key = "x.pem" }': "[http.tls] ",
+    '[mqtt]\ntls = { cert = "x.pem", key = "x.pem" }': "[mqtt.tls] ",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_mistakes_of_meaning(command: str, text: str, tmp_path: Path) -> None:
+    """Both end with status 2 and one line that names the file, the table and what is wrong."""
+    (tmp_path / "x.pem").write_text("no certificate")
+    file = tmp_path / "gateway.toml"
+    free = "" if "[http]" in text or "[mqtt]" in text else "[http]\nport = 0\n[mqtt]\nport = 0\n"
+    file.write_text(f"{free}{text}\n")
+    environment = {f"GATEWAY_{name}__PORT": "0" for name in ("HTTP", "MQTT")}
+    result = CliRunner(env=environment).invoke(app, [command, "--config", str(file)])
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert f"{file}: {MISTAKES[text]}" in line
+
+
+def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is right is named; where there is none, that is said."""
+    monkeypatch.chdir(tmp_path)
+    assert "not there" in CliRunner().invoke(app, ["check"]).stdout
+    Path("gateway.toml").write_text("[http]\nport = 0\n")
+    result = CliRunner().invoke(app, ["check"])
+    assert (result.exit_code, result.stdout) == (0, "gateway.toml: fine\n")
+
+
+def test_version() -> None:
+    """`--version` prints it and nothing else."""
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"{__version__}\n"
