@@ -78,6 +78,7 @@ class WireDevice:
         with contextlib.suppress(EOFError, OSError):
             while True:
                 await self.read()
+        self.cut()
 
     async def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         self.write(Subscribe(1, (Subscription(topic_filter, qos),)))
