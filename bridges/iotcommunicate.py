@@ -199,7 +199,8 @@ class IotCommunicate:
             await socket.close(error)
         except ConnectionError:
             pass  # the peer has gone
-        await socket.closed()
+        finally:
+            await socket.closed()
         return socket.response
 
     def _enter(self, request: web.Request) -> tuple[Principal, Side]:
@@ -243,6 +244,7 @@ class IotCommunicate:
             if isinstance(asked, Put):
                 await put(asked)
             else:
+                await self._values.stored()  # so that who puts and gets, gets what it put
                 socket.write(framed(self._last(device, asked)))
         except GatewayError as error:
             socket.write(framed(to_json({"error": str(error), "code": error.code})))

@@ -45,10 +45,11 @@ class Values:
         series = self._catalog.series("telemetry", device, channel_of(name))
         self._intake.submit([(series, self._clock(), value, "")], size=len(value))
         if self._intake.full:
-            await self._caught_up()
+            await self.stored()
 
-    async def _caught_up(self) -> None:
-        """Return when what was taken in so far is stored: the sender's socket is not read meanwhile."""
-        stored = asyncio.Event()
-        self._intake.submit((), stored.set)
-        await stored.wait()
+    async def stored(self) -> None:
+        """Return when what was taken in so far is stored and shown; the sender's socket is not read meanwhile."""
+        if not self._intake.idle:
+            stored = asyncio.Event()
+            self._intake.submit((), stored.set)
+            await stored.wait()

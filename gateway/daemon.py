@@ -251,12 +251,15 @@ class Gateway:
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
-            translation=Translation(catalog=self.catalog, presence=self.presence, commands=self.commands),
+            translation=Translation(
+                catalog=self.catalog, presence=self.presence, commands=self.commands, journal=self.journal
+            ),
             claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
             presence=self.presence,
             ready=self.commands.ready,
             refused=self.commands.refused,
+            journal=self.journal,
             clock=now_ms,
         )
         self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)

@@ -142,8 +142,11 @@ class Script:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.app.close()
+        socket = self.app.sock
+        self.app.keep_running = False
+        socket.send_close()  # whose answer wakes the thread; `close` would wait for it to look at its clock
         await asyncio.to_thread(self._thread.join, WAIT)
+        socket.shutdown()
 
     async def next(self) -> Any:
         async with asyncio.timeout(WAIT):

@@ -20,6 +20,7 @@ LAYERS = [
     ["gateway.cli", "gateway.simulation"],
     ROOT_ROOMS,  # the composition root: it knows every part
     ["bridges"],
+    ["bridges.door", "bridges.sockets", "bridges.values"],  # what small bridges stand on: HTTP, so not the core's
     [
         *("gateway.hub", "gateway.intake", "gateway.catalog"),  # frames in and out
         *("gateway.commands", "gateway.delivery", "gateway.links", "gateway.actions", "gateway.presence"),  # devices
@@ -108,13 +109,13 @@ def test_imports_point_down() -> None:
 
 
 def test_a_bridge_knows_no_other_bridge() -> None:
-    """What two bridges share belongs to the core."""
+    """What two bridges share belongs to the core, or where it is HTTP's to the line below them."""
     bridge = {name: ".".join(name.split(".")[:2]) for name in SOURCES if name.startswith("bridges.")}
     sideways = [
         f"{module} imports {name}"
         for module in bridge
         for name in OURS[module]
-        if name in bridge and bridge[name] != bridge[module]
+        if name in bridge and bridge[name] != bridge[module] and room(name) == "bridges"
     ]
     assert sorted(sideways) == []
 
@@ -164,7 +165,7 @@ def test_pure_values_do_nothing(module: str) -> None:
 
 def test_mqtt_and_http_stay_outside_the_core() -> None:
     """Of the core only the broker's engines speak MQTT, and nobody HTTP but who calls out."""
-    core = {room for rooms in LAYERS[4:] for room in rooms}
+    core = {room for rooms in LAYERS[5:] for room in rooms}
     outside = {"amqtt": {"gateway.broker"}, "paho": {"gateway.broker", "gateway.device"}}
     outside["aiohttp"] = {"gateway.webhooks", "gateway.listener"}
     wrong = [

@@ -98,7 +98,8 @@ class IotIo:
             await self._refuse(socket, dialect, error)
         except ConnectionError:
             pass  # the client has gone
-        await socket.closed()
+        finally:
+            await socket.closed()
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
@@ -128,8 +129,8 @@ class IotIo:
     async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
         link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
         self._open.add(socket, principal)
-        self._begin(link)
         try:
+            self._begin(link)
             if hello.data:  # what the client tells of itself is kept, but for its key
                 await self._take(link, Packet("data", to_json(hello.data)))
             while (message := await socket.next()) is not None:

@@ -100,10 +100,14 @@ class DaemonProcess:
         """Send SIGKILL."""
         os.kill(self.pid, signal.SIGKILL)
 
-    async def restart(self) -> None:
-        """Wait until it has ended, and start it again on the same ports."""
+    async def ended(self) -> None:
+        """Return when it has ended."""
         assert self._process is not None
         await self._process.communicate()
+
+    async def restart(self) -> None:
+        """Wait until it has ended, and start it again on the same ports."""
+        await self.ended()
         await self.start()
 
     async def stop(self) -> int:

@@ -1,0 +1,206 @@
+"""IOTcommunicate: its scripts as they are written, between the sides, and between them and MQTT."""
+
+from __future__ import annotations
+
+import json
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridges.iotcommunicate import put_together, taken_apart
+from bridges.values import channel_of
+from gateway.access import devices
+from gateway.errors import InvalidTopic
+from gateway.store.audit import By
+from tests.end_to_end.conftest import house
+from tests.rig import until
+from tests.seed_peers import Script, bare
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "value", "time"]), inner),
+    max_leaves=8,
+)
+STATUS = st.dictionaries(st.sampled_from(["sensor", "value", "unit", "lat", "time", "write"]), JSON, max_size=5)
+
+
+@given(STATUS)
+def test_a_status_is_kept_whole(status):
+    """Whatever is put comes out again, but for the time and the side, which the server sets."""
+    sensor, value = taken_apart(status)
+    try:
+        channel = channel_of(sensor)
+    except InvalidTopic:
+        return
+    found = json.loads(put_together(channel, value, 1_500, "device"))
+    given = {key: each for key, each in status.items() if key not in {"sensor", "time", "write"}}
+    assert {key: found[key] for key in given} == given
+    assert (found["time"], found["write"]) == (1.5, "device")
+
+
+@pytest.mark.parametrize(
+    ("status", "value"),
+    [
+        ({"sensor": "led", "value": 1}, 1),
+        ({"sensor": "led", "value": {"r": 1}}, {"r": 1}),
+        ({"sensor": "gps", "lat": 1.5, "lon": 2}, {"lat": 1.5, "lon": 2}),
+        ({"sensor": "t", "value": 20, "unit": "C"}, {"value": 20, "unit": "C"}),
+    ],
+)
+def test_the_value_of_a_status(status, value):
+    """A lone value is the value; more members are an object."""
+    assert json.loads(taken_apart(status)[1]) == value
+
+
+@pytest.fixture
+async def home(tmp_path):
+    """A gateway with one device in the style of IOTcommunicate, `home.board`."""
+    async with house(tmp_path) as here:
+        issued = await here.gateway.registry.apply(devices.create, By("test", "", 1), style="iotcommunicate")
+        here.board = issued.record.id
+        here.keys[here.board] = issued.secret
+        yield here
+
+
+def url(home, side=None, **changes):
+    """Return the URL as the project's documentation has it."""
+    query = {"device": home.board, "key": home.keys[home.board], **({"side": side} if side else {}), **changes}
+    return f"ws://127.0.0.1:{home.gateway.ports['http']}/ws?" + "&".join(f"{k}={v}" for k, v in query.items())
+
+
+async def test_ids_and_keys_are_theirs(home):
+    """An id has 20 characters, a key 15, and the URL of the seed, without a side, is the device's."""
+    assert (len(home.board), len(home.keys[home.board])) == (20, 15)
+    async with bare(url(home)):
+        await until(lambda: home.gateway.presence.is_online(home.board))
+
+
+async def test_both_sides(home):
+    """What a side puts reaches every socket of the other side and none of its own; `get` answers the asker alone."""
+    async with (
+        Script(url(home)) as device,
+        Script(url(home, "device")) as second,
+        Script(url(home, "client")) as phone,
+        Script(url(home, "client")) as tablet,
+    ):
+        await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
+        device.send(method="put", status={"sensor": "temp", "value": 21.5})
+        for each in (phone, tablet):
+            got = await each.next()
+            assert got == {"sensor": "temp", "value": 21.5, "time": got["time"], "write": "device"}
+            assert isinstance(got["time"], float)
+        phone.send(method="put", status={"sensor": "led", "value": 1})
+        for each in (device, second):
+            got = await each.next()
+            assert got == {"sensor": "led", "value": 1, "time": got["time"], "write": "client"}
+        phone.send(method="get", sensor="temp")
+        assert (await phone.next())["value"] == 21.5
+        device.send(method="get", sensor="led")
+        assert (await device.next())["write"] == "client"
+        tablet.send(method="get", sensor="nothing")
+        assert await tablet.next() == {}
+        for each in (device, second, phone, tablet):
+            assert each.messages.empty()
+
+
+async def test_a_put_is_a_frame(home):
+    """What the device puts is telemetry like any other, and a status with more members is whole in `get`."""
+    async with Script(url(home)) as device, home.listen(f"{home.board}/gps") as listening:
+        device.send(method="put", status={"sensor": "gps", "lat": 1.5, "lon": 2})
+        frame = await listening.frame()
+        assert (frame["type"], frame["value"]) == ("telemetry", {"lat": 1.5, "lon": 2})
+        device.send(method="get", sensor="gps")
+        got = await device.next()
+        assert (got["sensor"], got["lat"], got["lon"], got["time"]) == ("gps", 1.5, 2, frame["ts"] / 1000)
+
+
+async def test_only_what_is_newer_is_pushed(home):
+    """A client that connects gets what is put from then on; what was before, it asks for."""
+    async with Script(url(home)) as device:
+        device.send(method="put", status={"sensor": "temp", "value": 1})
+        device.send(method="get", sensor="temp")
+        await device.next()
+        async with Script(url(home, "client")) as phone:
+            phone.send(method="get", sensor="temp")
+            assert (await phone.next())["value"] == 1
+            device.send(method="put", status={"sensor": "temp", "value": 2})
+            assert (await phone.next())["value"] == 2
+
+
+async def test_an_arduino_on_mqtt_and_a_phone(home):
+    """Telemetry over MQTT reaches the phone; what the phone puts reaches the board, and a socket beside it."""
+    board = await home.device(home.board, subscribe=f"devices/{home.board}/commands/#")
+    async with Script(url(home, "client")) as phone:
+        await board.publish(f"devices/{home.board}/telemetry", '{"temp": 20}')
+        assert (await phone.next())["value"] == 20
+        phone.send(method="put", status={"sensor": "led", "value": 1})
+        message = await board.message()
+        assert (message.topic, message.payload) == (f"devices/{home.board}/commands/led", b"1")
+        async with Script(url(home)) as beside:
+            await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
+            phone.send(method="put", status={"sensor": "led", "value": 0})
+            assert (await beside.next())["value"] == 0
+            assert (await board.message()).payload == b"0"
+
+
+async def test_commands_wait_for_the_device(home):
+    """A command given while the device was away arrives when it connects, once, and is delivered when it was read."""
+    command = await home.gateway.commands.send(home.board, "led", "1", sender="test")
+    async with home.listen(f"{home.board}/led") as listening, Script(url(home)) as device:
+        assert (await device.next())["value"] == 1
+        await listening.frame(lambda frame: frame.get("state") == "delivered" and frame["id"] == command.id)
+        await home.gateway.commands.send(home.board, "led", "2", sender="test")
+        assert (await device.next())["value"] == 2
+        assert device.messages.empty()
+
+
+async def test_an_expired_command_is_no_status(home):
+    """`get` passes over a command that was in vain."""
+    command = await home.gateway.commands.send(home.board, "led", "1", sender="test", ttl=0.001)
+    async with home.listen(f"{home.board}/led", since=0) as listening:
+        await listening.frame(lambda frame: frame.get("state") == "expired" and frame["id"] == command.id)
+    async with Script(url(home, "client")) as phone:
+        phone.send(method="get", sensor="led")
+        assert await phone.next() == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"key": "SQC8JVFAL8NQRJS"}, 4401), ({"device": "MBIJ0R5BGXBDSYO0GIIE"}, 4401), ({"side": "roof"}, 1008)],
+)
+async def test_bad_credentials(home, changes, code):
+    """A wrong key, an unknown device and an unknown side are closed before anything else happens."""
+    async with bare(url(home, **changes)) as peer:
+        await peer.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 1}}')
+        assert await peer.closed() == code
+    assert not list(home.gateway.catalog.of_device(home.board))
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["{", "[]", '{"method": "post"}', '{"method": "put"}', '{"method": "put", "status": 1}', "[" * 5000,
+     '{"method": "put", "status": {"sensor": "%s"}}' % ("x" * 300), '{"method": "get", "sensor": []}', b"binary"],
+)  # fmt: skip
+async def test_a_wrong_message_is_answered(home, message):
+    """Bad JSON, unknown methods and misshapen statuses get an error object, and the socket stays."""
+    async with bare(url(home)) as peer:
+        await (peer.socket.send_str(message) if isinstance(message, str) else peer.socket.send_bytes(message))
+        assert "error" in json.loads(await peer.text())
+        await peer.socket.send_str('{"method": "get", "sensor": "led"}')
+        assert json.loads(await peer.text()) == {}
+
+
+async def test_a_client_that_does_not_read_misses_nothing(home):
+    """What a client has not read is kept in history, not in memory, and it gets all of it, in order."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(url(home, "client")) as phone:
+        text = "x" * 50_000
+        entries = []
+        for number in range(200):
+            series = home.gateway.catalog.series("telemetry", home.board, "log")
+            entries.append((series, number, f'"{number} {text}"', ""))
+        for first in range(0, 200, 20):
+            await home.gateway.intake.store(entries[first : first + 20])
+        for number in range(200):
+            assert (await phone.receive_json())["value"] == f"{number} {text}"

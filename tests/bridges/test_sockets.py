@@ -1,0 +1,137 @@
+"""WebSocket messages of our own making, receipts, and how a connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType, web
+
+from bridges.sockets import Open, Stopping, accept, framed
+from gateway.errors import Unauthenticated
+
+
+@asynccontextmanager
+async def pair(**options):
+    """Yield our end and the peer's end of a connection."""
+    ours, over = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def handle(request):
+        socket = await accept(request, max_size=1 << 20)
+        ours.set_result(socket)
+        await over.wait()
+        await socket.closed()
+        return socket.response
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+    try:
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, **options) as peer:
+            yield await ours, peer
+            over.set()
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("length", [0, 125, 126, 65_535, 65_536, 200_000])
+async def test_messages_of_every_length(length):
+    """Each of the three forms of a length is read by the peer, as text and as bytes."""
+    async with pair() as (ours, peer):
+        ours.write(framed("x" * length))
+        ours.write(framed(b"x" * length))
+        assert await peer.receive_str() == "x" * length
+        assert await peer.receive_bytes() == b"x" * length
+
+
+async def test_a_receipt_is_for_all_before_it():
+    """A pong is the receipt of every ping up to it (RFC 6455 section 5.5.3), of unknown ones nothing comes."""
+    async with pair(autoping=False) as (ours, peer):
+        done = []
+        for number in range(3):
+            ours.receipt(lambda number=number: done.append(number))
+        pings = [await peer.receive() for _ in range(3)]
+        assert {ping.type for ping in pings} == {WSMsgType.PING}
+        for payload, expected in [
+            (b"other", []),
+            (pings[1].data, [0, 1]),
+            (pings[0].data, [0, 1]),
+            (pings[2].data, [0, 1, 2]),
+        ]:
+            await peer.pong(payload)
+            await peer.send_str("then")
+            assert (await ours.next()).data == "then"
+            assert done == expected
+
+
+async def test_a_goodbye_and_a_lost_connection():
+    """A close frame is a goodbye; without one the peer is lost."""
+    async with pair() as (ours, peer):
+        closing = asyncio.create_task(peer.close())
+        assert await ours.next() is None
+        assert ours.departure == "goodbye"
+        await closing
+    async with pair() as (ours, peer):
+        peer._response.connection.transport.abort()
+        assert await ours.next() is None
+        assert ours.departure == "lost"
+
+
+async def test_ending_says_why():
+    """The peer gets the error's close code and words; nothing is written or heard afterwards."""
+    async with pair() as (ours, peer):
+        await peer.send_str("late")
+        ours.end(Unauthenticated("your sign-in has ended"))
+        ours.write(framed("unheard"))
+        closing = asyncio.create_task(ours.closed())
+        message = await peer.receive()
+        assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4401, "your sign-in has ended")
+        await closing
+        assert await ours.next() is None
+        assert ours.departure == "cut_off"
+
+
+async def test_the_peer_says_goodbye_first():
+    """The connection is not closed under a peer that has yet to answer the close."""
+    async with pair(autoclose=False, autoping=False) as (ours, peer):
+        receiving = asyncio.create_task(ours.next())
+        await asyncio.sleep(0)
+        ours.end(Unauthenticated())
+        assert await receiving is None
+        closing = asyncio.create_task(ours.closed())
+        assert (await peer.receive()).type is WSMsgType.CLOSE
+        assert not ours._transport.is_closing()
+        assert not closing.done()
+        await peer.close()
+        await closing
+
+
+async def test_those_that_are_open():
+    """Those whose sign-in has ended are closed at a recheck, all when the gateway stops."""
+    async with pair() as (first, peer), pair() as (second, other):
+        valid = {"first", "second"}
+        sockets = Open(valid.__contains__)
+        sockets.add(first, "first")
+        sockets.add(second, "second")
+        sockets.recheck(Unauthenticated())
+        assert first.open
+        assert second.open
+        valid.remove("first")
+        sockets.recheck(Unauthenticated())
+        assert not first.open
+        closing = asyncio.create_task(first.closed())
+        assert (await peer.receive()).data == 4401
+        await closing
+        sockets.discard(first)
+        stopping = asyncio.create_task(sockets.close())
+        assert await second.next() is None
+        closing = asyncio.create_task(second.closed())
+        assert (await other.receive()).data == Stopping.close_code == 1001
+        await asyncio.gather(stopping, closing)
+        assert second.departure == "stopped"

@@ -1,0 +1,166 @@
+"""The IoT REST server: its URLs and its words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridges.things import ASSIGNED, FOUND, MADE, MISSING, SLOTS, STATE, UNKNOWN, numbers
+from gateway.errors import Invalid
+from tests.end_to_end.conftest import house
+from tests.seed_peers import Bare, bare
+
+ZEROS = dict.fromkeys(SLOTS, "0.0000")
+
+
+@pytest.fixture
+async def home(tmp_path):
+    """A gateway with the thing t2."""
+    async with house(tmp_path) as here:
+        await here.add("t2")
+        yield here
+
+
+async def get(home, path, **query):
+    """Ask without a header; return status and answer."""
+    async with aiohttp.ClientSession() as session, session.get(f"{home.url}{path}", params=query) as response:
+        return response.status, await response.json()
+
+
+@asynccontextmanager
+async def listening(home, thing="t2", key=None):
+    """Listen to a thing."""
+    address = f"{home.url}/listen/{thing}?key={key or home.keys[thing]}".replace("http:", "ws:")
+    async with bare(address) as peer:
+        yield peer
+
+
+async def told(peer: Bare):
+    """Return the next message of a listener."""
+    return json.loads(await peer.text())
+
+
+async def test_post_and_read(home):
+    """The first post makes the object, the next ones assign; a missing slot is 0; reading shows four decimals."""
+    key = home.keys["t2"]
+    assert await get(home, "/things/read/t2", key=key) == (200, {STATE: UNKNOWN})
+    vector = {"s0": "1.5", "s1": 0, "s2": 0, "s3": 0, "s4": 0, "s5": 0, "s6": "-2"}
+    posted = await get(home, "/things/post/t2", key=key, s0="1.5", s6="-2")
+    assert posted == (200, {"Vector State: ": vector, STATE: MADE})
+    posted = await get(home, "/things/post/t2", key=key, s0="2")
+    assert posted[1][STATE] == ASSIGNED
+    read = await get(home, "/things/read/t2", key=key)
+    assert read == (200, {STATE: FOUND, **ZEROS, "s0": "2.0000", "All Data": "This is a Placeholder"})
+
+
+async def test_its_numbers_are_channels(home):
+    """A post is seven frames of the device, and makes it online; what comes over MQTT is read here."""
+    async with home.listen("t2/s0") as frames:
+        await get(home, "/things/post/t2", key=home.keys["t2"], s0="1.5")
+        assert (await frames.frame())["value"] == 1.5
+    assert home.gateway.presence.is_online("t2")
+    device = await home.device("t2")
+    await device.publish("devices/t2/telemetry", '{"s0": 7, "s3": "text"}')
+    read = (await get(home, "/things/read/t2", key=home.keys["t2"]))[1]
+    assert (read["s0"], read["s3"]) == ("7.0000", "text")
+
+
+async def test_every_listener_gets_every_post(home):
+    """Each post is one message to each listener, however fast they come."""
+    await get(home, "/things/post/t2", key=home.keys["t2"])
+    async with listening(home) as first, listening(home, key=home.token) as second:
+        posts = [get(home, "/things/post/t2", key=home.keys["t2"], s0=str(number)) for number in range(1, 21)]
+        await asyncio.gather(*posts)
+        for peer in (first, second):
+            got = [await told(peer) for _ in range(20)]
+            assert {each["State Vector"]["s0"] for each in got} == {f"{number}.0000" for number in range(1, 21)}
+            assert got[0] == {
+                STATE: ASSIGNED,
+                "Thing name": "t2",
+                "State Vector": {**ZEROS, "s0": got[0]["State Vector"]["s0"]},
+            }
+        device = await home.device("t2")
+        await device.publish("devices/t2/telemetry", '{"s1": 5, "s2": 6}')
+        state = (await told(first))["State Vector"]
+        assert (state["s1"], state["s2"]) == ("5.0000", "6.0000")
+        await device.publish("devices/t2/telemetry", '{"s1": 8}')
+        assert (await told(first))["State Vector"] == {**state, "s1": "8.0000"}
+
+
+async def test_a_listener_that_does_not_read_gets_every_post_whole(home):
+    """A listener that catches up from history, page by page, gets each post once, and no half of one."""
+    await get(home, "/things/post/t2", key=home.keys["t2"])
+    catalog, intake = home.gateway.catalog, home.gateway.intake
+    series = [catalog.series("telemetry", "t2", slot) for slot in SLOTS]
+    async with listening(home) as peer:
+        for number in range(1, 12_001):
+            entries = [(each, number, str(number), "") for each in series]
+            if number % 500:
+                intake.submit(entries)
+            else:
+                await intake.store(entries)
+        for number in range(1, 12_001):
+            assert set((await told(peer))["State Vector"].values()) == {f"{number}.0000"}
+
+
+async def test_an_unknown_thing(home):
+    """A thing that was never posted: one frame says so, and the socket is closed."""
+    for thing in ("t2", "never"):
+        async with listening(home, thing, home.token) as peer:
+            assert await told(peer) == {STATE: MISSING}
+            assert await peer.closed() == 1000
+    assert await get(home, "/things/read/never", key=home.token) == (200, {STATE: UNKNOWN})
+
+
+async def test_an_admin_makes_things_by_posting(home):
+    """A token that may make devices makes the thing with its first post, as the REST server did for everybody."""
+    assert (await get(home, "/things/post/t9", key=home.token, s0="1"))[1][STATE] == MADE
+    assert home.gateway.registry.devices["t9"].type == "thing"
+
+
+@pytest.mark.parametrize("path", ["/things/post/t2", "/things/read/t2", "/listen/t2", "/things/post/never"])
+async def test_without_sign_in(home, path):
+    """Without a key, or with a wrong one, the answer is 401."""
+    for query in ({}, {"key": "wrong"}):
+        status, problem = await get(home, path, **query)
+        assert (status, problem["code"]) == (401, "unauthenticated")
+
+
+async def test_a_key_opens_its_own_thing_only(home):
+    """Another device's key is no key; Basic works as the query does, but not from another site's page."""
+    await home.add("t3")
+    assert (await get(home, "/things/post/t2", key=home.keys["t3"]))[0] == 401
+    auth = {"Authorization": aiohttp.encode_basic_auth("t3", home.keys["t3"])}
+    async with aiohttp.ClientSession(headers=auth) as session:
+        async with session.get(f"{home.url}/things/post/t3") as response:
+            assert response.status == 200
+        async with session.get(f"{home.url}/things/post/t2") as response:
+            assert response.status == 404
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        async with session.get(f"{home.url}/things/post/t3?s0=9", headers=foreign) as response:
+            assert response.status == 403
+
+
+@pytest.mark.parametrize("number", ["abc", "", "nan", "inf", "1e999", "1,5", "0x10"])
+async def test_bad_numbers(home, number):
+    """A number that is none is 400, says which slot, and stores nothing."""
+    status, problem = await get(home, "/things/post/t2", key=home.keys["t2"], s3=number)
+    assert (status, list(problem["fields"])) == (400, ["s3"])
+    assert not list(home.gateway.catalog.of_device("t2"))
+
+
+@given(st.dictionaries(st.sampled_from(SLOTS), st.text(max_size=8) | st.floats().map(str), max_size=7))
+def test_any_query_is_read_or_refused(query):
+    """Whatever is given for numbers makes seven JSON numbers, or is refused with the slots' names."""
+    try:
+        found = numbers(query)
+    except Invalid:
+        return
+    assert list(found) == list(SLOTS)
+    assert all(isinstance(json.loads(value), int | float) for value in found.values())
