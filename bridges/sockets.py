@@ -55,12 +55,15 @@ class Socket:
         self._writer = request.writer
         self._receipts: dict[bytes, Done] = {}
         self._count = 0
-        self._closing: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Timeout | None = None
+        self._why: GatewayError | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
 
     @property
     def open(self) -> bool:
         """What is written may still arrive."""
-        return self._closing is None and not self.response.closed and not self._transport.is_closing()
+        return self._why is None and not self.response.closed and not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
         """Write what `framed` made."""
@@ -85,21 +88,30 @@ class Socket:
         self.write(_framed(_PING, mark))
 
     async def next(self) -> WSMessage | None:
-        """Return the next text or bytes; None when the connection has ended."""
-        while self._closing is None:
-            message = await self.response.receive()
+        """Return the next text or bytes; None when the connection has ended, or is to end."""
+        while self._why is None:
+            message = await self._receive()
+            if message is None:
+                break
             if message.type is WSMsgType.PING:
                 await self.response.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 self._received(bytes(message.data))
-            elif self._closing is not None:
-                break  # what comes after the end is not heard
             elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 return message
             else:
                 self._ended(message)
                 break
         return None
+
+    async def _receive(self) -> WSMessage | None:
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                return await self.response.receive()
+        except TimeoutError:  # `end` was called
+            return None
+        finally:
+            self._waiting = None
 
     def _received(self, mark: bytes) -> None:
         if mark not in self._receipts:
@@ -116,27 +128,39 @@ class Socket:
             self.departure = "keep_alive"
 
     def end(self, error: GatewayError, departure: Departure = "cut_off") -> None:
-        """Close with the error's code and words, without waiting."""
-        if self._closing is None:
-            self.departure = departure
-            self._closing = asyncio.create_task(self._close(error.close_code, str(error)), name="goodbye")
+        """Let the connection end with the error's code and words: `next` returns, and `closed` says goodbye.
 
-    async def close(self, error: GatewayError, departure: Departure = "cut_off") -> None:
-        """Close with the error's code and words, and return when that is done."""
-        self.end(error, departure)
+        The task that receives is to close, too: else aiohttp would not wait for the peer's goodbye, and a peer that
+        sends it to a closed connection takes that for a failure.
+        """
+        if self._why is not None or self.response.closed:
+            return
+        self._why, self.departure = error, departure
+        loop = asyncio.get_running_loop()
+        self._watchdog = loop.call_later(2 * GOODBYE, self._transport.abort)
+        if self._waiting is not None:
+            self._waiting.reschedule(loop.time())
+
+    async def close(self, error: GatewayError) -> None:
+        """End the connection with the error's code and words, from the task that receives."""
+        self.end(error)
         await self.closed()
 
     async def closed(self) -> None:
-        """Return when a close that was begun here is done."""
-        if self._closing is not None:
-            await asyncio.wait([self._closing])
-
-    async def _close(self, code: int, reason: str) -> None:
+        """Say goodbye where that is still to do; the last thing that the task that receives does."""
         try:
-            async with asyncio.timeout(GOODBYE):
-                await self.response.close(code=code, message=reason.encode()[:120])
-        except (TimeoutError, ConnectionError):
-            self._transport.abort()
+            if self._why is not None:
+                await self.response.close(code=self._why.close_code, message=str(self._why).encode()[:120])
+        except ConnectionError:
+            pass  # the peer has gone
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.cancel()
+            self._gone.set()
+
+    async def gone(self) -> None:
+        """Return when the connection is closed."""
+        await self._gone.wait()
 
 
 async def accept(request: web.Request, *, max_size: int) -> Socket:
@@ -172,7 +196,10 @@ class Open:
 
     async def close(self) -> None:
         """Close all, since the gateway stops."""
-        await asyncio.gather(*(socket.close(Stopping(), "stopped") for socket in list(self._sockets)))
+        sockets = list(self._sockets)
+        for socket in sockets:
+            socket.end(Stopping(), "stopped")
+        await asyncio.gather(*(socket.gone() for socket in sockets))
 
 
 class Stopping(Unavailable):
