@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from gateway.tls import ServerTls
 
 
+KEEP_ALIVE = 60  # s; the longest of an MQTT 5 client, so that presence is true within 90 s (section 3.2.2.3.14)
+
+
 async def build(
     config: Config, gate: Gate, database: Database, tls: ServerTls | None, filters: Sequence[str]
 ) -> Broker:
@@ -43,6 +46,7 @@ async def build(
         connections=config.limits.connections,
         packet_size=config.limits.packet_size,
         messages_per_second=config.limits.messages_per_second,
+        keep_alive=KEEP_ALIVE,
     )
     broker = EmbeddedBroker(
         gate,
