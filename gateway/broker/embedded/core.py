@@ -29,11 +29,19 @@ class Core:
     """
 
     __slots__ = (
-        "_dirty", "clock", "connections", "counters", "gate", "journal", "limits", "paused", "rates", "router",
-        "sessions", "stalled", "store", "strangers", "wheel",
+        "_dirty", "_elsewhere", "clock", "connections", "counters", "gate", "journal", "limits", "paused", "rates",
+        "router", "sessions", "stalled", "store", "strangers", "wheel",
     )  # fmt: skip
 
-    def __init__(self, gate: Gate, store: SessionStore, limits: Limits, clock: Callable[[], float], tick: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        store: SessionStore,
+        limits: Limits,
+        clock: Callable[[], float],
+        tick: int,
+        elsewhere: Callable[[], int],
+    ) -> None:
         self.gate = gate
         self.store = store
         self.limits = limits
@@ -48,7 +56,13 @@ class Core:
         self.strangers: set[Connection] = set()  # not yet
         self.stalled: set[Connection] = set()
         self.paused = False
+        self._elsewhere = elsewhere
         self._dirty: list[Outlet] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more connection, those of other listeners counted."""
+        return len(self.connections) + self._elsewhere() >= self.limits.connections
 
     def to_write(self, outlet: Outlet) -> None:
         """Note a connection that has packets to write at the next `flush`."""
