@@ -199,7 +199,8 @@ class IotCommunicate:
             await socket.close(error)
         except ConnectionError:
             pass  # the peer has gone
-        await socket.closed()
+        finally:
+            await socket.closed()
         return socket.response
 
     def _enter(self, request: web.Request) -> tuple[Principal, Side]:

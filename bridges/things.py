@@ -210,7 +210,8 @@ class Things:
                 await socket.close(_Unknown(MISSING))
         except ConnectionError:
             pass  # the listener has gone
-        await socket.closed()
+        finally:
+            await socket.closed()
         return socket.response
 
     async def _tell(self, socket: Socket, principal: Principal, device: str) -> None:

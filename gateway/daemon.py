@@ -117,12 +117,13 @@ class Gateway:
 
     def reload(self) -> None:
         """Take up what SIGHUP asks for: renewed certificates and changed handlers."""
-        for tls in (self.mqtt_tls, self.http_tls):
+        for tls in filter(None, (self.mqtt_tls, self.http_tls)):
             try:
-                if tls is not None:
-                    tls.reload()
+                tls.reload()
             except Invalid as error:
                 log.error("the certificate stays as it was: %s", error)
+            else:
+                log.info("the certificate is read anew")
         self._reloading = asyncio.create_task(self._reload_handlers(), name="reload")
 
     async def _reload_handlers(self) -> None:
@@ -130,6 +131,8 @@ class Gateway:
             await self.handlers.reload(self._config.handlers.modules)
         except Invalid as error:
             log.error("the handlers stay as they were: %s", error)
+        else:
+            log.info("the handlers are read anew")
 
     # Store
 
@@ -249,12 +252,15 @@ class Gateway:
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
-            translation=Translation(catalog=self.catalog, presence=self.presence, commands=self.commands),
+            translation=Translation(
+                catalog=self.catalog, presence=self.presence, commands=self.commands, journal=self.journal
+            ),
             claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
             presence=self.presence,
             ready=self.commands.ready,
             refused=self.commands.refused,
+            journal=self.journal,
             clock=now_ms,
         )
         self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)

@@ -84,6 +84,8 @@ def plain_members(payload: bytes) -> list[tuple[str, str]] | None:
 
     None where the payload is anything but a one-line object without a time of its own: then `readings` decides.
     """
+    if len(payload) > 2 * MAX_DEPTH and payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
+        return None  # perhaps nested too deeply
     try:
         value = _any(payload)
     except _NOT_JSON:

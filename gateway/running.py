@@ -43,9 +43,16 @@ class Lock:
 
 @contextmanager
 def alone(database: Path) -> Iterator[Lock]:
-    """Hold the database for this process; raises `Conflict` where another gateway does."""
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with _lock_file(database).open("a+") as file:
+    """Hold the database for this process; raises `Conflict` where another gateway does, or no file can be made."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        file = _lock_file(database).open("a+")
+    except OSError as error:
+        raise Conflict(
+            f"{database}: cannot write to {database.parent}: {error.strerror}: look at its owner and permissions, "
+            "and whether its disk is read-only"
+        ) from error
+    with file:
         if not _taken(file):
             raise Conflict(f"{database}: another gateway is running on this database")
         lock = Lock(file)

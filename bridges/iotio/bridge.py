@@ -98,7 +98,8 @@ class IotIo:
             await self._refuse(socket, dialect, error)
         except ConnectionError:
             pass  # the client has gone
-        await socket.closed()
+        finally:
+            await socket.closed()
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridges.mqtt.claiming import Claiming
     from bridges.mqtt.routes import Routes
     from bridges.mqtt.translation import Translation
+    from gateway.access.journal import Journal
     from gateway.access.policy import Policy
     from gateway.access.principal import Principal
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
@@ -44,6 +45,7 @@ class MqttGate:
         presence: Presence,
         ready: Callable[[str], None],
         refused: Callable[[Command, str], None],
+        journal: Journal,
         clock: Callable[[], int],
     ) -> None:
         self._sign_in = sign_in
@@ -55,6 +57,7 @@ class MqttGate:
         self._presence = presence
         self._ready = ready
         self._refused = refused
+        self._journal = journal
         self._clock = clock
         self._links: dict[Connection, MqttLink] = {}
         self.rejected = 0
@@ -64,6 +67,7 @@ class MqttGate:
 
     def publishing(self, identity: Any, topic: str) -> Target | None:
         if not self._policy.may(identity, Action.PUBLISH, topic):
+            self._journal.refused(identity.key, "publish refused", topic)
             return None
         if identity.claim is not None:  # of the one topic where the policy lets it publish
             return Target(records=True, translate=self._claiming.of(identity.claim))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridges.mqtt.routes import Match
+    from gateway.access.journal import Journal
     from gateway.access.principal import Principal
     from gateway.broker.port import Message
     from gateway.catalog import Catalog
@@ -30,10 +31,11 @@ STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
 class Translation:
     """Makes the functions that turn payloads into entries."""
 
-    def __init__(self, *, catalog: Catalog, presence: Presence, commands: Commands) -> None:
+    def __init__(self, *, catalog: Catalog, presence: Presence, commands: Commands, journal: Journal) -> None:
         self._catalog = catalog
         self._presence = presence
         self._commands = commands
+        self._journal = journal
 
     def of(self, match: Match, sender: Principal) -> Translate:
         """Return the function for what a topic is about; it raises `GatewayError` where a payload does not fit."""
@@ -108,9 +110,10 @@ class Translation:
                 asked = message.properties or NONE
                 answer_to = AnswerTo(sender.device, asked.response_topic, asked.correlation_data)
             ttl = message.properties.message_expiry if message.properties else None
-            self._commands.submit(
+            command = self._commands.submit(
                 match.device, name, one_value(payload), sender=sender.key, ttl=ttl, answer_to=answer_to
             )
+            self._journal.note(sender.key, "command", f"device:{match.device}", name=name, id=command.id)
             return ()  # the command has its own place in the batch
 
         return translate

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 from collections import Counter, OrderedDict
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.access.keys import TOKEN_PREFIX
 from gateway.store import audit
@@ -34,6 +34,15 @@ FAILURES = 100  # entries about failures at a time
 NAME = 80  # characters of a name that failed
 
 
+class _Failure(NamedTuple):
+    """What failed, as the audit has it."""
+
+    actor: str
+    action: str
+    object: str
+    address: str
+
+
 class Journal:
     """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `flush` at the end."""
 
@@ -41,7 +50,7 @@ class Journal:
         self._database = database
         self._clock = clock
         self._deeds: list[Deed] = []
-        self._failures: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[_Failure] = Counter()
         self._lost = 0
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
 
@@ -67,8 +76,15 @@ class Journal:
     def failed(self, name: str, address: str) -> None:
         """Note a sign-in that failed; the same ones within a second make one entry, with their count."""
         name = TOKEN_PREFIX + "..." if name.startswith(TOKEN_PREFIX) else name[:NAME]
-        if (name, address) in self._failures or len(self._failures) < FAILURES:
-            self._failures[name, address] += 1
+        self._fail(_Failure("", "sign in failed", name, address))
+
+    def refused(self, actor: str, action: str, object_: str) -> None:
+        """Note what somebody may not do; the same within a second makes one entry, with its count."""
+        self._fail(_Failure(actor, action, object_[:NAME], ""))
+
+    def _fail(self, failure: _Failure) -> None:
+        if failure in self._failures or len(self._failures) < FAILURES:
+            self._failures[failure] += 1
         else:
             self._lost += 1
 
@@ -78,10 +94,7 @@ class Journal:
         if not (deeds or failures or lost):
             return
         now = self._clock()
-        more = [
-            Deed(at=now, actor="", action="sign in failed", object=name, address=address, detail={"count": count})
-            for (name, address), count in failures.items()
-        ]
+        more = [Deed(at=now, **failure._asdict(), detail={"count": count}) for failure, count in failures.items()]
         if lost:
             more.append(Deed(at=now, actor="gateway", action="not noted", detail={"count": lost}))
         self._deeds, self._failures, self._lost = [], Counter(), 0

@@ -81,8 +81,12 @@ def backup(
     config: ConfigFile = None,
 ) -> None:
     """Copy the database while the gateway goes on."""
-    if file.exists():
+    try:
+        file.touch(mode=0o600, exist_ok=False)  # hashes of passwords and keys are in it
+    except FileExistsError:
         fail(f"{file} exists already: choose another name")
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}")
     columns = (TextColumn("copying"), BarColumn(), TaskProgressColumn())
     try:
         with (
@@ -97,6 +101,9 @@ def backup(
                 progress=lambda _, left, total: progress.update(task, total=total, completed=total - left),
                 sleep=0.005,
             )
+            # Another database from here on: a cursor of what came later here must mean nothing there.
+            copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
+            copy.commit()
     except sqlite3.Error as error:
         file.unlink(missing_ok=True)
         fail(f"{file}: {error}")

@@ -23,6 +23,8 @@ from gateway.logs import set_up
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gateway.daemon import Gateway
 
 COLLECT = (50_000, 20, 100)
@@ -35,6 +37,8 @@ def run(
 ) -> None:
     """Run the gateway in the foreground until SIGINT or SIGTERM."""
     settings = configured(config)
+    for problem in _semantic_problems(settings, config):
+        fail(problem, WRONG)
     set_up(settings.log.level, settings.log.format)
     sys.path.insert(0, str(settings.directory))  # where the modules of [handlers] are
     try:
@@ -102,7 +106,8 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the config file and print every problem in it; exit status 2 if there is one."""
     file = config or DEFAULT
     try:
-        problems = [f"{file}: {problem}" for problem in _semantic_problems(configuration.load(config, os.environ))]
+        settings = configuration.load(config, os.environ)
+        problems = _semantic_problems(settings, config)
     except configuration.ConfigError as error:
         problems = error.problems
     if as_json:
@@ -115,11 +120,11 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         out.print(f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}", markup=False)
 
 
-def _semantic_problems(settings: configuration.Config) -> list[str]:
+def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:
     """What only the parts themselves can tell: topics of routes, rules, certificates, handlers."""
     from gateway.daemon import examine
 
-    return list(examine(settings))
+    return [f"{file or DEFAULT}: {problem}" for problem in examine(settings)]
 
 
 def _sentence(error: Exception) -> str:

@@ -126,7 +126,7 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
         path.parent.mkdir(parents=True, exist_ok=True)
         db = _connect(path, durability)
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(f"{path}: cannot open the database: {error}") from error
+        raise DatabaseError(f"{path}: cannot open the database: {error}: use another file") from error
     try:
         db.execute("PRAGMA journal_mode=WAL")
         _migrate(db, path)

@@ -208,7 +208,7 @@ def _raise_floor(db: sqlite3.Connection, floor: int) -> None:
 
 def _oldest_part(db: sqlite3.Connection) -> int:
     floor = history.floor(db)
-    return floor + max(SLICE_ROWS, (history.newest(db) - floor) // 50)
+    return floor + max(1, (history.newest(db) - floor) // 50)  # by frames, whose size nobody knows
 
 
 def _used(db: sqlite3.Connection) -> int:

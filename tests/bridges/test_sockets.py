@@ -89,10 +89,27 @@ async def test_ending_says_why():
         await peer.send_str("late")
         ours.end(Unauthenticated("your sign-in has ended"))
         ours.write(framed("unheard"))
+        closing = asyncio.create_task(ours.closed())
         message = await peer.receive()
         assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4401, "your sign-in has ended")
+        await closing
         assert await ours.next() is None
         assert ours.departure == "cut_off"
+
+
+async def test_the_peer_says_goodbye_first():
+    """The connection is not closed under a peer that has yet to answer the close."""
+    async with pair(autoclose=False, autoping=False) as (ours, peer):
+        receiving = asyncio.create_task(ours.next())
+        await asyncio.sleep(0)
+        ours.end(Unauthenticated())
+        assert await receiving is None
+        closing = asyncio.create_task(ours.closed())
+        assert (await peer.receive()).type is WSMsgType.CLOSE
+        assert not ours._transport.is_closing()
+        assert not closing.done()
+        await peer.close()
+        await closing
 
 
 async def test_those_that_are_open():
@@ -108,9 +125,13 @@ async def test_those_that_are_open():
         valid.remove("first")
         sockets.recheck(Unauthenticated())
         assert not first.open
+        closing = asyncio.create_task(first.closed())
         assert (await peer.receive()).data == 4401
-        sockets.discard(first)
-        closing = asyncio.create_task(sockets.close())
-        assert (await other.receive()).data == Stopping.close_code == 1001
         await closing
+        sockets.discard(first)
+        stopping = asyncio.create_task(sockets.close())
+        assert await second.next() is None
+        closing = asyncio.create_task(second.closed())
+        assert (await other.receive()).data == Stopping.close_code == 1001
+        await asyncio.gather(stopping, closing)
         assert second.departure == "stopped"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import contextlib
 import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,12 +15,18 @@ from paho.mqtt.properties import Properties
 from tests.end_to_end.reading import frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Callable, Iterator
 
     from tests.end_to_end.daemon_process import DaemonProcess
 
 OUTSTANDING = 50  # messages that a publisher has on the way at most
-PUBLISHERS = {"q1v4": (1, paho.MQTTv311), "q1v5": (1, paho.MQTTv5), "q2v4": (2, paho.MQTTv311), "q2v5": (2, paho.MQTTv5)}
+PUBLISHERS = {
+    "q1v4": (1, paho.MQTTv311),
+    "q1v5": (1, paho.MQTTv5),
+    "q2v4": (2, paho.MQTTv311),
+    "q2v5": (2, paho.MQTTv5),
+}
 
 
 def lasting_client(user: str, password: str, port: int, protocol: int) -> paho.Client:
@@ -43,7 +48,7 @@ def lasting_client(user: str, password: str, port: int, protocol: int) -> paho.C
     return client
 
 
-@contextmanager
+@contextlib.contextmanager
 def looping(*clients: paho.Client) -> Iterator[None]:
     """Run clients on their threads, and end them."""
     for client in clients:
@@ -56,20 +61,27 @@ def looping(*clients: paho.Client) -> Iterator[None]:
             client.loop_stop()
 
 
-async def until(condition: Any, seconds: float = 30) -> None:
-    """Wait for what other threads and processes do."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
+async def until(condition: Callable[[], object], tell: Callable[[], object] = tuple, seconds: float = 30) -> None:
+    """Wait for what other threads and processes do; fail with what `tell` says."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(tell()) from None
 
 
 class Publisher:
-    """Publishes 0, 1, 2, ... to a channel of its own; `acknowledged` grows by PUBACK and PUBCOMP."""
+    """Publishes 0, 1, 2, ... to a channel of its own; `acknowledged` grows by PUBACK and PUBCOMP.
+
+    `received` is what a subscriber got. It is waited for: what is more than the broker's queues hold would be dropped.
+    """
 
     def __init__(self, name: str, key: str, port: int) -> None:
         self.name = name
         self.sent = 0
         self.acknowledged = 0
+        self.received: list[int] = []
         self._qos, protocol = PUBLISHERS[name]
         self.client = lasting_client(name, key, port, protocol)
         self.client.on_publish = self._published
@@ -77,10 +89,14 @@ class Publisher:
     def _published(self, *_: Any) -> None:
         self.acknowledged += 1
 
+    def __repr__(self) -> str:
+        return f"{self.name}: {self.sent} sent, {self.acknowledged} acknowledged, {len(set(self.received))} received"
+
     async def run(self) -> None:
         """Publish until cancelled."""
         while True:
-            while self.sent - self.acknowledged < OUTSTANDING:
+            arrived = self.received[-1] + 1 if self.received else 0
+            while self.sent - min(self.acknowledged, arrived) < OUTSTANDING:
                 self.client.publish(f"devices/{self.name}/telemetry/n", str(self.sent), qos=self._qos)
                 self.sent += 1
             await asyncio.sleep(0.002)
@@ -90,27 +106,27 @@ async def kill_under_load(gateway: DaemonProcess, cycles: int, chance: random.Ra
     """Kill and restart under QoS 1 and 2 load; then every message is stored, and none of QoS 2 twice."""
     port = gateway.ports["mqtt"]
     publishers = [Publisher(name, await gateway.add(name), port) for name in PUBLISHERS]
+    by_topic = {f"devices/{p.name}/telemetry/n": p for p in publishers}
     subscriber = lasting_client("token", gateway.token, port, paho.MQTTv5)
-    received: dict[str, list[int]] = {name: [] for name in PUBLISHERS}
     subscriber.on_connect = lambda *_: subscriber.subscribe("devices/+/telemetry/n", 2)
-    subscriber.on_message = lambda _c, _u, m: received[m.topic.split("/")[1]].append(int(m.payload))
+    subscriber.on_message = lambda _c, _u, m: by_topic[m.topic].received.append(int(m.payload))
     with looping(subscriber, *(publisher.client for publisher in publishers)):
         await until(subscriber.is_connected)
         running = [asyncio.create_task(publisher.run()) for publisher in publishers]
         for _ in range(cycles):
             goals = [(p, p.acknowledged + chance.randrange(20, 200)) for p in publishers]
-            await until(lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals))
+            await until(lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals), publishers.copy)
             gateway.kill()
             await gateway.restart()
         for task in running:
             task.cancel()
-        await until(lambda: all(p.acknowledged == p.sent for p in publishers))
-        await until(lambda: all(set(received[p.name]) == set(range(p.sent)) for p in publishers))
+        await until(lambda: all(p.acknowledged == p.sent for p in publishers), publishers.copy)
+        await until(lambda: all(set(p.received) == set(range(p.sent)) for p in publishers), publishers.copy)
     async with aiohttp.ClientSession(headers=gateway.headers) as http:
         stored = await frames(http, gateway.url, filter="+/n")
     for publisher in publishers:
         values = [frame["value"] for frame in stored if frame["device"] == publisher.name]
-        for what, numbers in (("history", values), ("subscriber", received[publisher.name])):
+        for what, numbers in (("history", values), ("subscriber", publisher.received)):
             assert list(dict.fromkeys(numbers)) == list(range(publisher.sent)), f"{publisher.name} in {what}"
             if publisher.name.startswith("q2"):
                 assert len(numbers) == publisher.sent, f"{publisher.name} in {what}: twice"
@@ -145,7 +161,8 @@ class Fickle:
     def _cut(self) -> None:
         connection = self.client.socket()
         if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # the gateway may be gone already
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 async def command_a_fickle_device(gateway: DaemonProcess, count: int, kills: int, chance: random.Random) -> None:
@@ -162,7 +179,7 @@ async def command_a_fickle_device(gateway: DaemonProcess, count: int, kills: int
                     await _true_states(http, gateway, ids, device)
                 ids.append(await _command(http, gateway, number))
             device.steady = True
-            await until(lambda: device.acknowledged == set(range(count)), 60)
+            await until(lambda: device.acknowledged == set(range(count)), seconds=60)
             async with asyncio.timeout(30):
                 while set(await _states(http, gateway, ids)) != {"delivered"}:
                     await asyncio.sleep(0.1)

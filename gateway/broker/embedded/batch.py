@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.durable import Retained
@@ -25,18 +26,25 @@ class Line(list["Batch"]):
 
     __slots__ = ()
 
+    def step(self, finished: Batch) -> Batch | None:
+        """Take out what has finished, if it had to wait here; return the next, if it is stored already."""
+        if self and self[0] is finished:
+            del self[0]
+        return self[0] if self and self[0].ready else None
+
 
 class Batch:
     """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the rest.
 
     It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the sender, `then` the
     steps that follow. `open` counts the messages with QoS 1 that it acknowledges, `farewell` is a DISCONNECT to be
-    followed when it is handed on.
+    followed when it is handed on. `in_order`: what others sent before it is stored first, even where this has nothing
+    to store.
     """
 
     __slots__ = (
         "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers", "farewell",
-        "messages", "open", "ready", "then",
+        "in_order", "messages", "open", "ready", "then",
     )  # fmt: skip
 
     def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
@@ -52,6 +60,7 @@ class Batch:
         self.answers: list[bytes] = []
         self.then: list[Callable[[], None]] = []
         self.open = 0
+        self.in_order = False
         self.farewell: Disconnect | None = None
 
     def route(self, publication: Publication, message: Message) -> None:
@@ -93,7 +102,7 @@ class Batch:
     def commit(self) -> None:
         """Hand everything to the gate; without anything to hand on, what is due is done in its turn."""
         journal = self._core.journal.take()
-        if self.messages or journal:
+        if self.messages or journal or self.in_order:
             self._core.gate.receive(self.messages, self, journal)
         else:
             self()
@@ -106,14 +115,21 @@ class Batch:
         if line and line[0] is not self:
             self.ready = True
             return
-        self.finish()
-        if line:
-            del line[0]
-            while line and line[0].ready:
-                line.pop(0).finish()
+        batch: Batch = self
+        following: Batch | None = self
+        try:
+            while following is not None:
+                batch = following
+                batch.finish()
+                following = line.step(batch)
+        except BaseException:  # whatever went wrong in the gate, the line moves on
+            behind = line.step(batch)
+            if behind is not None:
+                asyncio.get_running_loop().call_soon(behind)
+            raise
 
     def finish(self) -> None:
-        """Do what is due; the line calls this when its turn comes."""
+        """Do what is due; only in its turn."""
         self._finished = True
         core = self._core
         if self._copies or self._deliveries:

@@ -118,8 +118,12 @@ class Connection(asyncio.Protocol):
         core.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._core.wheel.unwatch(self)
+        core = self._core
+        core.wheel.unwatch(self)
         self._end("lost")
+        core.closing.discard(self)
+        if not core.closing:
+            core.closed.set()
 
     def pause_writing(self) -> None:
         if self._stage is Stage.OPEN:
@@ -326,6 +330,10 @@ class Connection(asyncio.Protocol):
         """The broker stops."""
         self._end("stopped", ReasonCode.SERVER_SHUTTING_DOWN)
 
+    def abort(self) -> None:
+        """Let go of the transport, whatever it still has to write."""
+        self._transport.abort()
+
     def close(self, error: GatewayError) -> None:
         code = error.reason_code if error.reason_code in SERVER_DISCONNECT_CODES else ReasonCode.UNSPECIFIED_ERROR
         self._end("cut_off", code)
@@ -347,6 +355,7 @@ class Connection(asyncio.Protocol):
             core.sessions.leave(session)
         self._transport.close()
         if departure != "lost":
+            core.closing.add(self)
             core.wheel.watch(self, core.wheel.now + _GRACE)
 
     def _leave(self, departure: Departure, code: int | None) -> None:

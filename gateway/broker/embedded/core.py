@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ class Core:
     """
 
     __slots__ = (
-        "_dirty", "_elsewhere", "clock", "connections", "counters", "gate", "journal", "limits", "paused", "rates",
-        "router", "sessions", "stalled", "store", "strangers", "wheel",
+        "_dirty", "_elsewhere", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits",
+        "paused", "rates", "router", "sessions", "stalled", "store", "strangers", "wheel",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,8 @@ class Core:
         self.connections: set[Connection] = set()  # signed in
         self.strangers: set[Connection] = set()  # not yet
         self.stalled: set[Connection] = set()
+        self.closing: set[Connection] = set()  # over, but their transports are not
+        self.closed = asyncio.Event()  # set whenever there are none of these
         self.paused = False
         self._elsewhere = elsewhere
         self._dirty: list[Outlet] = []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from gateway.broker import port
     from gateway.broker.embedded.durable import SessionStore, State
+
+_FAREWELL: Final = 1.0  # seconds that a stop waits for clients to take their last packets
 
 
 class EmbeddedBroker:
@@ -81,7 +84,19 @@ class EmbeddedBroker:
         for connection in (*core.connections, *core.strangers):
             connection.stop()
         self._commit_journal()
-        await asyncio.sleep(0)  # let the transports send what they were given
+        await self._see_off()
+
+    async def _see_off(self) -> None:
+        """Let the transports send what they were given, but wait for nobody who does not read."""
+        core = self._core
+        core.closed.clear()
+        if not core.closing:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(core.closed.wait(), _FAREWELL)
+        for connection in list(core.closing):
+            connection.abort()
+        await asyncio.sleep(0)
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:

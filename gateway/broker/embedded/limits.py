@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     topic_aliases: int = 32  # inbound, each connection
     publications: int = 256  # cached topics, each connection; the cache is dropped
     in_flight: int = 100  # outbound QoS 1 and 2, each session; the rest waits
-    queue: int = 1_000  # deliveries that wait, each session; the oldest is dropped and counted
+    queue: int = 10_000  # deliveries that wait, each session; the oldest is dropped and counted
     queue_bytes: int = 8 << 20  # their payloads, each session; the same
     write_buffer: int = 1 << 20  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
     subscriptions: int = 1_000  # each session; SUBACK 0x97

@@ -236,7 +236,7 @@ def record(core: Core, session: Session, delivery: Delivery) -> None:
     delivery.stored = True
     exchange_of(core, session).place(delivery)
     # For a start after a crash: with a connection, it may have been sent.
-    delivery.step = Step.SENT if session.outlet is not None else Step.WAITING
+    delivery.step = Step.SENT if session.connection is not None else Step.WAITING
     core.journal.write(core.store.queued(session.number, delivery))
     delivery.step = Step.WAITING
 

@@ -39,6 +39,7 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
             code = held.qos
         codes.append(code)
     batch.answers.append(encode(Suback(packet.packet_id, tuple(codes)), connection.version))
+    batch.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though it is not stored yet
     batch.then.append(lambda: _announce(core, connection, added))
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.packets import Publish
+import pytest
+
+from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.packets import Puback, Publish, Suback, Subscribe, Subscription
 
 if TYPE_CHECKING:
+    from gateway.broker.port import Connection
+
     from .conftest import Bench
 
 
@@ -40,3 +45,44 @@ async def test_senders_do_not_wait_for_each_other(bench: Bench) -> None:
     bench.gate.store()
     second = await subscriber.read()
     assert [getattr(packet, "payload", None) for packet in (first, second)] == [b"quick", b"slow"]
+
+
+async def test_an_error_in_the_gate_does_not_stop_the_line(bench: Bench) -> None:
+    """When a step of one batch fails, those behind it are still delivered and acknowledged."""
+    client = await bench.connect("c", clean_start=False)
+    bench.gate.hold = True
+    client.write(Subscribe(1, (Subscription("t"),)))
+    await bench.until(lambda: len(bench.gate.waiting) == 1)
+    client.write(Publish("x", b"", 1, packet_id=1))
+    await bench.until(lambda: len(bench.gate.waiting) == 2)
+
+    def fail(connection: object, topic_filter: str) -> None:
+        raise RuntimeError(topic_filter)
+
+    bench.gate.subscribed = fail  # type: ignore[method-assign]
+    first, second = bench.gate.waiting
+    second()
+    with pytest.raises(RuntimeError):
+        first()
+    bench.gate.waiting.clear()
+    bench.broker._core.flush()
+    assert [await client.read(), await client.read()] == [Suback(1, (0,)), Puback(1)]
+
+
+async def test_what_comes_while_one_finishes_is_not_lost(bench: Bench) -> None:
+    """A batch that begins while another of its line is finishing waits for its own turn."""
+    client = await bench.connect("c", clean_start=False)
+    plain = bench.gate.subscribed
+
+    def subscribed(connection: Connection, topic_filter: str) -> None:
+        plain(connection, topic_filter)
+        bench.gate.hold = True
+        connection.data_received(encode(Publish("x", b"", 1, packet_id=1), 4))  # type: ignore[attr-defined]
+
+    bench.gate.subscribed = subscribed  # type: ignore[method-assign]
+    assert await client.ask(Subscribe(1, (Subscription("t"),))) == Suback(1, (0,))
+    bench.gate.hold = False
+    client.write(Publish("y", b"", 1, packet_id=2))
+    await bench.until(lambda: len(bench.gate.messages) == 2)
+    bench.gate.store()
+    assert [await client.read(), await client.read()] == [Puback(1), Puback(2)]

@@ -104,6 +104,18 @@ async def test_stopping_tells_every_client(bench: Bench, version: int) -> None:
         await bench.dial()
 
 
+async def test_stopping_waits_for_nobody_who_does_not_read(bench: Bench) -> None:
+    """A client that takes nothing is let go, and no transport outlives the broker."""
+    client = await bench.connect("c")
+    await bench.subscribe(client, "t")
+    client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(20_000):
+        bench.broker.publish(Message("t", b"x" * 1000))
+    assert bench.count("messages_dropped")
+    await bench.broker.stop()
+    await bench.until(lambda: not bench.broker._core.closing)
+
+
 async def test_a_command_goes_to_one_connection(bench: Bench) -> None:
     """It is sent where a subscription matches, runs `delivered` at PUBACK, and is known to no one else."""
     device, other = await bench.connect("device"), await bench.connect("other")

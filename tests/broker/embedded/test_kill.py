@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -29,14 +31,21 @@ ROOT = HERE.parents[2]
 PUBLISHED_A_CYCLE = 300
 
 
+def _port() -> int:
+    """Return a free port below those that the system gives out, so that nobody gets it while the broker is down."""
+    while True:
+        number = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", number))
+            return number
+
+
 class Child:
     """A broker process on one database and one port."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = _port()
         self.up = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -6,7 +6,7 @@ The first line of each docstring names the statements of MQTT 5, then those of M
 from __future__ import annotations
 
 import pytest
-from wire_client import subscribe
+from wire_client import publish, subscribe
 
 from gateway.broker.embedded.packets import Puback
 
@@ -118,3 +118,19 @@ async def test_mqtt_3_3_1_5_a_message_is_retained_before_its_puback(server, vers
     """[MQTT-3.3.1-5], in 3.1.1 [MQTT-3.3.1-5]: who subscribes after the PUBACK gets it."""
     assert await source.publish("t", b"x", 1, retain=True) == [Puback(1)]
     assert [one[1] for one in await retained(server, version, "t")] == [b"x"]
+
+
+async def test_mqtt_3_3_1_9_what_is_retained_but_not_stored_yet(server, version, source):
+    """[MQTT-3.3.1-9] [MQTT-3.3.1-5], in 3.1.1 [MQTT-3.3.1-6] [MQTT-3.3.1-7]: who subscribes while the last message is
+    being stored gets that one, not the one before.
+    """
+    await source.publish("t", b"old", retain=True)
+    wire = await server.join(version)
+    server.gate.hold = True
+    source.send(publish(version, "t", b"new", retain=True))
+    await server.bench.until(lambda: len(server.gate.messages) == 2)
+    wire.send(subscribe(version, 1, ("t", 0)))
+    await server.bench.until(lambda: server.bench.broker.statistics()["subscriptions"])
+    server.gate.store()
+    server.gate.hold = False
+    assert await wire.payloads() == [b"new"]

@@ -1,0 +1,49 @@
+"""`gateway backup`: a copy that can take the database's place."""
+
+from contextlib import closing
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.frames import Series
+from gateway.store import history
+from gateway.store.database import open_sync, transaction
+
+SERIES = Series(1, "telemetry", "kitchen", "temperature")
+
+
+def filled(path: Path) -> None:
+    """Make a database with a thousand frames."""
+    with closing(open_sync(path)) as db, transaction(db):
+        db.execute("INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', 'kitchen', 'temperature')")
+        history.append(db, 1, [(SERIES, ts, str(ts), "") for ts in range(1_000)], ())
+
+
+def test_a_copy_is_whole_and_has_a_name_of_its_own(tmp_path: Path) -> None:
+    """All frames are in it; its epoch is another, so that listeners who saw later frames are told of a gap."""
+    (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
+    filled(tmp_path / "gateway.db")
+    copy = tmp_path / "copy.db"
+    command = ["backup", str(copy), "--config", str(tmp_path / "gateway.toml")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert copy.stat().st_mode & 0o077 == 0
+    with closing(open_sync(tmp_path / "gateway.db")) as source, closing(open_sync(copy)) as copied:
+        there = [history.after(db, 0, 1_000, None, 10_000).rows for db in (source, copied)]
+        assert there[0] == there[1]
+        assert len(there[0]) == 1_000
+        assert history.opened(copied).epoch != history.opened(source).epoch
+        assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    """A file that is there stays as it is; a directory that is not there is said."""
+    (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
+    (tmp_path / "precious").write_text("mine")
+    for name in ("precious", "nowhere/copy.db"):
+        command = ["backup", str(tmp_path / name), "--config", str(tmp_path / "gateway.toml")]
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert len(result.stderr.splitlines()) == 1
+    assert (tmp_path / "precious").read_text() == "mine"
