@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import io
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,6 +15,7 @@ import paho.mqtt.client as paho
 import pytest
 
 from tests.end_to_end.conftest import MqttDevice, house
+from tests.end_to_end.daemon_process import ROOT, daemon
 from tests.end_to_end.raw_peers import connect_packet, publish_packet, subscribe_packet
 
 if TYPE_CHECKING:
@@ -340,3 +343,18 @@ async def test_half_open_connections(tmp_path):
             for _, writer in silent:
                 writer.transport.abort()
             await asyncio.gather(*(writer.wait_closed() for _, writer in silent), return_exceptions=True)
+
+
+async def test_errors_of_the_command_line_at_a_running_gateway(tmp_path):
+    """A filter that is none and a device that is not there are one line each, and exit status 1."""
+    async with daemon(tmp_path) as gateway:
+        for arguments, says in ((["tail", "a/#/b"], "filter"), (["send", "nobody", "led", "1"], "nobody")):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "gateway", *arguments, "--config", str(gateway.config),
+                env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            async with asyncio.timeout(30):
+                _, said = await process.communicate()
+            assert process.returncode == 1, said
+            assert says in said.decode()
+            assert said.decode().count("\n") == 1

@@ -49,13 +49,13 @@ async def _post(session: aiohttp.ClientSession, url: str, key: str, posted: list
 async def test_qos_1_and_2_survive(tmp_path):
     """No acknowledged message is missing and no QoS 2 message comes twice, in history and at a subscriber."""
     async with daemon(tmp_path) as gateway:
-        await kill_under_load(gateway, 3, random.Random(1))
+        await kill_under_load(gateway, 2, random.Random(1))
 
 
 async def test_commands_survive(tmp_path):
     """Commands to a device that comes and goes arrive in order, and none is delivered without its PUBACK."""
     async with daemon(tmp_path) as gateway:
-        await command_a_fickle_device(gateway, 150, 2, random.Random(2))
+        await command_a_fickle_device(gateway, 120, 2, random.Random(2))
 
 
 async def test_sigterm_under_load(tmp_path):
