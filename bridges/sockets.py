@@ -1,4 +1,4 @@
-"""A WebSocket to a device or a listener of one of the small protocols; not a bridge, but what several are built on.
+"""A WebSocket to a device or a listener; not a bridge, but what several are built on.
 
 What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping behind a message: the peer's
 library answers it in order (section 5.5.3), so its pong says that all before it was read. That is the only
@@ -24,49 +24,53 @@ if TYPE_CHECKING:
     from gateway.broker.port import Departure, Done
 
 HEARTBEAT = 60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
-GOODBYE = 5.0  # s for a peer to answer a close
+GOODBYE = 2.0  # s for a peer to answer a close
 BACKLOG = 256 << 10  # bytes unread by a device above which it is sent no more commands
 _TEXT, _BINARY, _PING = 0x81, 0x82, 0x89  # first bytes of whole messages
 
 
+_SHORT = {first: [bytes((first, length)) for length in range(126)] for first in (_TEXT, _BINARY, _PING)}
+
+
+def text(data: bytes) -> bytes:
+    """Return UTF-8 as one unmasked text message."""
+    return _framed(_TEXT, data)
+
+
+def binary(data: bytes) -> bytes:
+    """Return bytes as one unmasked binary message."""
+    return _framed(_BINARY, data)
+
+
 def framed(data: str | bytes) -> bytes:
-    """Return a text, or bytes, as one unmasked WebSocket message."""
-    return _framed(_TEXT, data.encode()) if isinstance(data, str) else _framed(_BINARY, data)
+    """Return a text, or bytes, as one unmasked message."""
+    return text(data.encode()) if isinstance(data, str) else binary(data)
 
 
 def _framed(first: int, data: bytes) -> bytes:
     length = len(data)
     if length < 126:
-        return bytes((first, length)) + data
+        return _SHORT[first][length] + data
     if length < 65536:
         return struct.pack("!BBH", first, 126, length) + data
     return struct.pack("!BBQ", first, 127, length) + data
 
 
-class Socket:
-    """One accepted WebSocket; an outlet for listeners too. `departure` says why it has ended."""
+class Outlet:
+    """The transport under a response, as a way out for a listener."""
 
-    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.Request) -> None:
         assert request.transport is not None
-        self.response = response
-        self.address = request.remote or ""
-        self.departure: Departure = "lost"
         self._transport: asyncio.Transport = request.transport
         self._writer = request.writer
-        self._receipts: dict[bytes, Done] = {}
-        self._count = 0
-        self._waiting: asyncio.Timeout | None = None
-        self._why: GatewayError | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
-        self._gone = asyncio.Event()
 
     @property
     def open(self) -> bool:
         """What is written may still arrive."""
-        return self._why is None and not self.response.closed and not self._transport.is_closing()
+        return not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Write what `framed` made."""
+        """Write bytes as they are to go over the wire; nothing where nobody reads any more."""
         if self.open:
             self._transport.write(data)
 
@@ -79,6 +83,27 @@ class Socket:
         if not self.open:
             raise ConnectionResetError("the peer is gone")
         await self._writer.drain()
+
+
+class Socket(Outlet):
+    """One accepted WebSocket; what is written to it are whole messages. `departure` says why it has ended."""
+
+    def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
+        super().__init__(request)
+        self.response = response
+        self.address = request.remote or ""
+        self.departure: Departure = "lost"
+        self._receipts: dict[bytes, Done] = {}
+        self._count = 0
+        self._waiting: asyncio.Timeout | None = None
+        self._why: GatewayError | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._gone = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        """What is written may still arrive."""
+        return self._why is None and not self.response.closed and super().open
 
     def receipt(self, done: Done) -> None:
         """Run `done` when the peer has read what was written so far; never, if the connection ends first."""
@@ -173,7 +198,10 @@ async def accept(request: web.Request, *, max_size: int) -> Socket:
 
 
 class Open:
-    """The connections that a bridge has open, each with who signed in. `valid`: whether that still holds."""
+    """The connections that a bridge has open, each with who signed in, if anyone yet.
+
+    `valid`: whether a sign-in still holds.
+    """
 
     def __init__(self, valid: Callable[[Any], bool]) -> None:
         self._valid = valid
@@ -191,7 +219,7 @@ class Open:
     def recheck(self, error: GatewayError) -> None:
         """Close those whose sign-in holds no longer."""
         for socket, principal in list(self._sockets.items()):
-            if not self._valid(principal):
+            if principal is not None and not self._valid(principal):
                 socket.end(error)
 
     async def close(self) -> None:

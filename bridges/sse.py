@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import HttpVersion11, web
 
+from bridges.sockets import Outlet
 from gateway.errors import Invalid, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -76,7 +77,7 @@ class Streams:
         if principal is None:
             raise Unauthenticated
         response = web.StreamResponse(headers=HEADERS)
-        outlet = _Outlet(request)
+        outlet = Outlet(request)
         chunked = request.version >= HttpVersion11
         listener = Listener(self._hub, outlet, CHUNKED if chunked else PLAIN, self._entrance.view(principal))
         self._subscribe(listener, request)
@@ -100,7 +101,7 @@ class Streams:
             listener.subscribe(text, Subscription(TopicFilter(text)), since, epoch)
 
     async def _run(
-        self, listener: Listener, outlet: _Outlet, response: web.StreamResponse, ended: asyncio.Event
+        self, listener: Listener, outlet: Outlet, response: web.StreamResponse, ended: asyncio.Event
     ) -> None:
         for key in listener.subscriptions:
             listener.begin(key)
@@ -136,28 +137,3 @@ def _cursor(request: web.Request) -> int | None:
             f"{text[:40]!r} is no cursor: the seq of the last frame you have", fields={"after": "a whole number"}
         )
     return int(text)
-
-
-class _Outlet:
-    """A listener's way out: the transport under the response."""
-
-    def __init__(self, request: web.Request) -> None:
-        assert request.transport is not None
-        self._transport: asyncio.Transport = request.transport
-        self._writer = request.writer
-
-    @property
-    def open(self) -> bool:
-        return not self._transport.is_closing()
-
-    def write(self, data: bytes) -> None:
-        if self.open:
-            self._transport.write(data)
-
-    def backlog(self) -> int:
-        return self._transport.get_write_buffer_size() if self.open else 0
-
-    async def drained(self) -> None:
-        if not self.open:
-            raise ConnectionResetError("the listener is gone")
-        await self._writer.drain()

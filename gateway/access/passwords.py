@@ -29,7 +29,8 @@ def default_hasher() -> argon2.PasswordHasher:
 def check_password(text: str) -> str:
     """Return a new password as it is, or raise `Invalid`."""
     if len(text) < SHORTEST:
-        raise Invalid("the password is too short", fields={"password": f"at least {SHORTEST} characters"})
+        least = f"at least {SHORTEST} characters"
+        raise Invalid(f"the password is too short: {least}", fields={"password": least})
     if len(text) > LONGEST:
         raise Invalid("the password is too long", fields={"password": f"at most {LONGEST} characters"})
     return text

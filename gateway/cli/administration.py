@@ -52,7 +52,9 @@ def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, nothing: str) -> None:
     """Print a table for people, or the line that says there is nothing."""
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=not number)  # what one copies from it is never cut short
     for row in rows:
         table.add_row(*map(_cell, row))
     _print(table if rows else nothing)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import resource
 import signal
 import socket
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,23 @@ BY = By("test", "", 1)
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a free port below those that outgoing connections get.
+
+    While a gateway is down, one of its clients that tries again and again could otherwise be given its very port, and
+    be connected to itself.
+    """
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class DaemonProcess:
     """`gateway run` with a config and a database of its own, and an admin's token."""
 
     def __init__(self, directory: Path, config: str) -> None:
+        directory.mkdir(exist_ok=True)
         self.config = directory / "gateway.toml"
         self.database = directory / "data" / "gateway.db"
         self.log = directory / "gateway.log"
@@ -120,7 +129,7 @@ class DaemonProcess:
         return int(self._process.returncode or 0)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def daemon(directory: Path, config: str = "") -> AsyncIterator[DaemonProcess]:
     """Run a gateway; `config`: more tables of gateway.toml."""
     process = DaemonProcess(directory, config)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,9 +38,10 @@ def test_any_payload_is_read(event, payload):
     found = decode(f'[/"{event}"/][/"{payload}"/]')
     assert found.event == event
     try:
-        assert json.loads(found.value) == json.loads(payload)
-    except ValueError:
-        assert json.loads(found.value) == payload
+        expected = msgspec.json.decode(payload)
+    except msgspec.DecodeError:  # NaN is none either, whatever Python's json says
+        expected = payload
+    assert json.loads(found.value) == expected
 
 
 @given(TEXT)
