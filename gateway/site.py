@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bridges.door import Door
-from bridges.http import listening
+from bridges.http import listening, waiting
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication, offer
@@ -47,7 +47,8 @@ class Site:
         self._gateway = gateway
         self._config = config
         self._size = config.limits.packet_size
-        entrance = Entrance(gateway.sign_in, gateway.policy, gateway.registry)
+        self._app: web.Application | None = None
+        self._entrance = entrance = Entrance(gateway.sign_in, gateway.policy, gateway.registry)
         self._websockets = WebSockets(
             hub=gateway.hub, entrance=entrance, send=self._send, wait=gateway.commands.wait, max_size=self._size
         )
@@ -59,7 +60,7 @@ class Site:
     def application(self) -> web.Application:
         """Return the application that serves everything."""
         gateway, secure = self._gateway, self._config.http.tls is not None
-        app = application(
+        self._app = app = application(
             self._routes(), Authentication(gateway.sign_in), body_limit=self._size, tls=secure, porch=self._porch
         )
         pages = Pages(
@@ -160,6 +161,8 @@ class Site:
         while True:
             await asyncio.sleep(RECHECK)
             self._porch.sweep()
+            if self._app is not None:
+                waiting.recheck(self._app, self._entrance.valid)
             await self._websockets.recheck()
             await self._streams.recheck()
             for bridge in self._seeds:

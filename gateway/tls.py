@@ -32,11 +32,16 @@ class ServerTls:
         trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         for context in (trial, self.context):
             try:
-                context.load_cert_chain(self._cert, self._key)
+                context.load_cert_chain(self._cert, self._key, password=_nobody_to_ask)
                 if self._client_ca is not None:
                     context.load_verify_locations(self._client_ca)
             except (ssl.SSLError, OSError) as error:
                 raise Invalid(f"{self._cert} with {self._key}: {error}") from error
+
+
+def _nobody_to_ask() -> bytes:
+    """A key with a passphrase is refused: OpenSSL would ask for it on the terminal, and the start would hang there."""
+    return b""
 
 
 def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
@@ -44,7 +49,7 @@ def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.
     try:
         context = ssl.create_default_context(cafile=ca)
         if cert is not None:
-            context.load_cert_chain(cert, key)
+            context.load_cert_chain(cert, key, password=_nobody_to_ask)
     except (ssl.SSLError, OSError) as error:
         raise Invalid(f"[broker.tls]: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2

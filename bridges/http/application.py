@@ -32,7 +32,7 @@ def application(
     """
     middlewares = [problems] if porch is None else [porch.watch, problems]
     app = web.Application(middlewares=middlewares, client_max_size=body_limit)
-    app[WAITS] = set()
+    app[WAITS] = {}
     app.on_shutdown.append(end)
     app.on_response_prepare.append(security_headers(tls=tls))
     for route in routes:

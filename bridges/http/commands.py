@@ -92,6 +92,7 @@ class CommandRoutes:
         except NoReply as error:
             return answers.problem(error, id=command.id)
         except TimeoutError:
+            self._permission.still(request)
             return answers.problem(Unavailable("the gateway stops; ask for the command again by its id"), id=command.id)
         return _answer(await self._commands.get(command.id), 200)
 

@@ -1,4 +1,4 @@
-"""Requests that wait: until their time is over, or the gateway stops, which must not wait for them."""
+"""Requests that wait: until their time is over, their sign-in has ended, or the gateway stops and must not wait."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from bridges.http.authentication import PRINCIPAL
 
-Waits = set[asyncio.Timeout]
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from gateway.access.principal import Principal
+
+Waits = dict[asyncio.Timeout, web.Request]
 WAITS = web.AppKey("waits", Waits)
 
 
 @asynccontextmanager
 async def at_most(request: web.Request, seconds: float) -> AsyncIterator[None]:
-    """Raise `TimeoutError` inside when the time is over, or the gateway stops. Nothing is awaited on the way in."""
+    """Raise `TimeoutError` inside when the time is over, the sign-in has ended, or the gateway stops.
+
+    Nothing is awaited on the way in.
+    """
     waits = request.app[WAITS]
     async with asyncio.timeout(seconds) as limit:
-        waits.add(limit)
+        waits[limit] = request
         try:
             yield
         finally:
-            waits.discard(limit)
+            waits.pop(limit, None)
 
 
 async def end(app: web.Application) -> None:
@@ -32,3 +39,11 @@ async def end(app: web.Application) -> None:
     now = asyncio.get_running_loop().time()
     for limit in app[WAITS]:
         limit.reschedule(now)
+
+
+def recheck(app: web.Application, valid: Callable[[Principal], bool]) -> None:
+    """Let those go on whose sign-in holds no longer, to be told so."""
+    now = asyncio.get_running_loop().time()
+    for limit, request in app[WAITS].items():
+        if not valid(request[PRINCIPAL]):
+            limit.reschedule(now)

@@ -103,7 +103,7 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 def _routes(here: People) -> set[str]:
     """Return every method and path that the HTTP port serves; HEAD goes where GET goes."""
-    app = here.home.gateway._site.application()
+    app = here.home.gateway._site._app
     routes = [(route.method, route.resource.canonical) for route in app.router.routes()]
     assert {path for method, path in routes if method == "HEAD"} <= {path for method, path in routes if method == "GET"}
     return {f"{method} {path}" for method, path in routes if method != "HEAD"}
