@@ -73,6 +73,7 @@ class Gateway:
         self._stack = AsyncExitStack()
         self._failed: asyncio.Future[None] | None = None
         self._settling = False
+        self._site: Site | None = None
 
     async def __aenter__(self) -> Gateway:
         """Build and start every part; raises `GatewayError` or `OSError` where it cannot."""
@@ -263,7 +264,14 @@ class Gateway:
             clock=now_ms,
         )
         self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)
-        self.broker = await engines.build(self._config, gate, self.database, self.mqtt_tls, self.routes.filters)
+        self.broker = await engines.build(
+            self._config,
+            gate,
+            self.database,
+            self.mqtt_tls,
+            self.routes.filters,
+            elsewhere=lambda: self._site.connections() if self._site else 0,
+        )
         self.registry.on_change(self._changed)
 
     # What reacts
@@ -299,16 +307,15 @@ class Gateway:
     # HTTP
 
     async def _serve_http(self) -> None:
-        config = self._config.http
-        self.http_tls = _tls("[http.tls]", config.tls)
-        self._site = Site(self, self._config)
-        runner = web.AppRunner(self._site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
+        self.http_tls = _tls("[http.tls]", self._config.http.tls)
+        self._site = site = Site(self, self._config)
+        runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         context = self.http_tls.context if self.http_tls else None
-        await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
+        await site.listener(runner, context).start()
         self._http_port = int(runner.addresses[0][1])
-        self.run_beside(self._site.recheck(), "recheck")
+        self.run_beside(site.recheck(), "recheck")
 
     # Tasks
 

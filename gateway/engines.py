@@ -13,7 +13,7 @@ from gateway.store import broker_state
 from gateway.tls import client_context
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from config import Config
     from gateway.broker.port import Broker, Gate
@@ -21,10 +21,21 @@ if TYPE_CHECKING:
     from gateway.tls import ServerTls
 
 
+KEEP_ALIVE = 60  # s; the longest of an MQTT 5 client, so that presence is true within 90 s (section 3.2.2.3.14)
+
+
 async def build(
-    config: Config, gate: Gate, database: Database, tls: ServerTls | None, filters: Sequence[str]
+    config: Config,
+    gate: Gate,
+    database: Database,
+    tls: ServerTls | None,
+    filters: Sequence[str],
+    elsewhere: Callable[[], int],
 ) -> Broker:
-    """Return the configured engine, its stored state restored, not yet started."""
+    """Return the configured engine, its stored state restored, not yet started.
+
+    `elsewhere()`: how many connections other entrances have, which count against the same limit.
+    """
     context = tls.context if tls else None
     tls_port = config.mqtt.tls.port if config.mqtt.tls else 0
     if config.broker.engine == "external":
@@ -38,11 +49,13 @@ async def build(
             tls_port=tls_port,
             connections=config.limits.connections,
             packet_size=config.limits.packet_size,
+            elsewhere=elsewhere,
         )
     limits = Limits(
         connections=config.limits.connections,
         packet_size=config.limits.packet_size,
         messages_per_second=config.limits.messages_per_second,
+        keep_alive=KEEP_ALIVE,
     )
     broker = EmbeddedBroker(
         gate,
@@ -52,6 +65,7 @@ async def build(
         limits=limits,
         tls=context,
         tls_port=tls_port,
+        elsewhere=elsewhere,
     )
     broker.restore(await database.read(broker_state.load))
     return broker

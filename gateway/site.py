@@ -10,6 +10,7 @@ from bridges.http import listening
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication, offer
+from bridges.http.porch import Porch, PorchSite
 from bridges.iotcommunicate import IotCommunicate
 from bridges.iotio import IotIo
 from bridges.mqtt.websocket import MqttOverWebSocket
@@ -24,6 +25,8 @@ from gateway.clock import now_ms
 from gateway.errors import Forbidden
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiohttp import web
 
     from bridges.http.routes import Route
@@ -49,12 +52,16 @@ class Site:
             hub=gateway.hub, entrance=entrance, send=self._send, wait=gateway.commands.wait, max_size=self._size
         )
         self._streams = Streams(hub=gateway.hub, entrance=entrance)
+        self._mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
+        self._porch = Porch(full=self._full)
         self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:
         """Return the application that serves everything."""
         gateway, secure = self._gateway, self._config.http.tls is not None
-        app = application(self._routes(), Authentication(gateway.sign_in), body_limit=self._size, tls=secure)
+        app = application(
+            self._routes(), Authentication(gateway.sign_in), body_limit=self._size, tls=secure, porch=self._porch
+        )
         pages = Pages(
             gateway.database,
             gateway.sign_in,
@@ -109,7 +116,6 @@ class Site:
 
     def _routes(self) -> list[Route]:
         gateway = self._gateway
-        mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
         return api(
             database=gateway.database,
             catalog=gateway.catalog,
@@ -132,14 +138,28 @@ class Site:
             others=[
                 listening.websocket(self._websockets.handle),
                 listening.stream(self._streams.handle),
-                listening.mqtt(mqtt.handle),
+                listening.mqtt(self._mqtt.handle),
             ],
         )
 
+    def listener(self, runner: web.AppRunner, tls: ssl.SSLContext | None) -> PorchSite:
+        """Return what listens on the HTTP port."""
+        config = self._config.http
+        return PorchSite(runner, self._porch, config.host, config.port, tls=tls)
+
+    def connections(self) -> int:
+        """Return how many connections there are; those that carry MQTT are the broker's."""
+        return len(self._porch) - len(self._mqtt)
+
+    def _full(self) -> bool:
+        there = self.connections() + self._gateway.broker.statistics().get("connections", 0)
+        return there >= self._config.limits.connections
+
     async def recheck(self) -> None:
-        """End the listeners whose sign-in holds no longer, until cancelled."""
+        """End the listeners whose sign-in holds no longer, and who is too slow, until cancelled."""
         while True:
             await asyncio.sleep(RECHECK)
+            self._porch.sweep()
             await self._websockets.recheck()
             await self._streams.recheck()
             for bridge in self._seeds:

@@ -14,14 +14,24 @@ from bridges.http.waiting import WAITS, end
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bridges.http.porch import Porch
     from bridges.http.routes import Handler, Route
 
 
 def application(
-    routes: Iterable[Route], authentication: Authentication, *, body_limit: int, tls: bool = False
+    routes: Iterable[Route],
+    authentication: Authentication,
+    *,
+    body_limit: int,
+    tls: bool = False,
+    porch: Porch | None = None,
 ) -> web.Application:
-    """Return the application that serves these routes. `body_limit`: bytes; `tls`: it is reached by HTTPS only."""
-    app = web.Application(middlewares=[problems], client_max_size=body_limit)
+    """Return the application that serves these routes, behind a `porch` if there is one.
+
+    `body_limit`: bytes; `tls`: it is reached by HTTPS only.
+    """
+    middlewares = [problems] if porch is None else [porch.watch, problems]
+    app = web.Application(middlewares=middlewares, client_max_size=body_limit)
     app[WAITS] = set()
     app.on_shutdown.append(end)
     app.on_response_prepare.append(security_headers(tls=tls))

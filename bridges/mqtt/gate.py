@@ -74,7 +74,10 @@ class MqttGate:
         match = self._routes.find(topic)
         if match is None:
             return Target(records=False)
-        return Target(records=True, retain=match.retain, translate=self._translation.of(match, identity))
+        translate = self._translation.of(match, identity)
+        if match.kind == "command":  # the core sends it on, with a life of its own; nobody gets the bare message
+            return Target(records=True, retain=False, carried=False, translate=translate)
+        return Target(records=True, retain=match.retain, translate=translate)
 
     def subscribing(self, identity: Any, topic_filter: str) -> bool:
         return self._policy.may(identity, Action.SUBSCRIBE, topic_filter)

@@ -28,6 +28,10 @@ class MqttOverWebSocket:
         self._accept = accept
         self._same_origin = same_origin
         self._max_size = max_size
+        self._open = 0
+
+    def __len__(self) -> int:
+        return self._open
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one MQTT client until its connection ends."""
@@ -42,11 +46,13 @@ class MqttOverWebSocket:
         transport = _Transport(request, socket, connection)
         connection.connection_made(transport)
         lost: Exception | None = None
+        self._open += 1
         try:
             await self._feed(socket, transport, connection)
         except ConnectionError as error:
             lost = error
         finally:
+            self._open -= 1
             transport.end()
             connection.connection_lost(lost)
         return socket

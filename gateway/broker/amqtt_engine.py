@@ -11,7 +11,7 @@ from gateway.broker.amqtt.streams import READ_SIZE, PacketReader, PacketWriter
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gateway.broker.port import Connection, Gate, Message
 
@@ -23,9 +23,10 @@ _TLS_HANDSHAKE = 10.0
 class AmqttEngine:
     """An engine of the Broker port.
 
-    `connections` bounds the open sockets, signed in or not; `packet_size` a packet, in bytes; `connect_timeout` the
-    seconds from a socket's opening to its CONNECT. For each session `window` QoS 1 messages are in flight and `queue`
-    wait; `write_buffer` bytes are held for a client that reads slowly. A session is kept `session_expiry` seconds.
+    `connections` bounds the open sockets, signed in or not, and with them those that other listeners have,
+    `elsewhere()`; `packet_size` a packet, in bytes; `connect_timeout` the seconds from a socket's opening to its
+    CONNECT. For each session `window` QoS 1 messages are in flight and `queue` wait; `write_buffer` bytes are held for
+    a client that reads slowly. A session is kept `session_expiry` seconds.
     `start` must run on the event loop that the engine is used from.
     """
 
@@ -47,11 +48,13 @@ class AmqttEngine:
         subscriptions: int = 1000,
         retained: int = 10_000,
         session_expiry: int = 604_800,
+        elsewhere: Callable[[], int] = int,
     ) -> None:
         self._gate = gate
         self._host = host
         self._listeners = {"mqtt": (port, None)} | ({"mqtts": (tls_port, tls)} if tls else {})
         self._connections = connections
+        self._elsewhere = elsewhere
         self._connect_timeout = connect_timeout
         self._write_buffer = write_buffer
         self._limits = {
@@ -142,7 +145,7 @@ class AmqttEngine:
 
     async def _serve(self, stream_in: asyncio.StreamReader, stream_out: asyncio.StreamWriter) -> None:
         broker, task = self._broker, asyncio.current_task()
-        if broker is None or task is None or len(self._tasks) >= self._connections:
+        if broker is None or task is None or len(self._tasks) + self._elsewhere() >= self._connections:
             if broker is not None:
                 broker.statistics["connections_refused"] += 1
             stream_out.transport.abort()

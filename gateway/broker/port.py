@@ -59,13 +59,15 @@ class Credentials(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct):
     """What the gateway makes of one sender's messages on one topic.
 
-    `records`: they must be stored before they are shown. `retain`: overrides the message's retain flag where a
-    route says so. `translate(payload, now, message)` gives the entries to store, `now` in ms since 1970 UTC; only the
-    gate calls it.
+    `records`: they must be stored before they are shown. `carried`: the engine hands them to subscribers; if not, they
+    are for the gateway alone, as commands are, which it sends itself, and once. `retain`: overrides the message's
+    retain flag where a route says so. `translate(payload, now, message)` gives the entries to store, `now` in ms since
+    1970 UTC; only the gate calls it.
     """
 
     records: bool
     retain: bool | None = None
+    carried: bool = True
     translate: Callable[[bytes, int, Message], Sequence[Entry]] | None = None
 
 

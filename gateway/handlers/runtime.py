@@ -111,6 +111,7 @@ class Handlers:
         self._threads = Threads(clock)
         self._types: dict[str, DeviceType] = {}
         self._modules: tuple[str, ...] = ()
+        self._reloading = asyncio.Lock()  # two signals at once must not import over each other
         self._lanes: dict[str, _Lane] = {}
         self._waiting = 0  # events
         self._group: Group | None = None
@@ -130,8 +131,9 @@ class Handlers:
 
     async def reload(self, modules: Sequence[str]) -> None:
         """Import modules anew, in a thread; raises `Invalid`, and all stays as it was."""
-        self.use(await asyncio.to_thread(load, modules, self._folder, self._modules))
-        self._modules = tuple(modules)
+        async with self._reloading:
+            self.use(await asyncio.to_thread(load, modules, self._folder, self._modules))
+            self._modules = tuple(modules)
 
     def use(self, types: dict[str, DeviceType]) -> None:
         """Let these objects handle events from the next one on, in place of those before."""

@@ -90,9 +90,12 @@ def test_what_it_is() -> None:
 
 async def test_the_two_commands() -> None:
     """`make run` starts the demo, `make test` the tests."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     for target, expected in (("run", "gateway run --demo"), ("test", "pytest")):
         assert f"make {target} " in TEXT
-        make = await asyncio.create_subprocess_exec("make", "-n", target, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        make = await asyncio.create_subprocess_exec(
+            "make", "-n", target, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
+        )
         output, _ = await make.communicate()
         assert expected in output.decode().splitlines()[-1]
 

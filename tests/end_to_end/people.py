@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from conftest import BY, House, house
 
 from gateway.access import accounts, devices, links, sessions, tokens
 from gateway.access.requests import COOKIE
 from gateway.clock import now_ms
 from gateway.store.audit import By
+from tests.end_to_end.conftest import BY, House, house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,8 +6,9 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import house
 from mqtt_wire import Wire
+
+from tests.end_to_end.conftest import house
 
 CODE = "let me in"
 REFUSED = 0x80

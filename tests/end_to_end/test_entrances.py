@@ -5,9 +5,11 @@ The routes come from the application itself: one that has no line in the table b
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from mqtt_wire import Wire
 from people import people
@@ -48,6 +50,9 @@ POST   /api/v1/logout                                 401   -  400
 GET    /api/v1/tokens                                 401   -  403
 POST   /api/v1/tokens                                 401   -  403
 DELETE /api/v1/tokens/{id}                            401 404  403
+GET    /things/post/{slug}                            401 404  403
+GET    /things/read/{slug}                            401   -    -
+GET    /listen/{slug}                                 401   -    -
 GET    /metrics                                       401 403  403
 GET    /openapi.json                                  401   -    -
 GET    /asyncapi.json                                 401   -    -
@@ -62,6 +67,9 @@ POST   /api/v1/login        400
 POST   /api/v1/claim        401
 GET    /api/v1/ws           400
 GET    /mqtt                400
+GET    /ws                  400
+GET    /iot.io{rest}        400
+POST   /api/iot.io          401
 GET    /                    303
 GET    /devices             303
 GET    /tokens              303
@@ -75,6 +83,7 @@ GET    /static/{name}       404
 BODIES = {
     "POST /api/v1/users": {"email": "new@example.com", "password": "long enough"},
     "POST /api/v1/claim": {"claim_code": "a wrong code"},
+    "POST /api/iot.io": {"clientId": "kitchen", "endpointId": "led", "data": 1},
 }
 LISTENERS = {"http", "mqtt"}  # by name, of a gateway without TLS
 
@@ -119,7 +128,7 @@ async def _names(here: People, route: str) -> dict[str, str | int]:
             return {"id": (await answer.json())["id"]}
     if "/users/" in route:
         return {"id": here.users["ann"]}
-    return {"id": here.tokens["write"] if "/tokens/" in route else "kitchen"}
+    return {"id": here.tokens["write"] if "/tokens/" in route else "kitchen", "slug": "kitchen"}
 
 
 async def test_every_route_has_a_rule(here):
@@ -155,6 +164,25 @@ async def test_every_listener_refuses_strangers(here):
         for wire in (await Wire.tcp(ports["mqtt"]), await Wire.websocket(here.bare, here.home.url)):
             async with wire:
                 assert await wire.sign_in(username, password, "client") == 0x86
+
+
+@pytest.mark.parametrize("path", ["/ws?device=kitchen", "/listen/kitchen", "/iot.io/1/"])
+@pytest.mark.parametrize("key", ["", "wrong", "gwt_wrong"])
+async def test_the_sockets_of_the_small_protocols_refuse_strangers(here, path, key):
+    """Who has no key, or a wrong one, is closed or turned away, and hears of no frame."""
+    url = f"{here.home.url}{path}{'&' if '?' in path else '?'}key={key}" if key else here.home.url + path
+    iotio = {"ProtocolVersion": "1", "Id": "kitchen", "Type": "x", "Data": f'{{"key":"{key}"}}'}
+    headers = {f"IoT-IO-{name}": value for name, value in iotio.items()}
+    try:
+        socket = await here.bare.ws_connect(url, headers=headers)
+    except aiohttp.WSServerHandshakeError as error:
+        assert error.status == 401  # noqa: PT017
+        return
+    async with socket, asyncio.timeout(5):
+        said = [str(message.data) async for message in socket]
+        assert socket.close_code in {1008, 4401}
+        assert not any("seq" in text for text in said)
+    assert not here.home.gateway.presence.is_online("kitchen")
 
 
 async def test_the_first_packet_must_be_a_sign_in(here):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
 from gateway.broker.embedded.decode import Sender, decode
@@ -33,6 +34,7 @@ class WireDevice:
         self._writer = writer
         self._version = version
         self._data = b""
+        self._publications: deque[Publish] = deque()  # they may come before the SUBACK (3.8.4)
 
     @classmethod
     async def connect(cls, port: int, device: str, key: str, *, version: int = 4, **options: Any) -> Self:
@@ -69,9 +71,13 @@ class WireDevice:
 
     async def command(self) -> Publish:
         """Return the next PUBLISH."""
-        while not isinstance(packet := await self.read(), Publish):
-            pass
-        return packet
+        while not self._publications:
+            self._keep(await self.read())
+        return self._publications.popleft()
+
+    def _keep(self, packet: Packet) -> None:
+        if isinstance(packet, Publish):
+            self._publications.append(packet)
 
     async def end(self) -> None:
         """Return when the gateway has closed the connection."""
@@ -82,8 +88,8 @@ class WireDevice:
 
     async def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         self.write(Subscribe(1, (Subscription(topic_filter, qos),)))
-        while not isinstance(await self.read(), Suback):
-            pass
+        while not isinstance(packet := await self.read(), Suback):
+            self._keep(packet)
 
     def acknowledge(self, command: Publish, code: int = 0) -> None:
         self.write(Puback(command.packet_id, code))

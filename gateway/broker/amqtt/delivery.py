@@ -64,6 +64,8 @@ class Delivery:
 
     def deliver(self, message: Message) -> None:
         """Send a message to its subscribers, each at the smaller QoS (fault 5), and retain it if it asks for that."""
+        if message.target is not None and not message.target.carried:
+            return
         if message.retain:
             self._retain(message)
         for outbox, granted in self._audience(message.topic).values():

@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_chunks", "_core", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still", "_throttled",
-        "_transport", "_will", "address", "due", "line", "outlet", "session", "version",
+        "_transport", "_will", "address", "due", "line", "outlet", "session", "unannounced",
+        "version",
     )  # fmt: skip
 
     _transport: Transport
@@ -76,6 +77,9 @@ class Connection(asyncio.Protocol):
         self.address = ""
         self.due = -1
         self.line = Line()
+        self.unannounced: frozenset[str] = (
+            frozenset()
+        )  # filters whose SUBACK is not out: the gate knows nothing of them
         self.version = UNKNOWN_VERSION
 
     @property
@@ -379,7 +383,7 @@ class Connection(asyncio.Protocol):
         granted = [
             held.qos
             for held in (self.session.subscriptions or {}).values()
-            if held.group is None and matches(held.topic_filter, message.topic)
+            if held.group is None and held.text not in self.unannounced and matches(held.topic_filter, message.topic)
         ]
         if not self.open or not granted:
             return None

@@ -30,11 +30,19 @@ class Core:
     """
 
     __slots__ = (
-        "_dirty", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits", "paused",
-        "rates", "router", "sessions", "stalled", "store", "strangers", "wheel",
+        "_dirty", "_elsewhere", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits",
+        "paused", "rates", "router", "sessions", "stalled", "store", "strangers", "wheel",
     )  # fmt: skip
 
-    def __init__(self, gate: Gate, store: SessionStore, limits: Limits, clock: Callable[[], float], tick: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        store: SessionStore,
+        limits: Limits,
+        clock: Callable[[], float],
+        tick: int,
+        elsewhere: Callable[[], int],
+    ) -> None:
         self.gate = gate
         self.store = store
         self.limits = limits
@@ -51,7 +59,13 @@ class Core:
         self.closing: set[Connection] = set()  # over, but their transports are not
         self.closed = asyncio.Event()  # set whenever there are none of these
         self.paused = False
+        self._elsewhere = elsewhere
         self._dirty: list[Outlet] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more connection, those of other listeners counted."""
+        return len(self.connections) + self._elsewhere() >= self.limits.connections
 
     def to_write(self, outlet: Outlet) -> None:
         """Note a connection that has packets to write at the next `flush`."""

@@ -31,7 +31,8 @@ _FAREWELL: Final = 1.0  # seconds that a stop waits for clients to take their la
 class EmbeddedBroker:
     """The broker. `restore` comes before `start`; a TLS listener has its own port and context.
 
-    The daemon renews certificates through the context. `clock` gives seconds since 1970.
+    The daemon renews certificates through the context. `clock` gives seconds since 1970; `elsewhere` how many
+    connections other listeners have, which count against the same limit.
     """
 
     def __init__(
@@ -45,12 +46,13 @@ class EmbeddedBroker:
         tls: ssl.SSLContext | None = None,
         tls_port: int = 8883,
         clock: Callable[[], float] = time.time,
+        elsewhere: Callable[[], int] = int,
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
         self._tls_port = tls_port
-        self._core = Core(gate, store, limits or Limits(), clock, _tick())
+        self._core = Core(gate, store, limits or Limits(), clock, _tick(), elsewhere)
         self._line = Line()
         self._status = Status(self._core, self.publish, self.statistics)
         self._listeners: list[Listener] = []

@@ -50,7 +50,7 @@ class Admission(msgspec.Struct):
 
 def admit(core: Core, packet: Connect, address: str, certificate: str | None) -> Admission:
     """Sign the client in, or raise `Refused`."""
-    if len(core.connections) >= core.limits.connections:
+    if core.full:
         raise Refused(ReasonCode.SERVER_BUSY)
     if packet.properties.authentication_method is not None:  # 4.12: no method is offered here
         raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)

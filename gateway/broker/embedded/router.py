@@ -139,7 +139,8 @@ class Router:
         publication.generation = self.generation
         plain: dict[Session, list[Held]] = {}
         shared: dict[tuple[str, str], list[Route]] = {}
-        for session, held in self._tree.match(publication.topic):
+        carried = publication.target is None or publication.target.carried
+        for session, held in self._tree.match(publication.topic) if carried else ():
             if held.no_local and session is sender:  # [MQTT-3.8.3-3]
                 continue
             if not self._may_see(session, held, publication.topic):

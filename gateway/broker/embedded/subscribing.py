@@ -39,6 +39,7 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
             code = held.qos
         codes.append(code)
     batch.answers.append(encode(Suback(packet.packet_id, tuple(codes)), connection.version))
+    connection.unannounced |= {held.text for held, fresh in added if fresh}
     batch.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though it is not stored yet
     batch.then.append(lambda: _announce(core, connection, added))
 
@@ -81,6 +82,7 @@ def _add(core: Core, session: Session, held: Held) -> bool:
 
 
 def _announce(core: Core, connection: Connection, added: list[tuple[Held, bool]]) -> None:
+    connection.unannounced -= {held.text for held, _ in added}
     for held, fresh in added:
         if not connection.open:
             return

@@ -14,6 +14,7 @@ from gateway.broker.embedded.packets import (
     Properties,
     Puback,
     Publish,
+    Suback,
     Subscribe,
     Subscription,
     Unsuback,
@@ -224,6 +225,20 @@ async def test_the_gate_is_told_when_a_subscription_is_active(bench: Bench) -> N
     await bench.subscribe(client, "cmd/#", qos=1)  # reads the SUBACK first
     assert seen == ["acknowledged"]
     assert [packet.payload for packet in await received(client)] == [b"1"]
+
+
+async def test_the_gate_sends_nothing_before_it_is_told(bench: Bench) -> None:
+    """While a subscription is being stored, a message of the gate's own does not overtake those that wait for it."""
+    client = await bench.connect("c", clean_start=False)
+    (connection,) = bench.broker.connections()
+    bench.gate.hold = True
+    client.write(Subscribe(1, (Subscription("cmd/#", 1),)))
+    await bench.until(lambda: bench.count("subscriptions"))
+    assert not connection.send(Message("cmd/led", b"early", 1), lambda: None)
+    bench.gate.store()
+    assert connection.send(Message("cmd/led", b"in time", 1), lambda: None)
+    assert isinstance(await client.read(), Suback)
+    assert [packet.payload for packet in await received(client)] == [b"in time"]
 
 
 async def test_many_retained_messages_come_at_the_clients_pace(bench: Bench) -> None:
