@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Untranslatable
 from gateway.frames import MAX_TS
-from gateway.payloads import MAX_DEPTH, Decode, Reading, one_value, readings, timestamp
+from gateway.payloads import MAX_DEPTH, Decode, Reading, one_value, plain_members, readings, timestamp
 
 HOW: list[Decode] = ["auto", "json", "text", "number", "raw"]
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
@@ -214,3 +214,12 @@ def test_time() -> None:
     assert (timestamp(0), timestamp(MAX_TS), timestamp(1.9)) == (0, MAX_TS, 1)
     with pytest.raises(Untranslatable):
         timestamp(float("nan"))
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 50_000])
+def test_the_short_way_leaves_deep_nesting_to_the_long_one(depth: int) -> None:
+    """An object nested too deeply, however deeply, is not taken apart before its depth was looked at."""
+    payload = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+    assert plain_members(payload) is None
+    with pytest.raises(Untranslatable, match="nested"):
+        readings(payload)

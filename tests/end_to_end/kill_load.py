@@ -107,11 +107,12 @@ class Publisher:
     def __repr__(self) -> str:
         return f"{self.name}: {self.sent} sent, {self.acknowledged} acknowledged, {len(set(self.received))} received"
 
-    async def run(self) -> None:
+    async def run(self, *, wait_for_subscriber: bool = True) -> None:
         """Publish until cancelled."""
         while True:
             arrived = self.received[-1] + 1 if self.received else 0
-            while self.sent - min(self.acknowledged, arrived) < OUTSTANDING:
+            done = min(self.acknowledged, arrived) if wait_for_subscriber else self.acknowledged
+            while self.sent - done < OUTSTANDING:
                 self.client.publish(f"devices/{self.name}/telemetry/n", str(self.sent), qos=self._qos)
                 self.sent += 1
             await asyncio.sleep(0.002)

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from tests.end_to_end.daemon_process import daemon
-from tests.end_to_end.kill_load import command_a_fickle_device, kill_under_load
+from tests.end_to_end.kill_load import Publisher, command_a_fickle_device, kill_under_load, looping, until
 from tests.end_to_end.reading import frames
 
 
@@ -62,13 +62,18 @@ async def test_sigterm_under_load(tmp_path):
     """A gateway that is asked to stop ends soon with status 0, and nothing that it acknowledged is missing."""
     async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as session:
         key = await gateway.add("kitchen")
+        publisher = Publisher("q1v5", await gateway.add("q1v5"), gateway.ports["mqtt"])
         posted: list[int] = []
-        posting = [asyncio.create_task(_post(session, gateway.url, key, posted)) for _ in range(4)]
-        async with asyncio.timeout(20):
-            while len(posted) < 100:
-                await asyncio.sleep(0.01)
-        assert await gateway.stop() == 0
-        await asyncio.gather(*posting, return_exceptions=True)
+        with looping(publisher.client):
+            load = [asyncio.create_task(_post(session, gateway.url, key, posted)) for _ in range(4)]
+            load.append(asyncio.create_task(publisher.run(wait_for_subscriber=False)))
+            await until(lambda: len(posted) > 100 and publisher.acknowledged > 100)
+            assert await gateway.stop() == 0
+        for task in load:
+            task.cancel()
+        await asyncio.gather(*load, return_exceptions=True)
         await gateway.start()
-        stored = {frame["seq"] for frame in await frames(session, gateway.url)}
-        assert set(posted) <= stored
+        stored = await frames(session, gateway.url)
+        assert set(posted) <= {frame["seq"] for frame in stored}
+        values = [frame["value"] for frame in stored if frame["device"] == "q1v5" and frame["channel"] == "n"]
+        assert set(values) >= set(range(publisher.acknowledged))
