@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from config import Config
     from config.model import HttpTls, MqttTls
+    from config.model import Route as RouteTable
     from gateway.access.principal import Principal
     from gateway.broker.port import Statement
     from gateway.commands import Command
@@ -345,7 +346,7 @@ def _tls(table: str, files: HttpTls | MqttTls | None) -> ServerTls | None:
         raise Invalid(f"{table} {error}") from error
 
 
-def _route(number: int, route: Any) -> Route:
+def _route(number: int, route: RouteTable) -> Route:
     try:
         return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
     except Invalid as error:

@@ -133,7 +133,6 @@ class Site:
             journal=gateway.journal,
             clock=now_ms,
             broker=gateway.broker.statistics,
-            troubles=tuple,
             messages_per_second=self._config.limits.messages_per_second,
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
