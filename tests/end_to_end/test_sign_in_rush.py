@@ -56,11 +56,11 @@ class Rush:
 
     async def sign_in(self) -> float:
         """Sign all of them in at once; return how long it took."""
-        start = time.monotonic()
         packets = [
             (*self._streams[name], encode(Connect(name, 4, username=name, password=key.encode(), keep_alive=60), 4))
             for name, key in self._keys.items()
         ]
+        start = time.monotonic()
         for _, writer, packet in packets:
             writer.write(packet)
         answers = await asyncio.gather(*(reader.readexactly(4) for reader, _, _ in packets))
