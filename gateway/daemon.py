@@ -248,7 +248,7 @@ class Gateway:
 
     async def _build_broker(self) -> None:
         make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
-        gate = make_gate(
+        self.gate = gate = make_gate(
             sign_in=self.sign_in.mqtt,
             policy=self.policy,
             routes=self.routes,
@@ -288,14 +288,14 @@ class Gateway:
         self._stack.push_async_callback(self.handlers.close)
         self.handlers.load(self._config.handlers.modules)
         self.run_beside(self.handlers.run(), "handlers")
-        webhooks = Webhooks(clock=now_ms)
-        self._stack.push_async_callback(webhooks.close)
+        self.webhooks = Webhooks(clock=now_ms)
+        self._stack.push_async_callback(self.webhooks.close)
         actions = Actions(
             commands=self.commands,
             intake=self.intake,
             catalog=self.catalog,
             exists=self.registry.devices.__contains__,
-            hook=webhooks.hook,
+            hook=self.webhooks.hook,
             clock=now_ms,
         )
         watching = [rules.compiled(table, actions) for table in self._config.rules]

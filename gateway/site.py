@@ -10,6 +10,7 @@ from bridges.http import listening, waiting
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication, offer
+from bridges.http.metrics import Measure
 from bridges.http.porch import Porch, PorchSite
 from bridges.iotcommunicate import IotCommunicate
 from bridges.iotio import IotIo
@@ -136,12 +137,33 @@ class Site:
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
             version=__version__,
+            measures=self._measures(),
             others=[
                 listening.websocket(self._websockets.handle),
                 listening.stream(self._streams.handle),
                 listening.mqtt(self._mqtt.handle),
             ],
         )
+
+    def _measures(self) -> list[Measure]:
+        """What the parts count that the core does not know."""
+        gateway = self._gateway
+        return [
+            Measure(
+                "counter", "messages_rejected", "Messages that could not be translated", lambda: gateway.gate.rejected
+            ),
+            Measure(
+                "counter",
+                "handler_events_dropped",
+                "Events that handlers were too slow for",
+                lambda: gateway.handlers.dropped,
+            ),
+            Measure("counter", "handler_failures", "Exceptions in handlers", lambda: gateway.handlers.failed),
+            Measure("counter", "webhooks_dropped", "Webhook posts given up", lambda: gateway.webhooks.dropped),
+            Measure("gauge", "websockets", "Open WebSockets of listeners", lambda: len(self._websockets)),
+            Measure("gauge", "event_streams", "Open streams of server-sent events", lambda: len(self._streams)),
+            Measure("gauge", "http_connections", "Connections to the HTTP port, MQTT's left out", self.connections),
+        ]
 
     def listener(self, runner: web.AppRunner, tls: ssl.SSLContext | None) -> PorchSite:
         """Return what listens on the HTTP port."""
