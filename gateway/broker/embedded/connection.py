@@ -29,7 +29,7 @@ from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
 from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
-from gateway.broker.embedded.wills import leave_will
+from gateway.broker.embedded.wills import forget_will, leave_will
 from gateway.errors import GatewayError, ProtocolError
 
 if TYPE_CHECKING:
@@ -261,8 +261,9 @@ class Connection(asyncio.Protocol):
         if before is not None and before.connection is not None:
             before.connection.take_over()
         self.session, present = core.sessions.open(
-            admission.identity, admission.client_id, admission.expiry, clean=admission.clean_start
-        )
+            admission.identity, admission.client_id, admission.expiry,
+            clean=admission.clean_start, will=admission.will,
+        )  # fmt: skip
         self.session.connection = self
         core.connections.add(self)
         if present:
@@ -323,6 +324,8 @@ class Connection(asyncio.Protocol):
                 raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
             self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
         if packet.reason_code == ReasonCode.NORMAL_DISCONNECTION:
+            if self._will is not None:
+                forget_will(self._core, session)
             self._will = None  # [MQTT-3.14.4-3]; any other code publishes it [MQTT-3.1.2-8]
         self._end("goodbye")
 
@@ -356,6 +359,7 @@ class Connection(asyncio.Protocol):
             self._leave(departure, code)
         elif stage is Stage.ANSWERING and (session := getattr(self, "session", None)) is not None:
             session.connection = None
+            forget_will(core, session)  # CONNACK was not sent
             core.sessions.leave(session)
         self._transport.close()
         if departure != "lost":
