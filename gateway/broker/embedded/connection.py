@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.broker.embedded.batch import Batch, Line
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.session import Session
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
+_PAUSE: Final = 0.1  # seconds: the shortest wait of who sends too fast
 _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
 
 
@@ -195,7 +197,7 @@ class Connection(asyncio.Protocol):
         """Handle packets up to the next that must be committed before others; return the position after them."""
         batch = Batch(self._core, self.line, self.outlet)
         try:
-            position = self._inlet.parse(data, start, batch)
+            position = self._inlet.parse(data, start, batch, self._allowance())
         finally:
             # What came before a broken packet is accepted.
             if batch.messages or batch.answers or batch.then or self._core.journal:
@@ -205,6 +207,10 @@ class Connection(asyncio.Protocol):
             self._goodbye(batch.farewell)
         return position
 
+    def _allowance(self) -> int:
+        core = self._core
+        return core.rates.allowance(self.identity.key) if core.limits.messages_per_second else sys.maxsize
+
     def _commit(self, batch: Batch) -> None:
         count = len(batch.messages)
         self._core.counters.messages_received += count
@@ -213,7 +219,7 @@ class Connection(asyncio.Protocol):
         if count and self._core.limits.messages_per_second:
             wait = self._core.rates.spend(self.identity.key, count)
             if wait > 0:
-                self.throttle(wait)
+                self.throttle(max(wait, _PAUSE))
 
     # Coming in.
 
