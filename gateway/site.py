@@ -101,6 +101,7 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            command=gateway.commands.get,
             clock=now_ms,
             max_size=self._size,
         )

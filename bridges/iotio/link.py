@@ -55,8 +55,8 @@ class IotIoLink:
         """Send a command as the event of its name; raises `Invalid` where no packet can hold it."""
         if not self.socket.open or self.socket.backlog() > BACKLOG:
             return False
-        self.socket.write(framed(self.dialect.encode(name_of(command.name), command.value)))
-        self.socket.receipt(delivered)
+        event = self.dialect.encode(name_of(command.name), command.value)
+        self.socket.write_registered(framed(event), delivered)
         return True
 
     def complain(self, word: str, info: dict[str, Any] | None = None) -> None:

@@ -7,6 +7,7 @@ import base64
 import json
 import logging
 
+import aiohttp
 import pytest
 
 from gateway.access import devices
@@ -179,6 +180,7 @@ async def test_a_command_is_sent_again_until_it_was_read(home):
         await until(lambda: home.gateway.presence.is_online("e1"))
         peer.socket._autoping = False
         command = await home.gateway.commands.send("e1", "led", "1", sender="test")
+        assert (await peer.socket.receive()).type is aiohttp.WSMsgType.PING
         assert await peer.event() == ("led", 1)
         assert (await home.gateway.commands.get(command.id)).state != "delivered"
     async with bare(url(home), **headers) as peer:
@@ -248,3 +250,12 @@ async def test_takeover_closes_the_older(home):
             assert await newer.event() == ("message", "hi")
         frame = await listening.frame()
         assert (frame["value"], frame["reason"]) == ("offline", "goodbye")
+
+
+async def test_what_a_script_has_read_does_not_come_again(home):
+    """A script that reads one answer and goes has had it: its next connection gets its own answers."""
+    for number in range(3):
+        async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
+            await peer.send("message", number)
+            assert await peer.event() == ("message", number)
+        await until(lambda: not home.gateway.presence.is_online("e1"))
