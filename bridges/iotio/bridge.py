@@ -12,7 +12,7 @@ from bridges.iotio import handshake
 from bridges.iotio.admission import Admission
 from bridges.iotio.endpoint_api import EndpointApi
 from bridges.iotio.handshake import Refusal
-from bridges.iotio.link import V0_2, V1, IotIoLink, complain, read
+from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from bridges.iotio.packets import Packet
 from bridges.sockets import Open, accept
 from bridges.values import Values
@@ -88,7 +88,7 @@ class IotIo:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until its connection ends."""
         socket = await accept(request, max_size=self._max_size)
-        dialect = V1 if handshake.in_headers(request.headers) else V0_2
+        dialect = spoken(request.headers)
         try:
             hello = await self._hello(request, socket, dialect)
             if hello is not None:
@@ -103,7 +103,7 @@ class IotIo:
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
-        if dialect is V1:
+        if dialect is not V0_2:
             return handshake.from_headers(request.headers)
         try:
             async with asyncio.timeout(FIRST_PACKET):
