@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gateway.hub import Hub
     from gateway.intake import Intake
     from gateway.links import Link
+    from gateway.pace import Pace
     from gateway.presence import Presence
 
 Side = Literal["device", "client"]
@@ -198,6 +199,7 @@ class IotCommunicate:
         ready: Callable[[str], None],
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
         command: Callable[[str], Awaitable[Command]],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
     ) -> None:
@@ -209,6 +211,7 @@ class IotCommunicate:
         self._send = send
         self._command = command
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
+        self._pace = pace
         self._max_size = max_size
         self._open = Open(door.valid)
 
@@ -267,6 +270,7 @@ class IotCommunicate:
                 self._ready(link.device)
             take = partial(self._put, principal, side)
             while (message := await socket.next()) is not None:
+                await self._pace.turn(principal.device)
                 await self._answer(socket, principal.device, take, message)
         finally:
             catching_up.cancel()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog
     from gateway.intake import Intake
+    from gateway.pace import Pace
     from gateway.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class IotIo:
         presence: Presence,
         ready: Callable[[str], None],
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
         anonymous: bool = False,
@@ -63,6 +65,7 @@ class IotIo:
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._presence = presence
         self._ready = ready
+        self._pace = pace
         self._max_size = max_size
         self._links: dict[str, IotIoLink] = {}
         self._api = EndpointApi(door=door, send=send, link=self._links.get)
@@ -134,6 +137,7 @@ class IotIo:
             if hello.data:  # what the client tells of itself is kept, but for its key
                 await self._take(link, Packet("data", to_json(hello.data)))
             while (message := await socket.next()) is not None:
+                await self._pace.turn(link.device)
                 await self._read(link, message)
         finally:
             self._open.discard(socket)
