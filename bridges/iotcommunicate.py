@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, accept, framed
+from bridges.sockets import Open, accepted, framed
 from bridges.values import Values, channel_of, name_of
 from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
 from gateway.frames import to_json
@@ -213,35 +213,20 @@ class IotCommunicate:
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._pace = pace
         self._max_size = max_size
-        self._open = Open(door.valid)
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/ws", self.handle, allow_head=False)]
 
-    async def recheck(self) -> None:
-        """Close the connections whose sign-in holds no longer."""
-        self._open.recheck(Unauthenticated("your sign-in has ended"))
-
-    async def close(self) -> None:
-        """Close every connection, since the gateway stops."""
-        await self._open.close()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends; who shows a wrong key is closed before anything else happens."""
-        socket = await accept(request, max_size=self._max_size)
-        try:
-            principal, side = self._enter(request)
-            await self._serve(socket, principal, side)
-        except GatewayError as error:
-            await asyncio.sleep(getattr(error, "delay", 0.0))
-            await socket.close(error)
-        except ConnectionError:
-            pass  # the peer has gone
-        finally:
-            await socket.closed()
+        async with accepted(request, max_size=self._max_size) as socket:
+            try:
+                principal, side = self._enter(request)
+                await self._serve(socket, principal, side)
+            except GatewayError as error:
+                await asyncio.sleep(error.delay)
+                await socket.close(error)
         return socket.response
 
     def _enter(self, request: web.Request) -> tuple[Principal, Side]:
@@ -261,7 +246,7 @@ class IotCommunicate:
         listener = Listener(self._hub, link or socket, _DEVICES if link else _CLIENTS, view)
         listener.subscribe("all", Subscription(TopicFilter(f"{principal.device}/#")))
         listener.begin("all")
-        self._open.add(socket, principal)
+        self.open.add(socket, principal)
         catching_up = asyncio.create_task(listener.run(), name="iotcommunicate")
         try:
             if link is not None:
@@ -275,7 +260,7 @@ class IotCommunicate:
         finally:
             catching_up.cancel()
             listener.close()
-            self._open.discard(socket)
+            self.open.discard(socket)
             if link is not None:
                 self._presence.disconnected(link, socket.departure)
 

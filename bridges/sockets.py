@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 from aiohttp.client_exceptions import ServerTimeoutError
 
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp import WSMessage
 
@@ -28,8 +29,6 @@ GOODBYE = 2.0  # s for a peer to answer a close
 TOGETHER = 1_024  # bytes of a message and its ping that arrive as one
 BACKLOG = 256 << 10  # bytes unread by a device above which it is sent no more commands
 _TEXT, _BINARY, _PING = 0x81, 0x82, 0x89  # first bytes of whole messages
-
-
 _SHORT = {first: [bytes((first, length)) for length in range(126)] for first in (_TEXT, _BINARY, _PING)}
 
 
@@ -38,7 +37,7 @@ def text(data: bytes) -> bytes:
     return _framed(_TEXT, data)
 
 
-def binary(data: bytes) -> bytes:
+def binary(data: bytes | bytearray | memoryview) -> bytes:
     """Return bytes as one unmasked binary message."""
     return _framed(_BINARY, data)
 
@@ -48,7 +47,7 @@ def framed(data: str | bytes) -> bytes:
     return text(data.encode()) if isinstance(data, str) else binary(data)
 
 
-def _framed(first: int, data: bytes) -> bytes:
+def _framed(first: int, data: bytes | bytearray | memoryview) -> bytes:
     length = len(data)
     if length < 126:
         return _SHORT[first][length] + data
@@ -194,13 +193,23 @@ class Socket(Outlet):
         await self._gone.wait()
 
 
-async def accept(request: web.Request, *, max_size: int) -> Socket:
-    """Accept a WebSocket; `max_size`: bytes of a message, above which the peer is closed with 1009."""
+@asynccontextmanager
+async def accepted(request: web.Request, *, max_size: int) -> AsyncIterator[Socket]:
+    """Accept a WebSocket, and say goodbye at the end of the block; it ends there, too, where the peer has gone.
+
+    `max_size`: bytes of a message, above which the peer is closed with 1009.
+    """
     response = web.WebSocketResponse(
         heartbeat=HEARTBEAT, timeout=GOODBYE, max_msg_size=max_size, compress=False, autoping=False
     )
     await response.prepare(request)
-    return Socket(request, response)
+    socket = Socket(request, response)
+    try:
+        yield socket
+    except ConnectionError:
+        pass  # the peer has gone
+    finally:
+        await socket.closed()
 
 
 class Open:
@@ -222,11 +231,11 @@ class Open:
     def discard(self, socket: Socket) -> None:
         self._sockets.pop(socket, None)
 
-    def recheck(self, error: GatewayError) -> None:
+    def recheck(self) -> None:
         """Close those whose sign-in holds no longer."""
         for socket, principal in list(self._sockets.items()):
             if principal is not None and not self._valid(principal):
-                socket.end(error)
+                socket.end(Unauthenticated("your sign-in has ended"))
 
     async def close(self) -> None:
         """Close all, since the gateway stops."""

@@ -116,7 +116,7 @@ class Streams:
                         await response.write(b":\n\n")
             catching_up.cancel()
 
-    async def recheck(self) -> None:
+    def recheck(self) -> None:
         """End the streams whose sign-in holds no longer."""
         for ended, principal in self._open.items():
             if not self._entrance.valid(principal):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, Socket, accept, text
+from bridges.sockets import Open, Socket, accepted, text
 from gateway.errors import GatewayError, Invalid, TooMany, Unauthenticated
 from gateway.frames import encode, to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -103,7 +103,7 @@ class Entrance(Protocol):
 
 
 class SendCommand(Protocol):
-    """Send a command as a principal; return its id, and with `wait` the reply's JSON text."""
+    """Send a command as a principal, `value` being JSON text; return its id."""
 
     async def __call__(self, principal: Any, device: str, name: str, value: str, ttl: float | None) -> str: ...
 
@@ -127,29 +127,15 @@ class WebSockets:
         self.open = Open(entrance.valid)
         self._max_size = max_size
 
-    def __len__(self) -> int:
-        return len(self.open)
-
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
         principal = self.entrance.request(request)
-        socket = await accept(request, max_size=self._max_size)
-        try:
-            await _Conversation(self, socket, principal).run()
-        except ConnectionError:
-            pass  # the peer has gone
-        finally:
-            self.open.discard(socket)
-            await socket.closed()
+        async with accepted(request, max_size=self._max_size) as socket:
+            try:
+                await _Conversation(self, socket, principal).run()
+            finally:
+                self.open.discard(socket)
         return socket.response
-
-    async def recheck(self) -> None:
-        """Close the connections whose sign-in holds no longer."""
-        self.open.recheck(Unauthenticated("your sign-in has ended"))
-
-    async def close(self) -> None:
-        """Say goodbye to every listener (close code 1001)."""
-        await self.open.close()
 
 
 class _Conversation:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bridges.http.routes import Route
+    from bridges.sockets import Open
     from config import Config
     from gateway.access.policy import Policy, View
     from gateway.access.principal import Principal
@@ -166,7 +167,7 @@ class Site:
             ),
             Measure("counter", "handler_failures", "Exceptions in handlers", lambda: gateway.handlers.failed),
             Measure("counter", "webhooks_dropped", "Webhook posts given up", lambda: gateway.webhooks.dropped),
-            Measure("gauge", "websockets", "Open WebSockets of listeners", lambda: len(self._websockets)),
+            Measure("gauge", "websockets", "Open WebSockets of listeners", lambda: len(self._websockets.open)),
             Measure("gauge", "event_streams", "Open streams of server-sent events", lambda: len(self._streams)),
             Measure("gauge", "http_connections", "Connections to the HTTP port, MQTT's left out", self.connections),
         ]
@@ -191,10 +192,8 @@ class Site:
             self._porch.sweep()
             if self._app is not None:
                 waiting.recheck(self._app, self._entrance.valid)
-            await self._websockets.recheck()
-            await self._streams.recheck()
-            for bridge in self._seeds:
-                await bridge.recheck()
+            for open_ in self._open():
+                open_.recheck()
 
     async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
         self._gateway.policy.demand(principal, Action.COMMAND, device)
@@ -203,9 +202,11 @@ class Site:
         return command.id
 
     async def _end_listening(self, _: web.Application) -> None:
-        await self._websockets.close()
-        await self._streams.close()
-        await asyncio.gather(*(bridge.close() for bridge in self._seeds))
+        await asyncio.gather(*(open_.close() for open_ in self._open()))
+
+    def _open(self) -> tuple[Open | Streams, ...]:
+        """Return what is open for as long as its peer wants, by bridge."""
+        return self._websockets.open, self._streams, *(bridge.open for bridge in self._seeds)
 
 
 class Entrance:

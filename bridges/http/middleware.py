@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridges.http import answers
-from gateway.errors import GatewayError, TooLarge, Unauthenticated
+from gateway.errors import GatewayError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except GatewayError as error:
-        if isinstance(error, Unauthenticated) and error.delay > 0:
+        if error.delay:
             await asyncio.sleep(error.delay)
         return _told(request, answers.problem(error))
     except web.HTTPRequestEntityTooLarge:

@@ -14,7 +14,7 @@ from bridges.iotio.endpoint_api import EndpointApi
 from bridges.iotio.handshake import Refusal
 from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from bridges.iotio.packets import Packet
-from bridges.sockets import Open, accept
+from bridges.sockets import Open, accepted
 from bridges.values import Values
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
@@ -69,10 +69,7 @@ class IotIo:
         self._max_size = max_size
         self._links: dict[str, IotIoLink] = {}
         self._api = EndpointApi(door=door, send=send, link=self._links.get)
-        self._open = Open(door.valid)
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -80,29 +77,17 @@ class IotIo:
             web.post("/api/iot.io", self._api.handle),
         ]
 
-    async def recheck(self) -> None:
-        """Close the connections whose sign-in holds no longer."""
-        self._open.recheck(Unauthenticated("your sign-in has ended"))
-
-    async def close(self) -> None:
-        """Close every connection, since the gateway stops."""
-        await self._open.close()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until its connection ends."""
-        socket = await accept(request, max_size=self._max_size)
         dialect = spoken(request.headers)
-        try:
-            hello = await self._hello(request, socket, dialect)
-            if hello is not None:
-                principal = await self._admission.admit(hello, request)
-                await self._serve(socket, dialect, hello, principal)
-        except GatewayError as error:
-            await self._refuse(socket, dialect, error)
-        except ConnectionError:
-            pass  # the client has gone
-        finally:
-            await socket.closed()
+        async with accepted(request, max_size=self._max_size) as socket:
+            try:
+                hello = await self._hello(request, socket, dialect)
+                if hello is not None:
+                    principal = await self._admission.admit(hello, request)
+                    await self._serve(socket, dialect, hello, principal)
+            except GatewayError as error:
+                await self._refuse(socket, dialect, error)
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
@@ -131,7 +116,7 @@ class IotIo:
 
     async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
         link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
-        self._open.add(socket, principal)
+        self.open.add(socket, principal)
         try:
             self._begin(link)
             if hello.data:  # what the client tells of itself is kept, but for its key
@@ -140,7 +125,7 @@ class IotIo:
                 await self._pace.turn(link.device)
                 await self._read(link, message)
         finally:
-            self._open.discard(socket)
+            self.open.discard(socket)
             self._end(link)
 
     def _begin(self, link: IotIoLink) -> None:

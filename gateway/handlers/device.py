@@ -125,7 +125,7 @@ class Gateway:
         *,
         device: str | None = None,
         room: str | None = None,
-        type: str | None = None,  # noqa: A002  # the contract's name
+        type: str | None = None,
     ) -> int:
         """Send a command to one device, or to all online in a room, of a type, or both; return to how many.
 
@@ -215,7 +215,7 @@ class Device:
         """Send it a command, without waiting; one that is offline gets it when it returns."""
         self._gateway.send(self.id, name, value)
 
-    async def request(self, name: str, value: Any = None, timeout: float = 10.0) -> Any:  # noqa: ASYNC109  # the contract's
+    async def request(self, name: str, value: Any = None, timeout: float = 10.0) -> Any:  # noqa: ASYNC109  # the contract's name
         """Send it a command and return its reply; raises `NoReply` after `timeout` seconds."""
         return await self._gateway.request(self.id, name, value, timeout)
 

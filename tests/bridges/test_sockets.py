@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, Stopping, accept, framed
+from bridges.sockets import Open, Stopping, accepted, framed
 from gateway.errors import Unauthenticated
 
 
@@ -19,10 +19,9 @@ async def pair(**options):
     ours, over = asyncio.get_running_loop().create_future(), asyncio.Event()
 
     async def handle(request):
-        socket = await accept(request, max_size=1 << 20)
-        ours.set_result(socket)
-        await over.wait()
-        await socket.closed()
+        async with accepted(request, max_size=1 << 20) as socket:
+            ours.set_result(socket)
+            await over.wait()
         return socket.response
 
     app = web.Application()
@@ -124,11 +123,11 @@ async def test_those_that_are_open():
         sockets = Open(valid.__contains__)
         sockets.add(first, "first")
         sockets.add(second, "second")
-        sockets.recheck(Unauthenticated())
+        sockets.recheck()
         assert first.open
         assert second.open
         valid.remove("first")
-        sockets.recheck(Unauthenticated())
+        sockets.recheck()
         assert not first.open
         closing = asyncio.create_task(first.closed())
         assert (await peer.receive()).data == 4401
