@@ -24,6 +24,7 @@ from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin, sign_in_by
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
+from gateway.pace import Pace
 
 if TYPE_CHECKING:
     import ssl
@@ -57,6 +58,7 @@ class Site:
         self._streams = Streams(hub=gateway.hub, entrance=entrance)
         self._mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
         self._porch = Porch(full=self._full)
+        self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:
@@ -90,6 +92,7 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
             anonymous=self._config.bridges.iotio.anonymous,
@@ -102,6 +105,8 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            command=gateway.commands.get,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -112,6 +117,7 @@ class Site:
             intake=gateway.intake,
             catalog=gateway.catalog,
             seen=gateway.presence.seen,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -134,7 +140,7 @@ class Site:
             clock=now_ms,
             broker=gateway.broker.statistics,
             troubles=tuple,
-            messages_per_second=self._config.limits.messages_per_second,
+            pace=self._pace,
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
             version=__version__,

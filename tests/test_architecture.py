@@ -25,7 +25,7 @@ LAYERS = [
         *("gateway.hub", "gateway.intake", "gateway.catalog"),  # frames in and out
         *("gateway.commands", "gateway.delivery", "gateway.links", "gateway.actions", "gateway.presence"),  # devices
         *("gateway.handlers", "gateway.rules", "gateway.webhooks"),  # what users add
-        *("gateway.access", "gateway.deadlines", "gateway.running"),
+        *("gateway.access", "gateway.deadlines", "gateway.pace", "gateway.running"),
     ],
     ["gateway.store", "gateway.broker"],
     [
