@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, accepted, framed
-from bridges.values import Values, channel_of, name_of
+from bridges.edge.sockets import Open, accepted, framed
+from bridges.edge.values import Values, channel_of, name_of
 from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.door import Door
-    from bridges.sockets import Socket
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.broker.port import Done
     from gateway.catalog import Catalog

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from bridges.sockets import Open, accepted, framed
+from bridges.edge.sockets import Open, accepted, framed
 from gateway.access import devices
 from gateway.access.policy import Action
 from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
@@ -26,8 +26,8 @@ from gateway.topics import TopicFilter, check_device
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridges.door import Door
-    from bridges.sockets import Socket
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog

@@ -52,7 +52,6 @@ def api(
     journal: Journal,
     clock: Callable[[], int],
     broker: Callable[[], Mapping[str, int]],
-    troubles: Callable[[], Iterable[str]],
     sign_up: Literal["invite", "open"],
     secure: bool,
     version: str,
@@ -62,20 +61,14 @@ def api(
 ) -> list[Route]:
     """Return the table of routes.
 
-    `broker()`: the broker's statistics; `troubles()`: why the gateway is not ready, beside a disk that refuses;
-    `secure`: it is reached by HTTPS only; `pace`: of one device's messages; `measures`: more of them
-    for `/metrics`; `others`: routes of other bridges, see `listening`.
+    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one device's messages;
+    `measures`: more of them for `/metrics`; `others`: routes of other bridges, see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     documentation = Documentation(version)
     measured = [
         *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry), *measures
     ]  # fmt: skip
-
-    def reasons() -> list[str]:
-        refusal = [] if intake.refusal is None else [f"storing fails: {intake.refusal}"]
-        return [*refusal, *(["more arrives than can be stored"] if intake.full else []), *troubles()]
-
     parts: list[Any] = [
         Devices(registry, permission, presence, catalog),
         Claiming(registry, sign_in, permission),
@@ -87,7 +80,7 @@ def api(
         Accounts(registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),
         Tokens(registry, permission),
-        HealthChecks(reasons),
+        HealthChecks(intake),
         Metrics(measured, broker, permission),
         documentation,
     ]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from bridges.edge.sockets import Open, accepted
+from bridges.edge.values import Values
 from bridges.iotio import handshake
 from bridges.iotio.admission import Admission
 from bridges.iotio.endpoint_api import EndpointApi
 from bridges.iotio.handshake import Refusal
 from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from bridges.iotio.packets import Packet
-from bridges.sockets import Open, accepted
-from bridges.values import Values
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from bridges.iotio.handshake import Hello
     from bridges.iotio.link import Dialect
-    from bridges.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import WSMsgType
 
+from bridges.edge.sockets import BACKLOG, framed
+from bridges.edge.values import name_of
 from bridges.iotio import handshake, packets, text
-from bridges.sockets import BACKLOG, framed
-from bridges.values import name_of
 from gateway.errors import Conflict, Invalid
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bridges.edge.sockets import Socket
     from bridges.iotio.endpoints import Endpoint
     from bridges.iotio.packets import Packet
-    from bridges.sockets import Socket
     from gateway.broker.port import Done
     from gateway.commands import Command
     from gateway.errors import GatewayError

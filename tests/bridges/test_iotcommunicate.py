@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.edge.values import channel_of
 from bridges.iotcommunicate import put_together, taken_apart
-from bridges.values import channel_of
 from gateway.access import devices
 from gateway.errors import InvalidTopic
 from gateway.store.audit import By

@@ -15,12 +15,6 @@ BODY_LIMIT = 4096
 
 
 @pytest.fixture
-def troubles():
-    """Reasons why the gateway is not ready."""
-    return []
-
-
-@pytest.fixture
 def sign_up():
     """Who may make an account."""
     return "invite"
@@ -38,7 +32,7 @@ async def elsewhere(request):
 
 
 @pytest.fixture
-def routes(core, troubles, sign_up, messages_per_second):
+def routes(core, sign_up, messages_per_second):
     """The table of routes, those of other bridges included."""
     return api(
         database=core.database,
@@ -54,7 +48,6 @@ def routes(core, troubles, sign_up, messages_per_second):
         journal=core.journal,
         clock=core.clock,
         broker=lambda: {"connections": 2, "messages_received": 7},
-        troubles=lambda: troubles,
         sign_up=sign_up,
         secure=False,
         version="0.1.0",

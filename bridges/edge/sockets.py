@@ -1,4 +1,4 @@
-"""A WebSocket to a device or a listener; not a bridge, but what several are built on.
+"""A WebSocket to a device or a listener, which several bridges are built on.
 
 What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping with a message: the peer's
 library answers it in order (section 5.5.3), so its pong says how far it has read. That is the only acknowledgement
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 from aiohttp.client_exceptions import ServerTimeoutError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
+    from gateway.access.principal import Principal
     from gateway.broker.port import Departure, Done
 
 HEARTBEAT = 60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
@@ -218,14 +219,14 @@ class Open:
     `valid`: whether a sign-in still holds.
     """
 
-    def __init__(self, valid: Callable[[Any], bool]) -> None:
+    def __init__(self, valid: Callable[[Principal], bool]) -> None:
         self._valid = valid
-        self._sockets: dict[Socket, Any] = {}
+        self._sockets: dict[Socket, Principal | None] = {}
 
     def __len__(self) -> int:
         return len(self._sockets)
 
-    def add(self, socket: Socket, principal: Any) -> None:
+    def add(self, socket: Socket, principal: Principal | None) -> None:
         self._sockets[socket] = principal
 
     def discard(self, socket: Socket) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, Stopping, accepted, framed
+from bridges.edge.sockets import Open, Stopping, accepted, framed
 from gateway.errors import Unauthenticated
 
 
