@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
     from gateway.intake import Intake
+    from gateway.pace import Pace
 
 SLOTS = tuple(f"s{number}" for number in range(7))
 STATE = "Debugg State"  # their spelling
@@ -144,6 +145,7 @@ class Things:
         intake: Intake,
         catalog: Catalog,
         seen: Callable[[str], None],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
     ) -> None:
@@ -154,6 +156,7 @@ class Things:
         self._catalog = catalog
         self._seen = seen
         self._clock = clock
+        self._pace = pace
         self._max_size = max_size
         self.open = Open(door.valid)
 
@@ -169,6 +172,7 @@ class Things:
         principal, device = self._enter(request)
         vector = numbers(request.query)
         await self._provide(principal, device, request)
+        self._pace.admit(device)
         known = bool(self._slots(device))
         now = self._clock()
         if principal.device is not None:

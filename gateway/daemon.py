@@ -252,6 +252,7 @@ class Gateway:
         make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
         self.gate = gate = make_gate(
             sign_in=self.sign_in.mqtt,
+            known=self.registry.known,
             policy=self.policy,
             routes=self.routes,
             translation=Translation(

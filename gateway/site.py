@@ -24,6 +24,7 @@ from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
+from gateway.pace import Pace
 
 if TYPE_CHECKING:
     import ssl
@@ -54,6 +55,7 @@ class Site:
         self._streams = Streams(hub=gateway.hub, door=door)
         self._mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
         self._porch = Porch(full=self._full)
+        self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:
@@ -86,6 +88,7 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
             anonymous=self._config.bridges.iotio.anonymous,
@@ -98,6 +101,8 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            command=gateway.commands.get,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -108,6 +113,7 @@ class Site:
             intake=gateway.intake,
             catalog=gateway.catalog,
             seen=gateway.presence.seen,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -129,7 +135,7 @@ class Site:
             journal=gateway.journal,
             clock=now_ms,
             broker=gateway.broker.statistics,
-            messages_per_second=self._config.limits.messages_per_second,
+            pace=self._pace,
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
             version=__version__,

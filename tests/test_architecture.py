@@ -26,7 +26,7 @@ LAYERS = [
         *("gateway.hub", "gateway.intake", "gateway.catalog"),  # frames in and out
         *("gateway.commands", "gateway.delivery", "gateway.links", "gateway.actions", "gateway.presence"),  # devices
         *("gateway.handlers", "gateway.rules", "gateway.webhooks"),  # what users add
-        *("gateway.access", "gateway.deadlines", "gateway.waiters", "gateway.running"),
+        *("gateway.access", "gateway.deadlines", "gateway.pace", "gateway.waiters", "gateway.running"),
     ],
     ["gateway.store", "gateway.broker"],
     [

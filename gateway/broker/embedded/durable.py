@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gateway.broker import port
     from gateway.broker.embedded.exchange import Delivery
+    from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.session import Held
     from gateway.broker.port import Statement
 
@@ -40,6 +41,7 @@ class StoredSession(msgspec.Struct):
     subscriptions: list[Held] = []
     deliveries: list[Delivery] = []  # in the order of their positions
     received: list[int] = []  # packet ids of QoS 2 messages from the client
+    will: Will | None = None  # that is not published yet (4.1)
 
 
 class State(msgspec.Struct):
@@ -52,11 +54,14 @@ class State(msgspec.Struct):
 class SessionStore(Protocol):
     """The statements that keep the broker's state; `number` is a session's, unique for ever."""
 
-    def opened(self, number: int, key: str, client_id: str, expiry: int) -> Sequence[Statement]:
+    def opened(self, number: int, key: str, client_id: str, expiry: int, will: Will | None) -> Sequence[Statement]:
         """A client is connected to this session; every delivery of it may be sent from now on."""
 
     def left(self, number: int, expiry: int, when: float) -> Statement:
         """The connection of this session has ended."""
+
+    def unwilled(self, number: int) -> Statement:
+        """Its will is published, or never will be."""
 
     def ended(self, number: int) -> Sequence[Statement]:
         """The session is over: nothing of it stays."""

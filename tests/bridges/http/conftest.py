@@ -9,6 +9,7 @@ from bridges.http.answers import nothing
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication
+from gateway.pace import Pace
 
 BODY_LIMIT = 4096
 
@@ -50,7 +51,7 @@ def routes(core, sign_up, messages_per_second):
         sign_up=sign_up,
         secure=False,
         version="0.1.0",
-        messages_per_second=messages_per_second,
+        pace=Pace(messages_per_second),
         others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
     )
 
