@@ -23,6 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     queue_bytes: int = 8 << 20  # topics, payloads and properties of these; the same
     write_buffer: int = 1 << 20  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
     subscriptions: int = 1_000  # each session; SUBACK 0x97
+    subscription_size: int = 256 * 1024  # characters of their filters, each session; the same
     sessions: int = 100  # without a connection, each identity; the one that left first ends
     session_expiry: int = 7 * 86_400  # seconds; the longest a session is kept
     retained: int = 100_000  # topics; a message on a further topic is not retained, and counted as dropped

@@ -162,6 +162,16 @@ async def test_retained_topics_are_bounded(bench: Bench) -> None:
     assert [packet.payload for packet in await received(client)] == [b"2"]
 
 
+async def test_filters_are_bounded_in_all(bench: Bench) -> None:
+    """A few long filters are as much as many short ones; one that is held may be asked for again."""
+    object.__setattr__(bench.broker._core, "limits", Limits(subscription_size=100))
+    client = await bench.connect("c", 5)
+    assert await bench.subscribe(client, "a" * 60, "b" * 41, "c" * 40, "a" * 60) == (0, 0x97, 0, 0)
+    client.write(Unsubscribe(1, ("a" * 60,)))
+    assert isinstance(await client.read(), Unsuback)
+    assert await bench.subscribe(client, "b" * 41) == (0,)
+
+
 async def test_retained_bytes_are_bounded(bench: Bench) -> None:
     """They count whatever they are in; where the new message has no room, the old one is not shown in its place."""
     core = bench.broker._core
