@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from gateway.broker.embedded.outgoing import weight
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,6 +30,11 @@ class Retained(msgspec.Struct, frozen=True, gc=False):
     qos: int
     properties: port.Properties | None = None
     expires: float | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes that it holds, about."""
+        return len(self.topic) + len(self.payload) + weight(self.properties)
 
 
 class StoredSession(msgspec.Struct):
