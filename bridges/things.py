@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from bridges.sockets import Open, accept, framed
+from bridges.edge.sockets import Open, accepted, framed
 from gateway.access import devices
 from gateway.access.policy import Action
-from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Unauthenticated, Untranslatable
+from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
 from gateway.frames import encode, to_json
 from gateway.hub import Listener, Subscription, Wire
 from gateway.payloads import one_value
@@ -26,14 +26,15 @@ from gateway.topics import TopicFilter, check_device
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridges.door import Door
-    from bridges.sockets import Socket
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
     from gateway.intake import Intake
+    from gateway.pace import Pace
 
 SLOTS = tuple(f"s{number}" for number in range(7))
 STATE = "Debugg State"  # their spelling
@@ -144,6 +145,7 @@ class Things:
         intake: Intake,
         catalog: Catalog,
         seen: Callable[[str], None],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
     ) -> None:
@@ -154,11 +156,9 @@ class Things:
         self._catalog = catalog
         self._seen = seen
         self._clock = clock
+        self._pace = pace
         self._max_size = max_size
-        self._open = Open(door.valid)
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -167,19 +167,12 @@ class Things:
             web.get("/listen/{slug}", self.listen, allow_head=False),
         ]
 
-    async def recheck(self) -> None:
-        """Close the listeners whose sign-in holds no longer."""
-        self._open.recheck(Unauthenticated("your sign-in has ended"))
-
-    async def close(self) -> None:
-        """Close every listener, since the gateway stops."""
-        await self._open.close()
-
     async def post(self, request: web.Request) -> web.Response:
         """Set the seven numbers; answered once they are stored."""
         principal, device = self._enter(request)
         vector = numbers(request.query)
         await self._provide(principal, device, request)
+        self._pace.admit(device)
         known = bool(self._slots(device))
         now = self._clock()
         if principal.device is not None:
@@ -200,18 +193,12 @@ class Things:
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Tell every post from now on."""
         principal, device = self._enter(request)
-        socket = await accept(request, max_size=self._max_size)
-        try:
-            found = self._visible(principal, device)
-            if found:
+        async with accepted(request, max_size=self._max_size) as socket:
+            if self._visible(principal, device):
                 await self._tell(socket, principal, device)
             else:
                 socket.write(framed(to_json({STATE: MISSING})))
                 await socket.close(_Unknown(MISSING))
-        except ConnectionError:
-            pass  # the listener has gone
-        finally:
-            await socket.closed()
         return socket.response
 
     async def _tell(self, socket: Socket, principal: Principal, device: str) -> None:
@@ -219,7 +206,7 @@ class Things:
         listener = teller.listener = Listener(self._hub, teller, WIRE, self._door.view(principal))
         listener.subscribe("all", Subscription(TopicFilter(f"{device}/+")))
         listener.begin("all")
-        self._open.add(socket, principal)
+        self.open.add(socket, principal)
         catching_up = asyncio.create_task(listener.run(), name="things")
         try:
             while await socket.next() is not None:
@@ -227,7 +214,7 @@ class Things:
         finally:
             catching_up.cancel()
             listener.close()
-            self._open.discard(socket)
+            self.open.discard(socket)
 
     def _enter(self, request: web.Request) -> tuple[Principal, str]:
         device = request.match_info["slug"]

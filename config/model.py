@@ -128,7 +128,7 @@ class History(Table, frozen=True, kw_only=True):
 class Limits(Table, frozen=True, kw_only=True):
     """What one gateway, and one device, may use."""
 
-    connections: Annotated[Count, "connections at the same time, MQTT and HTTP together; more are refused"] = 10_000
+    connections: Annotated[Count, "connections at the same time, on all entrances together; more are refused"] = 10_000
     packet_size: Annotated[PacketSize, "largest MQTT packet, WebSocket message and HTTP body"] = 256 << 10
     messages_per_second: Annotated[Rate, "messages per second of one device; 0 is no limit"] = 0
 

@@ -33,6 +33,7 @@ class GatewayError(Exception):
     close_code: ClassVar[int] = 1011  # RFC 6455 section 7.4
     reason_code: int = 0x80  # MQTT 5 section 2.4
     retry_after: float | None = None
+    delay: float = 0.0  # s to hold the answer back
 
     def __init__(self, message: str, *, fields: dict[str, str] | None = None) -> None:
         super().__init__(message)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridges.http import answers
-from gateway.errors import GatewayError, TooLarge, Unauthenticated
+from gateway.errors import GatewayError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from bridges.http.routes import Handler
+
     Hook = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except GatewayError as error:
-        if isinstance(error, Unauthenticated) and error.delay > 0:
+        if error.delay:
             await asyncio.sleep(error.delay)
         return _told(request, answers.problem(error))
     except web.HTTPRequestEntityTooLarge:

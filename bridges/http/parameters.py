@@ -19,18 +19,27 @@ from gateway.errors import GatewayError, Invalid
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from multidict import MultiMapping
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _any = msgspec.json.Decoder().decode
-_WRITTEN: dict[type, dict[str, Any]] = {
-    Moment: {"type": "string", "description": "RFC 3339, or milliseconds since 1970"},
-    Duration: {"type": "string", "pattern": r"^\d+(ms|s|m|h|d|w)$", "examples": ["1m"]},
-    Point: {"type": "string", "description": "`next` of the page before"},
-    TopicFilter: {"type": "string", "description": "`device/channel`, with the wildcards + and #"},
+
+
+class _Form(NamedTuple):
+    """How a type of ours is read from text, and what the documentation says of that text."""
+
+    read: Callable[[str], Any]
+    schema: dict[str, Any]
+
+
+_FORMS: dict[type, _Form] = {
+    Moment: _Form(Moment.parse, {"type": "string", "description": "RFC 3339, or milliseconds since 1970"}),
+    Duration: _Form(Duration.parse, {"type": "string", "pattern": r"^\d+(ms|s|m|h|d|w)$", "examples": ["1m"]}),
+    Point: _Form(Point.parse, {"type": "string", "description": "`next` of the page before"}),
+    TopicFilter: _Form(TopicFilter, {"type": "string", "description": "`device/channel`, with the wildcards + and #"}),
 }
 
 
@@ -119,18 +128,16 @@ def _say(error: msgspec.ValidationError) -> str:
 
 
 def _read(into: type, value: Any) -> Any:
-    if into not in _WRITTEN:
-        raise NotImplementedError(into)
     if into is Moment and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
         raise ValueError(f"expected text, got {type(value).__name__}")
     try:
-        return TopicFilter(value) if into is TopicFilter else into.parse(value)  # type: ignore[attr-defined]
+        return _FORMS[into].read(value)
     except GatewayError as error:
         raise ValueError(str(error)) from None
 
 
 def written(type_: type) -> dict[str, Any]:
     """Return the JSON schema of a type of ours that stands in a query as text; raises `KeyError` for others."""
-    return _WRITTEN[type_]
+    return _FORMS[type_].schema

@@ -16,9 +16,9 @@ from bridges.http.authentication import PRINCIPAL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from bridges.http.routes import Handler
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bridges.http.authentication import Permission
-    from bridges.http.pace import Pace
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
+    from gateway.pace import Pace
 
 
 class Stored(msgspec.Struct):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from bridges.edge.sockets import Open, accepted
+from bridges.edge.values import Values
 from bridges.iotio import handshake
 from bridges.iotio.admission import Admission
 from bridges.iotio.endpoint_api import EndpointApi
 from bridges.iotio.handshake import Refusal
-from bridges.iotio.link import V0_2, V1, IotIoLink, complain, read
+from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from bridges.iotio.packets import Packet
-from bridges.sockets import Open, accept
-from bridges.values import Values
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from bridges.iotio.handshake import Hello
     from bridges.iotio.link import Dialect
-    from bridges.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog
     from gateway.intake import Intake
+    from gateway.pace import Pace
     from gateway.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class IotIo:
         presence: Presence,
         ready: Callable[[str], None],
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
         anonymous: bool = False,
@@ -63,13 +65,11 @@ class IotIo:
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._presence = presence
         self._ready = ready
+        self._pace = pace
         self._max_size = max_size
         self._links: dict[str, IotIoLink] = {}
         self._api = EndpointApi(door=door, send=send, link=self._links.get)
-        self._open = Open(door.valid)
-
-    def __len__(self) -> int:
-        return len(self._open)
+        self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -77,33 +77,21 @@ class IotIo:
             web.post("/api/iot.io", self._api.handle),
         ]
 
-    async def recheck(self) -> None:
-        """Close the connections whose sign-in holds no longer."""
-        self._open.recheck(Unauthenticated("your sign-in has ended"))
-
-    async def close(self) -> None:
-        """Close every connection, since the gateway stops."""
-        await self._open.close()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until its connection ends."""
-        socket = await accept(request, max_size=self._max_size)
-        dialect = V1 if handshake.in_headers(request.headers) else V0_2
-        try:
-            hello = await self._hello(request, socket, dialect)
-            if hello is not None:
-                principal = await self._admission.admit(hello, request)
-                await self._serve(socket, dialect, hello, principal)
-        except GatewayError as error:
-            await self._refuse(socket, dialect, error)
-        except ConnectionError:
-            pass  # the client has gone
-        finally:
-            await socket.closed()
+        dialect = spoken(request.headers)
+        async with accepted(request, max_size=self._max_size) as socket:
+            try:
+                hello = await self._hello(request, socket, dialect)
+                if hello is not None:
+                    principal = await self._admission.admit(hello, request)
+                    await self._serve(socket, dialect, hello, principal)
+            except GatewayError as error:
+                await self._refuse(socket, dialect, error)
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
-        if dialect is V1:
+        if dialect is not V0_2:
             return handshake.from_headers(request.headers)
         try:
             async with asyncio.timeout(FIRST_PACKET):
@@ -128,15 +116,16 @@ class IotIo:
 
     async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
         link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
-        self._open.add(socket, principal)
+        self.open.add(socket, principal)
         try:
             self._begin(link)
             if hello.data:  # what the client tells of itself is kept, but for its key
                 await self._take(link, Packet("data", to_json(hello.data)))
             while (message := await socket.next()) is not None:
+                await self._pace.turn(link.device)
                 await self._read(link, message)
         finally:
-            self._open.discard(socket)
+            self.open.discard(socket)
             self._end(link)
 
     def _begin(self, link: IotIoLink) -> None:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from bridges.edge.values import channel_of
 from bridges.iotio.endpoints import Refused
-from bridges.values import channel_of
 from gateway.access.policy import Action
-from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
+from gateway.errors import GatewayError, Invalid, NotFound
 from gateway.frames import encode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
     from bridges.iotio.link import IotIoLink
     from gateway.access.principal import Principal
 
@@ -46,8 +46,7 @@ class EndpointApi:
         except NotFound:  # a device that the asker may not know of is as good as not connected
             return _answer(400, "client_not_connected")
         except GatewayError as error:
-            if isinstance(error, Unauthenticated):
-                await asyncio.sleep(error.delay)
+            await asyncio.sleep(error.delay)
             return _answer(error.status, error.code, message=str(error))
         return web.json_response({"success": True})
 

@@ -7,10 +7,11 @@ need not align with WebSocket messages [MQTT-6.0.0-2].
 from __future__ import annotations
 
 import asyncio
-import struct
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
+
+from bridges.edge.sockets import binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,14 +85,7 @@ class _Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.is_closing():
             return
-        length = len(data)
-        if length < 126:
-            head = bytes((0x82, length))
-        elif length < 65536:
-            head = struct.pack("!BBH", 0x82, 126, length)
-        else:
-            head = struct.pack("!BBQ", 0x82, 127, length)
-        self._below.write(head + data)
+        self._below.write(binary(data))
         if self._draining is None and self._below.get_write_buffer_size() > HIGH_WATER:
             self._connection.pause_writing()
             self._draining = asyncio.create_task(self._drain())

@@ -35,22 +35,22 @@ def create(
     db: sqlite3.Connection,
     by: By,
     *,
-    id: str | None = None,  # noqa: A002 - the contract's name of the field
+    id: str | None = None,
     name: str = "",
-    type: str = "",  # noqa: A002
+    type: str = "",
     owner: int | None = None,
     grants: Sequence[str] = (),
     style: Style = "gateway",
 ) -> Issued[Device]:
     """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken."""
-    id = id or new_device_id(style)  # noqa: A001
-    fields.refuse(id=fields.device_id(id), name=fields.text(name), type=fields.text(type), topics=fields.grants(grants))
-    _check_owner(db, owner)
-    # fmt: off
-    device = Device(
-        id=id, key_hash=b"", name=name, type=type, owner=owner, grants=tuple(grants), style=style, created=by.at
+    id_ = id or new_device_id(style)
+    fields.refuse(
+        id=fields.device_id(id_), name=fields.text(name), type=fields.text(type), topics=fields.grants(grants)
     )
-    # fmt: on
+    _check_owner(db, owner)
+    device = Device(
+        id=id_, key_hash=b"", name=name, type=type, owner=owner, grants=tuple(grants), style=style, created=by.at
+    )
     return _insert(db, by, "create", device)
 
 
@@ -60,7 +60,7 @@ def change(
     device: str,
     *,
     name: str | UnsetType = UNSET,
-    type: str | UnsetType = UNSET,  # noqa: A002
+    type: str | UnsetType = UNSET,
     owner: int | UnsetType | None = UNSET,
     grants: Sequence[str] | UnsetType = UNSET,
     disabled: bool | UnsetType = UNSET,
@@ -93,7 +93,7 @@ def replace_key(db: sqlite3.Connection, by: By, device: str) -> Issued[Device]:
     return Issued(find(db, device), key)
 
 
-def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") -> Issued[Device]:  # noqa: A002
+def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") -> Issued[Device]:
     """Add a device that claims to be new; it can do nothing until it is approved. Raises `TooMany`."""
     fields.refuse(name=fields.text(name), type=fields.text(type))
     if sum(1 for _ in DEVICES.where(db, state="pending")) >= MOST_PENDING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NO_KEY = bytes(32)  # the SHA-256 of nothing that anybody knows
 _WRONG = "wrong name or key"
-_WRONG_PASSWORD = "wrong email or password"  # noqa: S105
+_WRONG_PASSWORD = "wrong email or password"  # noqa: S105 - what is said, no secret
 _LONGEST = 512  # characters of a name, a key or a token; longer ones are not hashed
 
 

@@ -34,7 +34,7 @@ class AmqttEngine:
         self,
         gate: Gate,
         *,
-        host: str = "0.0.0.0",  # noqa: S104 - devices come from the network; that is what the gateway is for
+        host: str,
         port: int = 1883,
         tls: ssl.SSLContext | None = None,
         tls_port: int = 8883,

@@ -1,16 +1,19 @@
 """`gateway user`: accounts. A password comes from a prompt or from standard input, never from an argument."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.access import accounts, sessions
+from gateway.access import accounts, links, sessions
+from gateway.access.keys import Issued
 from gateway.access.passwords import hash_password
-from gateway.cli.administration import changing, reading, show_line, show_table, when
-from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
+from gateway.cli.administration import changing, reading, show_line, show_secret, show_table, when
+from gateway.cli.app import WRONG, AsJson, ConfigFile, configured, fail, show_json
 from gateway.errors import GatewayError
-from gateway.store.registry import DEVICES, USERS, Role, User
+from gateway.running import whereabouts
+from gateway.store.registry import DEVICES, USERS, Link, Role, User
 
 app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
@@ -111,6 +114,37 @@ def sign_out(email: Email, as_json: AsJson = False, config: ConfigFile = None) -
         user = accounts.find(db, email)
         sessions.close_all(db, by, user.id)
     _done(user, "is signed out", as_json)
+
+
+@app.command()
+def invite(
+    email: Email,
+    admin: Annotated[bool, typer.Option("--admin", help="Invite an admin.")] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a link with which one person makes an account, once, within a week."""
+    with changing(config) as (db, by):
+        issued = links.invite(db, by, email=email, role="admin" if admin else "user")
+    _show_link(issued, f"The link that invites {email}", as_json, config)
+
+
+@app.command()
+def link(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Make a link that signs a user in, once, within an hour: for who has forgotten the password."""
+    with changing(config) as (db, by):
+        issued = links.sign_in(db, by, accounts.find(db, email).id)
+    _show_link(issued, f"The link that signs {email} in", as_json, config)
+
+
+def _show_link(issued: Issued[Link], what: str, as_json: bool, config: Path | None) -> None:
+    """Print a link in full where a gateway runs, else what is to stand behind its address."""
+    where = whereabouts(configured(config).store.path)
+    address = f"{where.url if where else ''}/sign-in?link={issued.secret}"
+    if as_json:
+        show_json({"link": address, "expires": issued.record.expires})
+    else:
+        show_secret(what, address)
 
 
 def _hashed(from_stdin: bool) -> str:

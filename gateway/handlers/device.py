@@ -73,6 +73,10 @@ class Rooms:
     def members(self, room: str) -> list[str]:
         return list(self._members.get(room, ()))
 
+    def close(self, room: str) -> None:
+        for device in self.members(room):
+            self.leave(device, room)
+
     def of(self, device: str) -> frozenset[str]:
         return frozenset(self._of.get(device, ()))
 
@@ -121,7 +125,7 @@ class Gateway:
         *,
         device: str | None = None,
         room: str | None = None,
-        type: str | None = None,  # noqa: A002  # the contract's name
+        type: str | None = None,
     ) -> int:
         """Send a command to one device, or to all online in a room, of a type, or both; return to how many.
 
@@ -150,6 +154,10 @@ class Gateway:
             log.warning("%s: %s for %s is not sent: %s", self._sender, name, device, error)
             return False
         return True
+
+    def close_room(self, room: str) -> None:
+        """Let all devices leave a room."""
+        self._core.call(lambda: self._core.rooms.close(room))
 
     def send(self, device: str, name: str, value: Any = None) -> None:
         """Send a command, without waiting; raises `GatewayError`, or `TypeError` where the value is not JSON's."""
@@ -207,7 +215,7 @@ class Device:
         """Send it a command, without waiting; one that is offline gets it when it returns."""
         self._gateway.send(self.id, name, value)
 
-    async def request(self, name: str, value: Any = None, timeout: float = 10.0) -> Any:  # noqa: ASYNC109  # the contract's
+    async def request(self, name: str, value: Any = None, timeout: float = 10.0) -> Any:  # noqa: ASYNC109  # the contract's name
         """Send it a command and return its reply; raises `NoReply` after `timeout` seconds."""
         return await self._gateway.request(self.id, name, value, timeout)
 

@@ -248,7 +248,8 @@ class Handlers:
 
     def _call(self, method: Callable[..., Any], arguments: tuple[Any, ...]) -> Awaitable[Any]:
         if inspect.iscoroutinefunction(method):
-            return method(*arguments)  # type: ignore[no-any-return]  # a coroutine
+            coroutine: Awaitable[Any] = method(*arguments)
+            return coroutine
         return self._threads.run(partial(method, *arguments))
 
     async def _answer(self, device: Device, answer: Any, channel: str | None) -> None:

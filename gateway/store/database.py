@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -128,7 +129,7 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"{path}: cannot open the database: {error}: use another file") from error
     try:
-        db.execute("PRAGMA journal_mode=WAL")
+        _use_log(db)
         _migrate(db, path)
     except BaseException as error:
         db.close()
@@ -136,6 +137,20 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
             raise DatabaseError(f"{path}: {error}") from error
         raise
     return db
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log; SQLite itself does not wait for others here, whatever the busy timeout."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _check_writable(path: Path) -> None:

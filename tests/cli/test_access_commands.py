@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from gateway.access import accounts, sessions
 from gateway.access.keys import matches
+from gateway.cli import audit as audit_command
 from gateway.cli import devices, tokens, users
+from gateway.errors import Unauthenticated
 from gateway.store import audit
 from gateway.store.database import open_sync
 from gateway.store.registry import DEVICES, TOKENS, USERS
@@ -26,6 +29,7 @@ def gateway(tmp_path):
     app = typer.Typer()
     for name, part in (("user", users.app), ("device", devices.app), ("token", tokens.app)):
         app.add_typer(part, name=name)
+    app.command()(audit_command.audit)
     file = tmp_path / "gateway.toml"
     file.write_text('[store]\npath = "gateway.db"\n')
 
@@ -263,3 +267,35 @@ def test_any_text_is_a_lifetime_or_wrong_use(text):
     except typer.Exit as end:
         status = end.exit_code
     assert status in {0, 2}
+
+
+def test_an_invitation_makes_an_account_once(gateway, db):
+    """The link of `user invite` works once, for its address, in its role; without a gateway it has no host."""
+    made = json.loads(ok(gateway("user", "invite", "bob@example.com", "--admin", "--json")))
+    path, _, secret = made["link"].partition("link=")
+    assert path == "/sign-in?"
+    by = audit.By("test", "", 1)
+    user = accounts.register(db, by, link=secret, email="bob@example.com", name="", password=None)
+    assert (user.email, user.role) == ("bob@example.com", "admin")
+    with pytest.raises(Unauthenticated):
+        accounts.register(db, by, link=secret, email="eve@example.com", name="", password=None)
+    assert gateway("user", "invite", "bob@example.com").exit_code == 1
+
+
+def test_a_sign_in_link_is_for_who_exists(gateway, db, ann):
+    """`user link` makes a link that signs the user in; for nobody it makes none."""
+    made = json.loads(ok(gateway("user", "link", ann, "--json")))
+    secret = made["link"].partition("link=")[2]
+    opened = sessions.open_by_link(db, audit.By("test", "", 1), secret)
+    assert USERS.get(db, opened.record.user).email == ann
+    assert gateway("user", "link", "nobody@example.com").exit_code == 1
+
+
+def test_the_audit_shows_who_did_what(gateway, ann):
+    """Newest first, for people and for scripts; an invitation's secret is not in it."""
+    secret = ok(gateway("user", "invite", "bob@example.com")).strip().rpartition("link=")[2]
+    first = json.loads(ok(gateway("audit", "--json")).splitlines()[0])
+    assert (first["actor"], first["action"], first["object"]) == ("command line", "create", "invitation link")
+    table = ok(gateway("audit", "--limit", "5"))
+    assert "invitation link" in table
+    assert secret not in table

@@ -1,7 +1,8 @@
-"""How many messages a second one device may post."""
+"""How many messages a second one device may send, other than over MQTT."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,16 @@ class Pace:
         self._step = 1 / rate if rate else 0.0
         self._clock = clock
         self._full: dict[str, float] = {}  # when a device's allowance is full again
+
+    async def turn(self, device: str) -> None:
+        """Count a message, and return when it may be taken; the sender's socket is not read meanwhile."""
+        while True:
+            try:
+                self.admit(device)
+            except TooMany as error:
+                await asyncio.sleep(error.retry_after or 0.0)
+            else:
+                return
 
     def admit(self, device: str) -> None:
         """Count a message; raises `TooMany`, and counts nothing, where it is one too many."""
