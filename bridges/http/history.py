@@ -58,9 +58,9 @@ class HistoryQuery(msgspec.Struct, kw_only=True):
 class HistoryPage(msgspec.Struct):
     """Frames in order of (ts, seq), or buckets where `every` asks for them. `next`: pass it as `after` to go on."""
 
-    next: str | None
     frames: list[Raw] | UnsetType = UNSET
     buckets: list[dict[str, Any]] | UnsetType = UNSET
+    next: str | None = None
 
 
 class History:
@@ -108,7 +108,7 @@ class History:
         frames = [frame async for page in self._frame_pages(request, asked) for frame in page]
         last = frames[-1] if len(frames) == (asked.limit or PAGE) else None
         following = str(Point(last.ts, last.seq)) if last else None
-        return _answer(request, HistoryPage(following, frames=[Raw(frame.json) for frame in frames]))
+        return _answer(request, HistoryPage([Raw(frame.json) for frame in frames], next=following))
 
     async def _frame_pages(self, request: web.Request, asked: HistoryQuery) -> AsyncIterator[Iterable[Frame]]:
         """Read page by page, for as long as the principal may."""
@@ -138,7 +138,7 @@ class History:
             return await export.send(request, export.buckets(asked.format, functions), _file_name(asked), pages)
         found = [bucket async for page in pages for bucket in page]
         following = str(Point(found[-1]["ts"] + every, 0)) if len(found) == (asked.limit or PAGE) else None
-        return _answer(request, HistoryPage(following, buckets=found))
+        return _answer(request, HistoryPage(buckets=found, next=following))
 
     async def _bucket_pages(
         self, request: web.Request, asked: HistoryQuery, pages: AsyncIterator[list[buckets.Bucket]]
