@@ -76,7 +76,7 @@ class Command(msgspec.Struct, tag_field="type", tag="command", forbid_unknown_fi
     name: str
     id: Any = None
     value: Any = None
-    wait: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+    wait: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
     ttl: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
@@ -213,12 +213,12 @@ class _Conversation:
         self._say(type="ack", id=asked.id)
 
     async def _command(self, principal: Principal, asked: Command) -> None:
-        if asked.wait is not None and len(self._tasks) > MAX_WAITING:
+        if asked.wait and len(self._tasks) > MAX_WAITING:
             raise TooMany(f"one connection waits for {MAX_WAITING} replies at most")
         device, name = check_device(asked.device), check_channel(asked.name)
         command = await self._shared.send(principal, device, name, to_json(asked.value), asked.ttl)
         self._say(type="ack", id=asked.id, command=command)
-        if asked.wait is not None:
+        if asked.wait:
             self._spawn(self._reply(asked.id, command, asked.wait))
 
     async def _reply(self, asked: Any, command: str, seconds: float) -> None:
