@@ -142,6 +142,9 @@ class ExternalEngine:
     def forget(self) -> None:
         self._targets.clear()
 
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        """Nothing: the cluster's broker keeps its sessions and retained messages by its own rules."""
+
     def pause(self) -> None:
         self._paused = True
 
