@@ -26,7 +26,7 @@ from gateway.broker.port import Message
 from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from paho.mqtt.reasoncodes import ReasonCode
 

@@ -94,10 +94,9 @@ async def test_what_was_queued_is_not_delivered(tmp_path, engine):
 
 async def test_nothing_is_left_where_no_gateway_ran(tmp_path):
     """What the command line removes while the gateway is stopped takes its retained messages with it."""
-    async with people(tmp_path) as here:
-        async with await _wire(here) as wire:
-            assert await wire.sign_in("kitchen", here.home.keys["kitchen"], "board") == 0
-            assert await wire.publish("devices/kitchen/note", b"secret", retain=True) == 0
+    async with people(tmp_path) as here, await _wire(here) as wire:
+        assert await wire.sign_in("kitchen", here.home.keys["kitchen"], "board") == 0
+        assert await wire.publish("devices/kitchen/note", b"secret", retain=True) == 0
     db = open_sync(tmp_path / "gateway.db")
     with transaction(db):
         devices.remove(db, BY, "kitchen")
