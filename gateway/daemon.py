@@ -231,6 +231,7 @@ class Gateway:
             self.commands.forget(change.key)
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
+            self.broker.purge(f"device:{change.key}", lambda topic: self.policy.device_of(topic) == change.key)
             self.rules.forget(change.key)
         if change.kind == "session" and not change.gone:
             return

@@ -53,9 +53,10 @@ class Door:
         key = request.query.get("key")
         if key is not None:
             return self.key(device, key, request.remote or "")
-        if request.headers.get("Sec-Fetch-Site") in _FOREIGN:  # these protocols write by GET, too
+        shown = offer(request)
+        if _may_be_foreign(request, shown):
             raise Forbidden("a page of another site may not do this")
-        return sign_in_by(self._sign_in, offer(request), acts=True, device=device)
+        return sign_in_by(self._sign_in, shown, acts=True, device=device)
 
     def key(self, device: str, key: str, address: str) -> Principal:
         """Return the device that has this key, or whom a token names. Raises `Unauthenticated`."""
@@ -85,3 +86,14 @@ class Door:
     def valid(self, principal: Principal) -> bool:
         """Tell whether a sign-in still holds."""
         return self._records.stands(principal)
+
+
+def _may_be_foreign(request: web.Request, shown: Offer) -> bool:
+    """Tell whether a page of another site may have made a browser ask: these protocols write by GET, too.
+
+    Without TLS a browser that follows a link says neither where it comes from nor that it is one, but sends its cookie:
+    a cookie then counts for nothing.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    blind = site is None and shown.origin is None and shown.authorization is None
+    return site in _FOREIGN or (blind and shown.cookie is not None)

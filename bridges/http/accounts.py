@@ -13,8 +13,10 @@ from bridges.http import answers, parameters
 from bridges.http.authentication import PRINCIPAL
 from bridges.http.routes import API, Route
 from bridges.http.users import UserAnswer
-from gateway.access import accounts, links, sessions
-from gateway.access.requests import demand_same_origin, set_cookie
+from gateway.access import accounts, fields, links, sessions
+from gateway.access.passwords import weakness
+from gateway.access.policy import Action
+from gateway.access.requests import demand_same_origin, set_cookie, sign_in_by
 from gateway.errors import Forbidden, Invalid
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.access.passwords import Passwords
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
+    from gateway.store.audit import By
     from gateway.store.database import Database
     from gateway.store.registry import User, WebSession
 
@@ -120,10 +123,21 @@ class Accounts:
             await self._database.read(lambda db: links.find(db, text, by.at, "invitation", "first-admin"))
             make = partial(accounts.register, link=text, email=new.email, name=new.name)
         elif self._sign_up != "open":
-            raise Forbidden("an account needs an admin's invitation")
+            by = self._admin(request)
+        # All that is wrong is said at once, before the costly hash.
+        fields.refuse(email=fields.email(new.email), name=fields.text(new.name), password=weakness(new.password))
         password = await self._passwords.hash(new.password)
         user = await self._registry.apply(make, by, password=password)
         return answers.json(UserAnswer.of(user), 201)
+
+    def _admin(self, request: web.Request) -> By:
+        """Return who makes an account for somebody else: an admin, who needs no invitation."""
+        shown = offer(request)
+        if shown.authorization is not None or shown.cookie:
+            request[PRINCIPAL] = sign_in_by(self._sign_in, shown, acts=True)
+            if self._permission.may(request, Action.ADMINISTER):
+                return self._permission.by(request)
+        raise Forbidden("an account needs an admin's invitation")
 
     async def login(self, request: web.Request) -> web.Response:
         demand_same_origin(offer(request))

@@ -56,8 +56,8 @@ def register(db: sqlite3.Connection, by: By, link: str, *, email: str, name: str
     An invitation for one address makes the account of that address, whatever `email` says.
     """
     used = links.use(db, by, link, "invitation", "first-admin")
-    if used.kind == "first-admin" and any(USERS.all(db)):
-        raise Conflict("there is an account already: ask its admin for an invitation")
+    if used.kind == "first-admin" and any(USERS.where(db, role="admin")):
+        raise Conflict("there is an admin already: ask them for an invitation")
     return create(db, by, email=used.email or email, name=name, password=password, role=used.role)
 
 

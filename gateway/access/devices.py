@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_device_id, new_key
-from gateway.errors import Conflict, Invalid, NotFound, TooMany
+from gateway.errors import Conflict, NotFound, TooMany
 from gateway.store import audit
 from gateway.store.registry import DEVICES, USERS, Device
 
@@ -45,9 +45,12 @@ def create(
     """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken."""
     id_ = id or new_device_id(style)
     fields.refuse(
-        id=fields.device_id(id_), name=fields.text(name), type=fields.text(type), topics=fields.grants(grants)
+        id=fields.device_id(id_),
+        name=fields.text(name),
+        type=fields.text(type),
+        topics=fields.grants(grants),
+        owner=_stranger(db, owner),
     )
-    _check_owner(db, owner)
     device = Device(
         id=id_, key_hash=b"", name=name, type=type, owner=owner, grants=tuple(grants), style=style, created=by.at
     )
@@ -67,9 +70,9 @@ def change(
 ) -> Device:
     """Change what is given. Raises `NotFound` or `Invalid`."""
     find(db, device)
-    fields.refuse(name=fields.text(name), type=fields.text(type), topics=fields.grants(grants))
-    if owner is not UNSET:
-        _check_owner(db, owner)
+    fields.refuse(
+        name=fields.text(name), type=fields.text(type), topics=fields.grants(grants), owner=_stranger(db, owner)
+    )
     all_ = {"name": name, "type": type, "owner": owner, "grants": grants, "disabled": disabled}
     given = {field: value for field, value in all_.items() if value is not UNSET}
     if given:
@@ -106,7 +109,7 @@ def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> D
     """Let a device in that announced itself, as this user's. Raises `Conflict` where it does not wait."""
     if find(db, device).state != "pending":
         raise Conflict(f"the device {device!r} does not wait for approval")
-    _check_owner(db, owner)
+    fields.refuse(owner=_stranger(db, owner))
     DEVICES.update(db, device, state="active", owner=owner)
     audit.record(db, by, "approve", f"device:{device}", owner=owner)
     return find(db, device)
@@ -121,6 +124,7 @@ def _insert(db: sqlite3.Connection, by: By, action: str, device: Device) -> Issu
     return Issued(device, key)
 
 
-def _check_owner(db: sqlite3.Connection, owner: int | None) -> None:
-    if owner is not None and USERS.get(db, owner) is None:
-        raise Invalid("there is no such user", fields={"owner": "no such user"})
+def _stranger(db: sqlite3.Connection, owner: int | UnsetType | None) -> str | None:
+    """Say that a new owner is no user; SQLite has no number as large as some that are sent."""
+    known = owner is UNSET or owner is None or (0 < owner < 2**63 and USERS.get(db, owner) is not None)
+    return None if known else "no such user"

@@ -23,9 +23,9 @@ DAY = 24 * HOUR
 
 
 def first_admin(db: sqlite3.Connection, by: By) -> Issued[Link]:
-    """Make the link whose holder becomes the admin; an earlier one stops. Raises `Conflict` if there is an account."""
-    if any(USERS.all(db)):
-        raise Conflict("there is an account already")
+    """Make the link whose holder becomes the admin; an earlier one stops. Raises `Conflict` if there is an admin."""
+    if any(USERS.where(db, role="admin")):
+        raise Conflict("there is an admin already")
     for old in list(LINKS.where(db, kind="first-admin")):
         LINKS.delete(db, old.hash)
     return _issue(db, by, Link(hash=b"", kind="first-admin", role="admin", created=by.at, expires=by.at + DAY))

@@ -26,13 +26,18 @@ def default_hasher() -> argon2.PasswordHasher:
     return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
+def weakness(text: str) -> str | None:
+    """Say what is wrong with a new password."""
+    if len(text) < SHORTEST:
+        return f"at least {SHORTEST} characters"
+    return f"at most {LONGEST} characters" if len(text) > LONGEST else None
+
+
 def check_password(text: str) -> str:
     """Return a new password as it is, or raise `Invalid`."""
-    if len(text) < SHORTEST:
-        least = f"at least {SHORTEST} characters"
-        raise Invalid(f"the password is too short: {least}", fields={"password": least})
-    if len(text) > LONGEST:
-        raise Invalid("the password is too long", fields={"password": f"at most {LONGEST} characters"})
+    if problem := weakness(text):
+        length = "short" if len(text) < SHORTEST else "long"
+        raise Invalid(f"the password is too {length}: {problem}", fields={"password": problem})
     return text
 
 

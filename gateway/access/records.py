@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import TYPE_CHECKING, Any
 
 from gateway.access.principal import Principal, of_device, of_session, of_token
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gateway.store.registry import Kind, Record
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class Records:
@@ -30,7 +34,7 @@ class Records:
 
     def user_of(self, email: str) -> User | None:
         """Return the user of an email address, disabled or not."""
-        return self._by_email.get(_folded(email))
+        return self._by_email.get(folded(email))
 
     def token_of(self, hash_: bytes) -> Token | None:
         """Return the token of a secret's SHA-256, expired or not."""
@@ -88,13 +92,13 @@ class Records:
         table, id_ = self._tables[kind], key if kind == "device" else int(key)
         old = table.pop(id_, None)
         if isinstance(old, User):
-            self._by_email.pop(_folded(old.email), None)
+            self._by_email.pop(folded(old.email), None)
         elif isinstance(old, Token | WebSession):
             self._by_hash.pop(old.hash, None)
         if record is not None:
             table[id_] = record
         if isinstance(record, User):
-            self._by_email[_folded(record.email)] = record
+            self._by_email[folded(record.email)] = record
         elif isinstance(record, Token | WebSession):
             self._by_hash[record.hash] = record
 
@@ -120,5 +124,9 @@ class Records:
         return of_device(found, proof=proof) if proof.startswith("certificate:") else of_device(found)
 
 
-def _folded(email: str) -> str:
-    return email.strip().lower()
+def folded(email: str) -> str:
+    """Return an address as the database compares it: letters beyond ASCII are never each other's lower case.
+
+    The sign of kelvin lowers to `k`: whoever signed up with it would take over the name of another account.
+    """
+    return email.strip().translate(_LOWER)

@@ -93,8 +93,9 @@ class Registry(Records):
             self._tidy_at = now + TIDY
 
     def touch(self, token: int) -> None:
-        """Note that a token was used; written by the next `tidy`."""
-        self._used[token] = self._clock()
+        """Note that a token was used, for who looks now; written by the next `tidy`."""
+        self._used[token] = now = self._clock()
+        self.put("token", str(token), structs.replace(self.tokens[token], last_used=now))
 
     async def tidy(self) -> None:
         """Write when tokens were used, and remove what has expired."""
@@ -107,8 +108,6 @@ class Registry(Records):
             store.trim_changes(db, upto)
 
         await self._database.write(work)
-        for number in used.keys() & self.tokens.keys():
-            self.put("token", str(number), structs.replace(self.tokens[number], last_used=used[number]))
 
     def _tell(self, events: list[Change]) -> None:
         for event in events:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.access.keys import TOKEN_PREFIX, digest, has_short_key, matches
 from gateway.access.principal import Principal, of_claim, of_device
+from gateway.access.records import folded
 from gateway.errors import TooMany, Unauthenticated
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class SignIn:
 
         Raises `TooMany` where this name failed too often from this address, without looking at the password.
         """
-        name = email.strip().lower()[:_LONGEST]
+        name = folded(email)[:_LONGEST]
         wait = self._throttle.wait(address, name)
         if wait > 0:
             raise TooMany("too many failed sign-ins: wait a little", retry_after=wait)

@@ -109,6 +109,10 @@ class AmqttEngine:
         if self._broker is not None:
             self._broker.forget()
 
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        if self._broker is not None:
+            self._broker.purge(key, owns)
+
     def pause(self) -> None:
         self._paused = True
         for reader, _ in self._tasks.values():

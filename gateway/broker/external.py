@@ -26,7 +26,7 @@ from gateway.broker.port import Message
 from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -141,6 +141,9 @@ class ExternalEngine:
 
     def forget(self) -> None:
         self._targets.clear()
+
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        """Nothing: the cluster's broker keeps its sessions and retained messages by its own rules."""
 
     def pause(self) -> None:
         self._paused = True

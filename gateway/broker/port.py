@@ -175,6 +175,12 @@ class Broker(Protocol):
     def forget(self) -> None:
         """Permissions have changed: drop every cached answer of the gate and end subscriptions now refused."""
 
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        """Somebody is gone for good: end the sessions of the identity `key`, retain nothing on topics that it `owns`.
+
+        A later identity of the same key, which may be somebody else, finds nothing of it.
+        """
+
     def pause(self) -> None:
         """Read from no socket until `resume`."""
 

@@ -85,9 +85,9 @@ async def _greet(gateway: "Gateway", *, demo: bool) -> None:
         out.print(
             f"Simulated devices are publishing. Sign in with this link, once:\n  {gateway.url}/sign-in?link={link}"
         )
-    elif not gateway.registry.users:
+    elif not any(user.role == "admin" for user in gateway.registry.users.values()):
         issued = await gateway.registry.apply(links.first_admin, by)
-        out.print(f"No account yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
+        out.print(f"No admin yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
 
 
 async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:

@@ -125,7 +125,10 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
     _check_writable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
         db = _connect(path, durability)
+        if new and path.exists():
+            path.chmod(0o600)  # everybody's frames, and what is kept of keys, are for the gateway's own user alone
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"{path}: cannot open the database: {error}: use another file") from error
     try:

@@ -140,6 +140,26 @@ async def test_the_first_admins_link_is_void_once_there_is_an_account(access):
         await access.do(accounts.register, link.secret, email="eve@example.com", password="hash")
 
 
+async def test_who_signs_up_before_the_admin_does_not_void_the_link(access):
+    """With open sign-up anybody may be the first: only an admin makes the first admin's link void."""
+    link = await access.do(links.first_admin)
+    await access.do(accounts.create, email="eve@example.com", password="hash")
+    assert (await access.do(links.first_admin)).record.role == "admin"  # at the next start
+    link = await access.do(links.first_admin)
+    user = await access.do(accounts.register, link.secret, email="ada@example.com", password="hash")
+    assert user.role == "admin"
+
+
+async def test_no_letter_is_taken_for_another_one(access, ann):
+    """An account whose address only looks alike to Unicode, with the sign of kelvin, hides nobody's account."""
+    kate = await access.do(accounts.create, email="Kate@example.com", password="hash")
+    other = await access.do(accounts.create, email="\u212aate@example.com", password="hash")
+    assert access.registry.user_of("kATE@example.com") == kate
+    assert access.registry.user_of("\u212aATE@example.com") == other
+    await access.do(accounts.remove, other.id)
+    assert access.registry.user_of("kate@example.com") == kate
+
+
 async def test_an_invitation_is_for_whom_it_is_for(access, ada):
     """The address is the invitation's, the role too; a failed attempt does not use it up."""
     link = await access.do(links.invite, email="bob@example.com", role="user")

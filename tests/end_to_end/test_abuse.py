@@ -139,6 +139,15 @@ async def test_other_sites_pages_are_refused(here):
         assert (await socket.receive_json(timeout=5))["type"] == "hello"
 
 
+async def test_a_link_on_another_sites_page_writes_nothing(here):
+    """Without TLS a browser that follows a link shows its cookie and says nothing of where it comes from."""
+    url, cookie = f"{here.home.url}/things/post/kitchen?s0=1", here.shown["cookie"].headers
+    async with here.bare.get(url, headers=cookie) as answer:
+        assert answer.status == 403
+    async with here.bare.get(url, headers={**cookie, "Sec-Fetch-Site": "none"}) as answer:  # a person has typed it
+        assert answer.status == 200
+
+
 async def test_too_many_connections_are_turned_away(tmp_path):
     """`limits.connections` counts all entrances together."""
     async with people(tmp_path, limits={"connections": 3}) as here:

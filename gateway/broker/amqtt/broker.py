@@ -32,7 +32,7 @@ from gateway.errors import (
 from gateway.topics import check_filter, check_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gateway.broker.amqtt.packets import Frame
     from gateway.broker.amqtt.streams import PacketReader, PacketWriter
@@ -235,6 +235,17 @@ class GateBroker(Broker):
         # amqtt 0.12: what both ways to delete a session call.
         await super()._del_all_subscriptions(session)
         self.delivery.forget()
+
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        """End all sessions of an identity, and retain nothing on topics that it owns."""
+        for topic in [topic for topic in self.retained_messages if owns(topic)]:
+            del self.retained_messages[topic]
+        for name, (session, _) in list(self.sessions.items()):
+            state: SessionState = session.attributes[STATE]
+            if state.identity.key == key:
+                for topic_filter in tuple(state.filters):
+                    self.unsubscribe(topic_filter, session)
+                del self.sessions[name]
 
     def forget(self) -> None:
         """Drop what the gate said, and end the subscriptions that it refuses now."""

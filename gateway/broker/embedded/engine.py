@@ -143,6 +143,14 @@ class EmbeddedBroker:
                 drop_refused(core, connection.session)
         self._commit_journal()
 
+    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+        core = self._core
+        for topic in [topic for topic in core.router.retained_topics() if owns(topic)]:
+            core.router.unretain(topic)
+            core.journal.write(core.store.unretained(topic))
+        core.sessions.purge(key)
+        self._commit_journal()
+
     def pause(self) -> None:
         self._core.paused = True
 

@@ -190,6 +190,10 @@ class Router:
         """Return the retained message of a topic."""
         return self._retained.get(topic)
 
+    def retained_topics(self) -> list[str]:
+        """Return the topics that have a retained message."""
+        return [message.topic for message in self._retained.match("#")]
+
     def retained_for(self, session: Session, held: Held) -> list[Retained]:
         """Return the retained messages that a new subscription may get."""
         found = self._retained.match(held.topic_filter)

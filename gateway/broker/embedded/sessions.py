@@ -133,6 +133,14 @@ class Sessions:
         if will is not None:
             will.publish()
 
+    def purge(self, key: str) -> None:
+        """End all sessions of an identity: those of connected clients with their connection."""
+        for session in [session for session in self._sessions.values() if session.identity.key == key]:
+            if session.connection is None:
+                self.end(session)
+            else:
+                self.keep(session, 0)
+
     def restore(self, stored: list[StoredSession]) -> None:
         """Take up what was stored, at the start; a client that was connected to the end left just now."""
         now = self._clock()

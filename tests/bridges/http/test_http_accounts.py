@@ -59,6 +59,30 @@ async def test_with_open_sign_up_anybody_makes_an_account(client, sign_up):
             assert (response.status, (await problem(response))["fields"].keys()) == (400, {field})
 
 
+@pytest.mark.parametrize("sign_up", ["open"])
+async def test_all_that_is_wrong_with_a_new_account_is_named_at_once(client, sign_up):
+    """Email, name and password together, not one after the other."""
+    wrong = {"email": "nobody", "name": "a\nb", "password": "short"}
+    async with client.post(f"{API}/users", json=wrong) as response:
+        assert (response.status, (await problem(response))["fields"].keys()) == (400, wrong.keys())
+
+
+async def test_an_admin_makes_accounts_without_an_invitation(core, client, root):
+    """Others cannot, whatever they show; a browser's request must come from the site's own page."""
+    new = {"email": "eve@example.org", "password": PASSWORD}
+    cookie = await core.cookie(1)
+    for headers, status in (
+        (await core.bearer(await core.user()), 403),
+        (await core.bearer(1, "read"), 403),
+        ({"Authorization": "Bearer gwt_wrong"}, 401),
+        ({**cookie, "Origin": "https://elsewhere.example"}, 403),
+        (root, 201),
+    ):
+        assert (await client.post(f"{API}/users", json=new, headers=headers)).status == status
+    async with client.post(f"{API}/users", json={**new, "email": "eva@example.org"}, headers=cookie) as response:
+        assert (response.status, (await response.json())["role"]) == (201, "user")
+
+
 async def test_login_sets_a_cookie_that_signs_in_until_logout(core, client):
     """HttpOnly and SameSite; after logout it is nobody's."""
     await core.user(password=PASSWORD)
@@ -154,7 +178,8 @@ async def test_tokens_are_made_listed_and_revoked(core, client, ann):
     assert made["expires"] == 1_767_225_600_000
     assert (await client.get(f"{API}/devices/kitchen", headers=token)).status == 200
     assert (await client.get(f"{API}/tokens", headers=token)).status == 403
-    assert await (await client.get(f"{API}/tokens", headers=ann)).json() == {"tokens": [made]}
+    used = {**made, "last_used": core.clock.now}
+    assert await (await client.get(f"{API}/tokens", headers=ann)).json() == {"tokens": [used]}
     bob = await core.bearer(await core.user("bob@example.org"))
     assert (await client.delete(f"{API}/tokens/{made['id']}", headers=bob)).status == 404
     assert (await client.delete(f"{API}/tokens/{made['id']}", headers=ann)).status == 204

@@ -131,3 +131,22 @@ async def test_a_board_claims_and_waits_for_approval(core, client, ann):
         assert (response.status, (await response.json())["owner"]) == (200, 1)
     assert (await client.post(f"{path}/telemetry", json={"t": 1}, headers=key)).status == 200
     assert (await client.post(f"{path}/approve", headers=ann)).status == 403
+
+
+@pytest.mark.parametrize("owner", [2**63, 10**30, -1, 0])
+async def test_an_owner_who_cannot_be_is_named_with_what_else_is_wrong(core, client, owner):
+    """Numbers that no database holds, too."""
+    await core.device("kitchen")
+    root = await core.bearer(await core.user("root@example.org", role="admin"))
+    wrong = {"owner": owner, "name": "a\nb"}
+    async with client.patch(f"{API}/devices/kitchen", json=wrong, headers=root) as response:
+        said = await response.json(content_type="application/problem+json")
+        assert (response.status, said["fields"].keys()) == (400, wrong.keys())
+
+
+async def test_what_is_no_topic_filter_is_a_wrong_field_and_not_forbidden(client, ann):
+    """A user who mistypes a filter is told so, with everything else that is wrong."""
+    wrong = {"id": "a b", "topics": ["a/#/b"]}
+    async with client.post(f"{API}/devices", json=wrong, headers=ann) as response:
+        said = await response.json(content_type="application/problem+json")
+        assert (response.status, said["fields"].keys()) == (400, wrong.keys())
