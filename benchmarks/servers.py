@@ -156,7 +156,7 @@ class Gateway(Server):
         config.write_text(
             f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\n[http]\nhost = "127.0.0.1"\nport = {self.http_port}\n'
             f'[broker]\nengine = "{self._engine}"\n[store]\npath = "gateway.db"\ndurability = "full"\n'
-            f'[limits]\nconnections = {self._count + 100}\n[log]\nlevel = "warning"\n'
+            f'[limits]\nconnections = {self._count + 1_000}\n[log]\nlevel = "warning"\n'
             f"[handlers]\nmodules = {list(self._modules)}\n{self._extra}"
         )
         return (sys.executable, "-m", "gateway", "run", "--config", str(config))

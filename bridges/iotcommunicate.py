@@ -10,26 +10,26 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, accepted, framed
-from bridges.values import Values, channel_of, name_of
-from gateway.errors import GatewayError, Invalid, Unauthenticated
+from bridges.edge.sockets import Open, accepted, framed
+from bridges.edge.values import Values, channel_of, name_of
+from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
 from gateway.payloads import one_value
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from aiohttp import WSMessage
 
-    from bridges.door import Door
-    from bridges.sockets import Socket
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.broker.port import Done
     from gateway.catalog import Catalog
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from gateway.hub import Hub
     from gateway.intake import Intake
     from gateway.links import Link
+    from gateway.pace import Pace
     from gateway.presence import Presence
 
 Side = Literal["device", "client"]
 _SIDES: dict[str, Side] = {"device": "device", "client": "client"}
+REMEMBERED = 2_000  # commands that were shown on one socket; twice as many as may wait for a device
 SENSOR = "value"  # of a status that names none, as in the telemetry of MQTT
 _OURS = frozenset({"sensor", "time", "write"})  # members that the server sets
 _decode = msgspec.json.Decoder().decode
@@ -63,7 +65,16 @@ class Latest(msgspec.Struct):
     """What of a frame says what is there."""
 
     value: msgspec.Raw
+    id: str = ""
     state: str = ""
+
+
+class Status(NamedTuple):
+    """A value (JSON text), when it was put (ms), and by which side."""
+
+    value: str
+    ts: int
+    side: Side
 
 
 _latest = msgspec.json.Decoder(Latest).decode
@@ -92,54 +103,80 @@ def _to_clients(seq: int, entry: Entry, data: bytes) -> bytes:
     return framed(put_together(series.channel, value, ts, "device")) if series.type == "telemetry" else b""
 
 
-def _to_devices(seq: int, entry: Entry, data: bytes) -> bytes:
+class Given(NamedTuple):
+    """A command as its device is to see it."""
+
+    id: str
+    message: bytes
+
+
+def _to_devices(seq: int, entry: Entry, data: bytes) -> Given | None:
     """A command is shown once, as it is given; its later states are nobody's business here."""
     series, ts, value, extra = entry
-    new = series.type == "command" and extra.endswith('"state":"queued"')
-    return framed(put_together(series.channel, value, ts, "client")) if new else b""
+    if series.type != "command" or not extra.endswith('"state":"queued"'):
+        return None
+    return Given(_latest(data).id, framed(put_together(series.channel, value, ts, "client")))
 
 
-WIRES: dict[Side, Wire] = {
-    "client": Wire(form=_to_clients, join=b"".join, gap=lambda first, last: b""),
-    "device": Wire(form=_to_devices, join=b"".join, gap=lambda first, last: b""),
-}
+_CLIENTS = Wire(form=_to_clients, join=b"".join, gap=lambda first, last: b"")
+_DEVICES = Wire(form=_to_devices, join=lambda parts: parts, gap=lambda first, last: ())
 
 
 class DeviceSide:
-    """A socket of the side `device`, as commands and presence see it.
+    """A socket of the side `device`, as commands and presence see it, and the outlet of its listener.
 
-    Its listener writes every command given from its beginning on; a delivery then only asks for the receipt. What has
-    waited for the device since before is written by the delivery. `others`: the device's links of other protocols,
-    which get the command as well.
+    The listener shows every command that is given from its beginning on; a delivery then only waits for the receipt,
+    and shows what is older. `others`: the device's links of other protocols, which get the command as well.
     """
 
     protocol = "iotcommunicate"
-    acknowledges = True  # by the receipt: the device's WebSocket has read the status
+    acknowledges = True  # by the receipt: the device's WebSocket has the status
 
-    def __init__(
-        self, device: str, socket: Socket, listener: Listener, others: Callable[[str], Sequence[Link]]
-    ) -> None:
+    def __init__(self, device: str, socket: Socket, others: Callable[[str], Sequence[Link]]) -> None:
         self.device = device
-        self.beginning = True
+        self.listener: Listener | None = None
+        self.backlog = socket.backlog
+        self.drained = socket.drained
         self._socket = socket
-        self._listener = listener
         self._others = others
+        self._shown: dict[str, bool] = {}  # commands, the newest; whether the device has them
+        self._awaited: dict[str, Done] = {}
 
     @property
     def address(self) -> str:
         return self._socket.address
 
+    def write(self, data: Iterable[Given | None]) -> None:
+        for given in data:
+            if given is not None:
+                self._show(given)
+
     def deliver(self, command: Command, delivered: Done) -> bool:
-        if not self._socket.open or not self._listener.live:
+        if not self._socket.open or self.listener is None or not self.listener.live:
             return False
-        if self.beginning:
-            self._socket.write(framed(put_together(command.name, command.value, command.created, "client")))
-        self._socket.receipt(delivered)
+        if command.id not in self._shown:
+            status = put_together(command.name, command.value, command.created, "client")
+            self._show(Given(command.id, framed(status)))
+        if self._shown[command.id]:
+            delivered()
+        else:
+            self._awaited[command.id] = delivered
         for link in self._others(self.device):
             if link.protocol != self.protocol:
                 with suppress(GatewayError):  # the command is on its way all the same
                     link.deliver(command, _nothing)
         return True
+
+    def _show(self, given: Given) -> None:
+        self._shown[given.id] = False
+        if len(self._shown) > REMEMBERED:
+            del self._shown[next(iter(self._shown))]
+        self._socket.write_registered(given.message, partial(self._has, given.id))
+
+    def _has(self, command: str) -> None:
+        if command in self._shown:
+            self._shown[command] = True
+        self._awaited.pop(command, _nothing)()
 
     def close(self, error: GatewayError) -> None:
         self._socket.end(error)
@@ -148,7 +185,7 @@ class DeviceSide:
 class IotCommunicate:
     """Serves `/ws`. `send(principal, device, name, value, ttl)` sends a command, value being JSON text.
 
-    `ready(device)`: what waits for a device may go out. `max_size`: bytes of a message.
+    `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes of a message.
     """
 
     def __init__(
@@ -161,6 +198,8 @@ class IotCommunicate:
         presence: Presence,
         ready: Callable[[str], None],
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        command: Callable[[str], Awaitable[Command]],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
     ) -> None:
@@ -170,7 +209,9 @@ class IotCommunicate:
         self._presence = presence
         self._ready = ready
         self._send = send
+        self._command = command
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
+        self._pace = pace
         self._max_size = max_size
         self.open = Open(door.valid)
 
@@ -200,19 +241,21 @@ class IotCommunicate:
 
     async def _serve(self, socket: Socket, principal: Principal, side: Side) -> None:
         assert principal.device is not None
-        listener = Listener(self._hub, socket, WIRES[side], self._door.view(principal))
+        link = DeviceSide(principal.device, socket, self._presence.links) if side == "device" else None
+        view = self._door.view(principal)
+        listener = Listener(self._hub, link or socket, _DEVICES if link else _CLIENTS, view)
         listener.subscribe("all", Subscription(TopicFilter(f"{principal.device}/#")))
         listener.begin("all")
-        link = DeviceSide(principal.device, socket, listener, self._presence.links) if side == "device" else None
         self.open.add(socket, principal)
         catching_up = asyncio.create_task(listener.run(), name="iotcommunicate")
         try:
             if link is not None:
+                link.listener = listener
                 self._presence.connected(link)
                 self._ready(link.device)
-                link.beginning = False
             take = partial(self._put, principal, side)
             while (message := await socket.next()) is not None:
+                await self._pace.turn(principal.device)
                 await self._answer(socket, principal.device, take, message)
         finally:
             catching_up.cancel()
@@ -230,7 +273,7 @@ class IotCommunicate:
                 await put(asked)
             else:
                 await self._values.stored()  # so that who puts and gets, gets what it put
-                socket.write(framed(self._last(device, asked)))
+                socket.write(framed(await self._last(device, asked)))
         except GatewayError as error:
             socket.write(framed(to_json({"error": str(error), "code": error.code})))
         await socket.drained()  # who asks and does not read is not read
@@ -243,23 +286,35 @@ class IotCommunicate:
         else:
             await self._send(principal, principal.device, channel_of(sensor), value, None)
 
-    def _last(self, device: str, asked: Get) -> str:
+    async def _last(self, device: str, asked: Get) -> str:
         """Return the last status of a sensor, whichever side put it; `{}` if there is none."""
         sensor = SENSOR if asked.sensor is None else asked.sensor
         channel = channel_of(sensor if isinstance(sensor, str) else to_json(sensor))
-        found = [series for series in self._catalog.of_device(device) if series.channel == channel and _counts(series)]
-        if not found:
+        of_type = {series.type: series for series in self._catalog.of_device(device) if series.channel == channel}
+        statuses = [*_told(of_type.get("telemetry")), *await self._given(of_type.get("command"))]
+        if not statuses:
             return "{}"
-        newest = max(found, key=lambda series: (series.latest_ts, series.latest_seq))
-        value = bytes(_latest(newest.latest or b"").value).decode()
-        return put_together(channel, value, newest.latest_ts, "device" if newest.type == "telemetry" else "client")
+        return put_together(channel, *max(statuses, key=lambda status: status.ts))  # in one ms, what the device told
+
+    async def _given(self, series: Series | None) -> Sequence[Status]:
+        """Return the last command of a name, with the time when it was given, unless it was in vain."""
+        if series is None or series.latest is None:
+            return ()
+        latest = _latest(series.latest)
+        if latest.state in {"expired", "failed"}:
+            return ()
+        try:
+            given = (await self._command(latest.id)).created
+        except NotFound:  # it is older than commands are kept
+            given = series.latest_ts
+        return (Status(bytes(latest.value).decode(), given, "client"),)
 
 
-def _counts(series: Series) -> bool:
-    """Tell whether a series' latest frame is a status: telemetry, or a command that was not in vain."""
-    if series.latest is None or series.type not in {"telemetry", "command"}:
-        return False
-    return series.type == "telemetry" or _latest(series.latest).state not in {"expired", "failed"}
+def _told(series: Series | None) -> Sequence[Status]:
+    """Return the last telemetry of a channel."""
+    if series is None or series.latest is None:
+        return ()
+    return (Status(bytes(_latest(series.latest).value).decode(), series.latest_ts, "device"),)
 
 
 def _read(message: WSMessage) -> Put | Get:

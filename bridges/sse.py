@@ -7,19 +7,21 @@ once for all listeners, in one write a batch.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, web
 
-from bridges.sockets import Outlet
+from bridges.edge.sockets import Outlet
 from gateway.errors import Invalid, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
+    from bridges.edge.door import Door
+    from gateway.access.principal import Principal
     from gateway.frames import Entry
-    from gateway.hub import Hub, View
+    from gateway.hub import Hub
 
 KEEP_ALIVE = 10.0  # s between comments, so that proxies keep the stream open and a lost listener is noticed
 RETRY = 2_000  # ms a browser waits before it comes back
@@ -49,37 +51,26 @@ CHUNKED = Wire(
 PLAIN = Wire(form=event, join=b"".join, gap=_gap_event)  # HTTP/1.0 knows no chunks
 
 
-class Entrance(Protocol):
-    """What access offers a stream."""
-
-    def request(self, request: web.Request) -> Any | None:
-        """Return the principal that the request's header or cookie names; None where it has neither."""
-
-    def view(self, principal: Any) -> View: ...
-
-    def valid(self, principal: Any) -> bool: ...
-
-
 class Streams:
     """The listeners on `/api/v1/stream`."""
 
-    def __init__(self, *, hub: Hub, entrance: Entrance) -> None:
+    def __init__(self, *, hub: Hub, door: Door) -> None:
         self._hub = hub
-        self._entrance = entrance
-        self._open: dict[asyncio.Event, Any] = {}
+        self._door = door
+        self._open: dict[asyncio.Event, Principal] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one listener until it goes."""
-        principal = self._entrance.request(request)
+        principal = self._door.who(request)
         if principal is None:
             raise Unauthenticated
         response = web.StreamResponse(headers=HEADERS)
         outlet = Outlet(request)
         chunked = request.version >= HttpVersion11
-        listener = Listener(self._hub, outlet, CHUNKED if chunked else PLAIN, self._entrance.view(principal))
+        listener = Listener(self._hub, outlet, CHUNKED if chunked else PLAIN, self._door.view(principal))
         self._subscribe(listener, request)
         await response.prepare(request)
         await response.write(f"retry: {RETRY}\n: epoch {self._hub.epoch} seq {self._hub.seq}\n\n".encode())
@@ -119,7 +110,7 @@ class Streams:
     def recheck(self) -> None:
         """End the streams whose sign-in holds no longer."""
         for ended, principal in self._open.items():
-            if not self._entrance.valid(principal):
+            if not self._door.valid(principal):
                 ended.set()
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from bridges.sockets import Open, accepted, framed
+from bridges.edge.sockets import Open, accepted, framed
 from gateway.access import devices
 from gateway.access.policy import Action
 from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
@@ -26,14 +26,15 @@ from gateway.topics import TopicFilter, check_device
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridges.door import Door
-    from bridges.sockets import Socket
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
     from gateway.intake import Intake
+    from gateway.pace import Pace
 
 SLOTS = tuple(f"s{number}" for number in range(7))
 STATE = "Debugg State"  # their spelling
@@ -144,6 +145,7 @@ class Things:
         intake: Intake,
         catalog: Catalog,
         seen: Callable[[str], None],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
     ) -> None:
@@ -154,6 +156,7 @@ class Things:
         self._catalog = catalog
         self._seen = seen
         self._clock = clock
+        self._pace = pace
         self._max_size = max_size
         self.open = Open(door.valid)
 
@@ -169,6 +172,7 @@ class Things:
         principal, device = self._enter(request)
         vector = numbers(request.query)
         await self._provide(principal, device, request)
+        self._pace.admit(device)
         known = bool(self._slots(device))
         now = self._clock()
         if principal.device is not None:

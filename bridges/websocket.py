@@ -6,12 +6,12 @@ Frames leave as bytes that were framed once for all listeners (RFC 6455 section 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import Open, Socket, accepted, text
+from bridges.edge.sockets import Open, Socket, accepted, text
 from gateway.errors import GatewayError, Invalid, TooMany, Unauthenticated
 from gateway.frames import encode, to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
+    from bridges.edge.door import Door
+    from gateway.access.principal import Principal
     from gateway.frames import Entry
-    from gateway.hub import Hub, View
+    from gateway.hub import Hub
 
 AUTH_TIMEOUT = 10.0  # s
 MAX_SUBSCRIPTIONS = 100
@@ -74,7 +76,7 @@ class Command(msgspec.Struct, tag_field="type", tag="command", forbid_unknown_fi
     name: str
     id: Any = None
     value: Any = None
-    wait: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+    wait: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
     ttl: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
@@ -88,48 +90,32 @@ Request = Auth | Subscribe | Unsubscribe | Command | Ping
 _decode = msgspec.json.Decoder(Request).decode
 
 
-class Entrance(Protocol):
-    """What access offers a WebSocket."""
-
-    def request(self, request: web.Request) -> Any | None:
-        """Return the principal that the request's header or cookie names; None where it has neither."""
-
-    def token(self, token: str, address: str) -> Any:
-        """Return the principal of a token; raises `Unauthenticated`."""
-
-    def view(self, principal: Any) -> View: ...
-
-    def valid(self, principal: Any) -> bool: ...
-
-
-class SendCommand(Protocol):
-    """Send a command as a principal, `value` being JSON text; return its id."""
-
-    async def __call__(self, principal: Any, device: str, name: str, value: str, ttl: float | None) -> str: ...
-
-
 class WebSockets:
-    """The listeners on `/api/v1/ws`."""
+    """The listeners on `/api/v1/ws`.
+
+    `send(principal, device, name, value, ttl)` sends a command, value being JSON text, and returns its id;
+    `wait(command, seconds)` returns its reply, JSON text. `max_size`: bytes of a message.
+    """
 
     def __init__(
         self,
         *,
         hub: Hub,
-        entrance: Entrance,
-        send: SendCommand,
+        door: Door,
+        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
         wait: Callable[[str, float], Awaitable[str]],
         max_size: int,
     ) -> None:
         self.hub = hub
-        self.entrance = entrance
+        self.door = door
         self.send = send
         self.wait = wait
-        self.open = Open(entrance.valid)
+        self.open = Open(door.valid)
         self._max_size = max_size
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
-        principal = self.entrance.request(request)
+        principal = self.door.who(request)
         async with accepted(request, max_size=self._max_size) as socket:
             try:
                 await _Conversation(self, socket, principal).run()
@@ -141,11 +127,10 @@ class WebSockets:
 class _Conversation:
     """One connection: what the client asks, and what it is answered."""
 
-    def __init__(self, shared: WebSockets, socket: Socket, principal: Any) -> None:
+    def __init__(self, shared: WebSockets, socket: Socket, principal: Principal | None) -> None:
         self._principal = principal
         self._shared = shared
         self._socket = socket
-        self._listener: Listener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -154,52 +139,56 @@ class _Conversation:
         try:
             self._say(type="hello", epoch=hub.epoch, seq=hub.seq)
             self._shared.open.add(self._socket, self._principal)
-            if self._principal is None and not await self._sign_in():
-                return
-            self._listener = Listener(hub, self._socket, WIRE, self._shared.entrance.view(self._principal))
-            self._spawn(self._listener.run())
-            while (message := await self._socket.next()) is not None:
-                await self._socket.drained()  # who does not take the answers is not heard
-                if message.type is WSMsgType.TEXT:
-                    await self._answer(message.data)
-                else:
-                    self._complain(None, Invalid("send JSON as text messages"))
+            principal = self._principal or await self._sign_in()
+            if principal is not None:
+                await self._listen(principal)
         finally:
-            if self._listener is not None:
-                self._listener.close()
             for task in self._tasks:
                 task.cancel()
 
-    async def _sign_in(self) -> bool:
+    async def _listen(self, principal: Principal) -> None:
+        listener = Listener(self._shared.hub, self._socket, WIRE, self._shared.door.view(principal))
+        self._spawn(listener.run())
+        try:
+            while (message := await self._socket.next()) is not None:
+                await self._socket.drained()  # who does not take the answers is not heard
+                if message.type is WSMsgType.TEXT:
+                    await self._answer(principal, listener, message.data)
+                else:
+                    self._complain(None, Invalid("send JSON as text messages"))
+        finally:
+            listener.close()
+
+    async def _sign_in(self) -> Principal | None:
         try:
             async with asyncio.timeout(AUTH_TIMEOUT):
                 message = await self._socket.next()
             if message is None:
-                return False
-            self._principal = self._shared.entrance.token(_token(message), self._socket.address)
+                return None
+            principal = self._shared.door.token(_token(message), self._socket.address)
         except TimeoutError:
             await self._refuse(Unauthenticated(f"no sign-in within {AUTH_TIMEOUT:.0f} s"))
-            return False
+            return None
         except Unauthenticated as error:
             await asyncio.sleep(error.delay)
             await self._refuse(error)
-            return False
-        self._shared.open.add(self._socket, self._principal)
-        return True
+            return None
+        self._shared.open.add(self._socket, principal)
+        return principal
 
     async def _refuse(self, error: GatewayError) -> None:
         self._complain(None, error)
         await self._socket.close(error)
 
-    async def _answer(self, text: str) -> None:
+    async def _answer(self, principal: Principal, listener: Listener, text: str) -> None:
         try:
             asked = _read(text)
             if isinstance(asked, Subscribe):
-                await self._subscribe(asked)
+                self._subscribe(listener, asked)
             elif isinstance(asked, Unsubscribe):
-                await self._unsubscribe(asked)
+                self._unsubscribe(listener, asked)
             elif isinstance(asked, Command):
-                await self._command(asked)
+                await self._command(principal, asked)
             elif isinstance(asked, Ping):
                 self._say(type="pong")
             else:
@@ -207,8 +196,8 @@ class _Conversation:
         except GatewayError as error:
             self._complain(_id_of(text), error)
 
-    async def _subscribe(self, asked: Subscribe) -> None:
-        listener, key = self._listening(), to_json(asked.id)
+    def _subscribe(self, listener: Listener, asked: Subscribe) -> None:
+        key = to_json(asked.id)
         if key not in listener.subscriptions and len(listener.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise TooMany(f"one connection holds {MAX_SUBSCRIPTIONS} subscriptions at most")
         subscription = Subscription(
@@ -218,18 +207,18 @@ class _Conversation:
         self._say(type="ack", id=asked.id, seq=seq)
         listener.begin(key)
 
-    async def _unsubscribe(self, asked: Unsubscribe) -> None:
-        if not self._listening().unsubscribe(to_json(asked.id)):
+    def _unsubscribe(self, listener: Listener, asked: Unsubscribe) -> None:
+        if not listener.unsubscribe(to_json(asked.id)):
             raise Invalid(f"there is no subscription {to_json(asked.id)}")
         self._say(type="ack", id=asked.id)
 
-    async def _command(self, asked: Command) -> None:
-        if asked.wait is not None and len(self._tasks) > MAX_WAITING:
+    async def _command(self, principal: Principal, asked: Command) -> None:
+        if asked.wait and len(self._tasks) > MAX_WAITING:
             raise TooMany(f"one connection waits for {MAX_WAITING} replies at most")
         device, name = check_device(asked.device), check_channel(asked.name)
-        command = await self._shared.send(self._principal, device, name, to_json(asked.value), asked.ttl)
+        command = await self._shared.send(principal, device, name, to_json(asked.value), asked.ttl)
         self._say(type="ack", id=asked.id, command=command)
-        if asked.wait is not None:
+        if asked.wait:
             self._spawn(self._reply(asked.id, command, asked.wait))
 
     async def _reply(self, asked: Any, command: str, seconds: float) -> None:
@@ -240,10 +229,6 @@ class _Conversation:
             self._complain(asked, error)
         except ConnectionError:
             pass  # the listener has gone; the reply is in history
-
-    def _listening(self) -> Listener:
-        assert self._listener is not None
-        return self._listener
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

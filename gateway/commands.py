@@ -10,9 +10,7 @@ acknowledgement. What the database holds is the truth: after a restart all goes 
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,9 @@ from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMa
 from gateway.frames import to_json
 from gateway.store import commands as store
 from gateway.store.commands import AnswerTo, Command
+from gateway.store.patience import repeat
 from gateway.topics import check_channel
+from gateway.waiters import Waiters, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerTo", "Command", "Commands"]
 
-log = logging.getLogger(__name__)
-
 TTL = 86_400.0  # s, where the sender gives none
 MAX_TTL = 30 * 86_400.0
 MAX_OPEN = 1_000  # commands that wait for one device
@@ -46,7 +44,7 @@ MAX_OPEN_BYTES = 4 << 20
 MAX_VALUE = 256 << 10  # characters of JSON
 MAX_KEYS = 100_000  # idempotency keys, the newest
 SWEEP = 1.0  # s
-PRUNE_EVERY = 60  # sweeps
+PRUNE_EVERY = 60.0  # s
 PRUNE_ROWS = 1_000
 
 
@@ -82,7 +80,7 @@ class Commands:
         self._lines: dict[str, Line] = {}
         self._live: dict[str, Command] = {}  # until the last change that can happen is stored
         self._keys: dict[tuple[str, str], str] = {}
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiting = Waiters()
         self._deadlines: Deadlines[str] = Deadlines()
 
     async def start(self) -> None:
@@ -123,7 +121,7 @@ class Commands:
                 raise Conflict(f"{idempotency_key!r} was the key of another command, {known.id}: use a new one")
             return known
         stored = asyncio.get_running_loop().create_future()
-        done = partial(_resolve, stored)
+        done = partial(resolve, stored)
         command = self.submit(
             device, name, value, sender=sender, ttl=ttl, idempotency_key=idempotency_key, answer_to=answer_to, done=done
         )
@@ -222,7 +220,7 @@ class Commands:
         At once, where no reply can come any more. Raises `NotFound`.
         """
         if command_id in self._live:
-            await self._settled(command_id, seconds)
+            await self._waiting.wait(command_id, seconds)
         command = await self.get(command_id)
         if command.reply is not None:
             return command.reply
@@ -230,18 +228,6 @@ class Commands:
             f"no reply to command {command_id}, which is {command.state}: ask for it again by its id",
             fields={"command": command_id, "state": command.state},
         )
-
-    async def _settled(self, command_id: str, seconds: float) -> None:
-        """Wait until nothing can happen to a command any more, or the time is over."""
-        waiter = asyncio.get_running_loop().create_future()
-        waiters = self._waiting.setdefault(command_id, set())
-        waiters.add(waiter)
-        try:
-            await asyncio.wait((waiter,), timeout=seconds)
-        finally:
-            waiters.discard(waiter)
-            if not waiters:
-                self._waiting.pop(command_id, None)
 
     def waiting(self, device: str) -> int:
         """Return how many commands wait for a device."""
@@ -345,8 +331,7 @@ class Commands:
     def _let_go(self, command: Command) -> None:
         self._live.pop(command.id, None)
         self._deadlines.discard(command.id)
-        for waiter in self._waiting.get(command.id, ()):
-            _resolve(waiter)
+        self._waiting.settle(command.id)
         line = self._lines.get(command.device)
         if line is not None:
             line.take_out(command)
@@ -357,13 +342,11 @@ class Commands:
 
     async def run(self) -> None:
         """Sweep, and remove what is older than is kept, until cancelled."""
-        sweeps = 0
-        while True:
-            await asyncio.sleep(SWEEP)
-            self.sweep()
-            sweeps += 1
-            if sweeps % PRUNE_EVERY == 0:
-                await self.prune()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(repeat(self.prune, PRUNE_EVERY, "removing old commands"))
+            while True:
+                await asyncio.sleep(SWEEP)
+                self.sweep()
 
     def sweep(self) -> None:
         """Let expire what is past its time, and send what could not be sent before."""
@@ -384,11 +367,8 @@ class Commands:
         if self._keep is None:
             return
         work = partial(store.prune, before=self._clock() - self._keep, limit=PRUNE_ROWS)
-        try:
-            while await self._database.write(work) == PRUNE_ROWS:
-                pass
-        except sqlite3.Error as error:
-            log.warning("old commands stay for now: %s", error)
+        while await self._database.write(work) == PRUNE_ROWS:
+            pass
 
     def _pump(self, device: str) -> None:
         self._expire()  # what is past its time leaves no more, however long ago the last sweep was
@@ -412,8 +392,3 @@ def _lifetime(ttl: float | None) -> int:
     if not 0 < ttl <= MAX_TTL:
         raise Invalid(f"ttl: {ttl:g} is not between 0 and {MAX_TTL:.0f} seconds", fields={"ttl": "out of range"})
     return max(round(ttl * 1000), 1)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -48,9 +48,11 @@ from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from pathlib import Path
 
     from config import Config
     from config.model import HttpTls, MqttTls
+    from config.model import Route as RouteTable
     from gateway.access.principal import Principal
     from gateway.broker.port import Statement
     from gateway.commands import Command
@@ -251,6 +253,7 @@ class Gateway:
         make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
         self.gate = gate = make_gate(
             sign_in=self.sign_in.mqtt,
+            known=self.registry.known,
             policy=self.policy,
             routes=self.routes,
             translation=Translation(
@@ -264,7 +267,7 @@ class Gateway:
             journal=self.journal,
             clock=now_ms,
         )
-        self.mqtt_tls = _tls("[mqtt.tls]", self._config.mqtt.tls)
+        self.mqtt_tls = _mqtt_tls(self._config.mqtt.tls)
         self.broker = await engines.build(
             self._config,
             gate,
@@ -308,7 +311,7 @@ class Gateway:
     # HTTP
 
     async def _serve_http(self) -> None:
-        self.http_tls = _tls("[http.tls]", self._config.http.tls)
+        self.http_tls = _http_tls(self._config.http.tls)
         self._site = site = Site(self, self._config)
         runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
@@ -338,15 +341,22 @@ class Gateway:
             self._failed.set_exception(task.exception() or RuntimeError(task.get_name()))
 
 
-def _tls(table: str, files: HttpTls | MqttTls | None) -> ServerTls | None:
-    """Return the TLS of a listener, if it has one."""
+def _mqtt_tls(files: MqttTls | None) -> ServerTls | None:
+    return None if files is None else _tls("[mqtt.tls]", files.cert, files.key, files.client_ca)
+
+
+def _http_tls(files: HttpTls | None) -> ServerTls | None:
+    return None if files is None else _tls("[http.tls]", files.cert, files.key)
+
+
+def _tls(table: str, cert: Path, key: Path, client_ca: Path | None = None) -> ServerTls:
     try:
-        return None if files is None else ServerTls(files.cert, files.key, getattr(files, "client_ca", None))
+        return ServerTls(cert, key, client_ca)
     except Invalid as error:
         raise Invalid(f"{table} {error}") from error
 
 
-def _route(number: int, route: Any) -> Route:
+def _route(number: int, route: RouteTable) -> Route:
     try:
         return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
     except Invalid as error:
@@ -363,8 +373,8 @@ def examine(config: Config) -> Iterator[str]:
     tables: list[Callable[[], object]] = [
         *(partial(_route, number, route) for number, route in enumerate(config.routes, 1)),
         *(partial(rules.check, rule) for rule in config.rules),
-        partial(_tls, "[mqtt.tls]", config.mqtt.tls),
-        partial(_tls, "[http.tls]", config.http.tls),
+        partial(_mqtt_tls, config.mqtt.tls),
+        partial(_http_tls, config.http.tls),
         partial(loading.load, config.handlers.modules, config.directory),
     ]
     for read in tables:

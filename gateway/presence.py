@@ -111,7 +111,7 @@ class Presence:
     def reported(self, device: str, status: Status, now: int) -> list[Entry]:
         """Return the frame to store for what a device, or its will, says on `devices/{device}/status`.
 
-        None if that is nothing new. While the device has a link, the link tells, not the device.
+        There is none where that is nothing new. While the device has a link, the link tells, not the device.
         """
         state = self._state(device)
         if state.links:
@@ -147,16 +147,6 @@ class Presence:
         if state is not None and state.seen:
             heard.append(state.seen)
         return min(max(heard), now) if heard else None
-
-    def session(self, device: str) -> int:
-        """Return the number of the device's newest session; 0 before the first."""
-        state = self._states.get(device)
-        return state.session if state is not None else 0
-
-    def cut_off(self, device: str, error: GatewayError) -> None:
-        """Close all links of a device."""
-        for link in self.links(device):
-            link.close(error)
 
     def forget(self, device: str, error: GatewayError) -> None:
         """Close the links of a removed device, and tell no more of it."""

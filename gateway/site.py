@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from bridges.door import Door
+from bridges.edge.door import Door, offer
 from bridges.http import listening, waiting
 from bridges.http.api import api
 from bridges.http.application import application
-from bridges.http.authentication import Authentication, offer
+from bridges.http.authentication import Authentication
 from bridges.http.metrics import Measure
 from bridges.http.porch import Porch, PorchSite
 from bridges.iotcommunicate import IotCommunicate
@@ -21,22 +21,20 @@ from bridges.web.pages import Pages
 from bridges.websocket import WebSockets
 from gateway import __version__
 from gateway.access.policy import Action
-from gateway.access.requests import demand_same_origin, sign_in_by
+from gateway.access.requests import demand_same_origin
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
+from gateway.pace import Pace
 
 if TYPE_CHECKING:
     import ssl
 
     from aiohttp import web
 
+    from bridges.edge.sockets import Open
     from bridges.http.routes import Route
-    from bridges.sockets import Open
     from config import Config
-    from gateway.access.policy import Policy, View
     from gateway.access.principal import Principal
-    from gateway.access.registry import Registry
-    from gateway.access.sign_in import SignIn
     from gateway.daemon import Gateway
 
 RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
@@ -50,13 +48,14 @@ class Site:
         self._config = config
         self._size = config.limits.packet_size
         self._app: web.Application | None = None
-        self._entrance = entrance = Entrance(gateway.sign_in, gateway.policy, gateway.registry)
+        self._door = door = Door(gateway.sign_in, gateway.policy, gateway.registry)
         self._websockets = WebSockets(
-            hub=gateway.hub, entrance=entrance, send=self._send, wait=gateway.commands.wait, max_size=self._size
+            hub=gateway.hub, door=door, send=self._send, wait=gateway.commands.wait, max_size=self._size
         )
-        self._streams = Streams(hub=gateway.hub, entrance=entrance)
+        self._streams = Streams(hub=gateway.hub, door=door)
         self._mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
         self._porch = Porch(full=self._full)
+        self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:
@@ -80,8 +79,7 @@ class Site:
 
     def _seed_bridges(self) -> tuple[IotIo, IotCommunicate, Things]:
         """Return the bridges of the three projects that asked for this gateway."""
-        gateway = self._gateway
-        door = Door(gateway.sign_in, gateway.policy, gateway.registry, offer=offer)
+        gateway, door = self._gateway, self._door
         iotio = IotIo(
             door=door,
             registry=gateway.registry,
@@ -90,6 +88,7 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
             anonymous=self._config.bridges.iotio.anonymous,
@@ -102,6 +101,8 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=self._send,
+            command=gateway.commands.get,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -112,6 +113,7 @@ class Site:
             intake=gateway.intake,
             catalog=gateway.catalog,
             seen=gateway.presence.seen,
+            pace=self._pace,
             clock=now_ms,
             max_size=self._size,
         )
@@ -133,8 +135,7 @@ class Site:
             journal=gateway.journal,
             clock=now_ms,
             broker=gateway.broker.statistics,
-            troubles=tuple,
-            messages_per_second=self._config.limits.messages_per_second,
+            pace=self._pace,
             sign_up=self._config.access.sign_up,
             secure=self._config.http.tls is not None,
             version=__version__,
@@ -185,7 +186,7 @@ class Site:
             await asyncio.sleep(RECHECK)
             self._porch.sweep()
             if self._app is not None:
-                waiting.recheck(self._app, self._entrance.valid)
+                waiting.recheck(self._app, self._door.valid)
             for open_ in self._open():
                 open_.recheck()
 
@@ -201,31 +202,6 @@ class Site:
     def _open(self) -> tuple[Open | Streams, ...]:
         """Return what is open for as long as its peer wants, by bridge."""
         return self._websockets.open, self._streams, *(bridge.open for bridge in self._seeds)
-
-
-class Entrance:
-    """Sign-in as the WebSocket and the event stream need it."""
-
-    def __init__(self, sign_in: SignIn, policy: Policy, registry: Registry) -> None:
-        self._sign_in = sign_in
-        self._policy = policy
-        self._registry = registry
-
-    def request(self, request: web.Request) -> Principal | None:
-        """Return whom a request's header or cookie names; None where it has neither."""
-        shown = offer(request)
-        if shown.authorization is None and not shown.cookie:
-            return None
-        return sign_in_by(self._sign_in, shown, acts=True)
-
-    def token(self, token: str, address: str) -> Principal:
-        return self._sign_in.token(token, address)
-
-    def view(self, principal: Principal) -> View:
-        return self._policy.view(principal)
-
-    def valid(self, principal: Principal) -> bool:
-        return self._registry.stands(principal)
 
 
 def _same_origin(request: web.Request) -> bool:

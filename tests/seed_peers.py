@@ -75,7 +75,8 @@ class RealClient:
         """End a client that would reconnect for ever: there is no way to tell it but to close its connection."""
         if self._thread is not None:
             self.client._IoTClient__fatal_exception = True
-            gateway.presence.cut_off(self.client._IoTClient__id, Conflict("the test is over"))
+            for link in gateway.presence.links(self.client._IoTClient__id):
+                link.close(Conflict("the test is over"))
             await self.ended()
 
 

@@ -387,7 +387,8 @@ async def test_old_commands_are_removed_unfinished_ones_stay(rig):
 async def test_a_cut_off_link_changes_no_state(rig):
     """Closing a link leaves what waits for the device in its queue."""
     await send(rig)
-    rig.presence.cut_off("kitchen", Forbidden("no more"))
+    for link in rig.presence.links("kitchen"):
+        link.close(Forbidden("no more"))
     assert await states(rig) == ["queued"]
 
 

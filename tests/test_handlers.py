@@ -352,6 +352,30 @@ async def test_a_handler_that_hangs_is_told_of_once(house, caplog):
     assert caplog.text.count("a handler of kitchen has been running for 61 s") == 1
 
 
+async def test_a_closed_room_is_empty(house):
+    """All devices have left a room that is closed, and are still in their others."""
+
+    class Roomy(DeviceType):
+        type = "thing"
+
+        def on_connect(self, device):
+            device.join("hall")
+            device.join("yard")
+
+        def on_x(self, value, device):
+            self.gateway.close_room("hall")
+            self.gateway.close_room("never there")
+            reached = [self.gateway.emit("r", value, room=room) for room in ("hall", "yard")]
+            device.send("left", [reached, sorted(device.rooms)])
+
+    house.use(Roomy())
+    for device in ("kitchen", "hall"):
+        house.rig.presence.connected(FakeLink(device))
+    await house.done()
+    await house.tell("x", 1)
+    assert ("left", [[0, 2], ["yard"]]) in await house.sent()
+
+
 async def test_rooms(house):
     """A command to a room reaches those in it that are online; a type filters it; who disconnects has left."""
 

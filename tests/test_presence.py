@@ -144,7 +144,7 @@ async def test_a_restart_marks_everyone_offline_and_sessions_go_on(tmp_path):
         assert len(await rig.frames("presence", "board")) == 2
         assert rig.presence.last_seen("kitchen") == START
         rig.presence.connected(FakeLink())
-        assert rig.presence.session("kitchen") == 2
+        assert (await told(rig))[-1] == ("online", 2, None)
 
 
 async def test_a_clock_set_back_leaves_the_newest_frame_the_latest(rig):
@@ -179,20 +179,15 @@ async def test_a_reading_from_the_future_was_not_seen_in_the_future(rig):
     assert rig.presence.last_seen("kitchen") == START
 
 
-async def test_cut_off_and_forget_close_every_link(rig):
-    """A device that is cut off keeps its presence until the links end; a removed one is told of no more."""
-    one, two, error = FakeLink(), FakeLink(), Forbidden("no more")
+async def test_a_removed_device_loses_every_link(rig):
+    """Its links are closed, and nothing more is told of it."""
+    one, two, error = FakeLink("hall"), FakeLink("hall"), Forbidden("no more")
     rig.presence.connected(one)
     rig.presence.connected(two)
-    rig.presence.cut_off("kitchen", error)
-    assert one.closed is two.closed is error
-    assert rig.presence.is_online("kitchen")
-    hall = FakeLink("hall")
-    rig.presence.connected(hall)
     rig.presence.forget("hall", error)
-    rig.presence.disconnected(hall, "cut_off")
-    assert hall.closed is error
-    assert [f["value"] for f in await rig.frames("presence", "hall")] == ["online"]
+    rig.presence.disconnected(one, "cut_off")
+    assert one.closed is two.closed is error
+    assert [f["value"] for f in await rig.frames("presence", "hall")] == ["online", "online"]
 
 
 async def test_a_device_with_its_fill_of_channels_still_connects(rig):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
+from bridges.edge.door import offer
 from bridges.http import answers, parameters
-from bridges.http.authentication import PRINCIPAL, offer
+from bridges.http.authentication import PRINCIPAL
 from bridges.http.routes import API, Route
 from bridges.http.users import UserAnswer
 from gateway.access import accounts, fields, links, sessions

@@ -6,15 +6,14 @@ from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiohttp import web
+
+from gateway.frames import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gateway.errors import GatewayError
-
-encode = msgspec.json.Encoder().encode
 
 BEARER = 'Bearer realm="gateway"'
 CHALLENGE = f'{BEARER}, Basic realm="gateway", charset="UTF-8"'
@@ -23,6 +22,11 @@ CHALLENGE = f'{BEARER}, Basic realm="gateway", charset="UTF-8"'
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with a value as JSON."""
     return web.Response(body=encode(value), status=status, headers=headers, content_type="application/json")
+
+
+def next_page(request: web.Request, after: object) -> dict[str, str]:
+    """Return the header that names the page after this one (RFC 8288)."""
+    return {"Link": f'<{request.rel_url.update_query(after=str(after))}>; rel="next"'}
 
 
 def problem(error: GatewayError, **more: Any) -> web.Response:

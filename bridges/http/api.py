@@ -15,7 +15,6 @@ from bridges.http.health import HealthChecks
 from bridges.http.history import History
 from bridges.http.journals import Journals
 from bridges.http.metrics import Measure, Metrics, of_core
-from bridges.http.pace import Pace
 from bridges.http.telemetry import Telemetry
 from bridges.http.tokens import Tokens
 from bridges.http.users import Users
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.commands import Commands
     from gateway.hub import Hub
     from gateway.intake import Intake
+    from gateway.pace import Pace
     from gateway.presence import Presence
     from gateway.store.database import Database
 
@@ -52,34 +52,27 @@ def api(
     journal: Journal,
     clock: Callable[[], int],
     broker: Callable[[], Mapping[str, int]],
-    troubles: Callable[[], Iterable[str]],
     sign_up: Literal["invite", "open"],
     secure: bool,
     version: str,
-    messages_per_second: float = 0,
+    pace: Pace,
     measures: Iterable[Measure] = (),
     others: Iterable[Route] = (),
 ) -> list[Route]:
     """Return the table of routes.
 
-    `broker()`: the broker's statistics; `troubles()`: why the gateway is not ready, beside a disk that refuses;
-    `secure`: it is reached by HTTPS only; `messages_per_second`: of one device, 0 is no limit; `measures`: more of them
-    for `/metrics`; `others`: routes of other bridges, see `listening`.
+    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one device's messages;
+    `measures`: more of them for `/metrics`; `others`: routes of other bridges, see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     documentation = Documentation(version)
     measured = [
         *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry), *measures
     ]  # fmt: skip
-
-    def reasons() -> list[str]:
-        refusal = [] if intake.refusal is None else [f"storing fails: {intake.refusal}"]
-        return [*refusal, *(["more arrives than can be stored"] if intake.full else []), *troubles()]
-
     parts: list[Any] = [
         Devices(registry, permission, presence, catalog),
         Claiming(registry, sign_in, permission),
-        Telemetry(intake, catalog, permission, Pace(messages_per_second), seen=presence.seen, clock=clock),
+        Telemetry(intake, catalog, permission, pace, seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, journal),
         Frames(hub, catalog, permission),
         History(database, catalog, permission),
@@ -87,7 +80,7 @@ def api(
         Accounts(registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),
         Tokens(registry, permission),
-        HealthChecks(reasons),
+        HealthChecks(intake),
         Metrics(measured, broker, permission),
         documentation,
     ]

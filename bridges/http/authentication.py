@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from bridges.edge.door import offer
 from gateway.access.policy import Action
 from gateway.access.principal import Principal
-from gateway.access.requests import COOKIE, Offer, sign_in_by
+from gateway.access.requests import sign_in_by
 from gateway.errors import NotFound, Unauthenticated
 from gateway.store.audit import By
 
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def offer(request: web.Request) -> Offer:
-    """Return what a request shows of who sends it."""
-    return Offer(
-        authorization=request.headers.get("Authorization"),
-        cookie=request.cookies.get(COOKIE),
-        origin=request.headers.get("Origin"),
-        host=request.host,
-        address=request.remote or "",
-    )
 
 
 class Authentication:

@@ -25,9 +25,9 @@ LONGEST_KEY = 200
 
 
 class CommandQuery(msgspec.Struct):
-    """`wait`: seconds to wait for the reply; `ttl`: seconds after which the command is no longer sent."""
+    """`wait`: seconds to wait for the reply, 0 is not to wait; `ttl`: seconds after which the command is no longer sent."""
 
-    wait: Annotated[float, Meta(gt=0, le=60)] | None = None
+    wait: Annotated[float, Meta(ge=0, le=60)] | None = None
     ttl: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
 
 
@@ -84,7 +84,7 @@ class CommandRoutes:
             device, name, value, sender=sender, ttl=asked.ttl, idempotency_key=_idempotency_key(request)
         )
         self._journal.note(sender, "command", f"device:{device}", request.remote or "", name=name, id=command.id)
-        if asked.wait is None:
+        if not asked.wait:
             return _answer(command, 202)
         try:
             async with at_most(request, asked.wait + 1):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridges.http import asyncapi, openapi
-from bridges.http.answers import encode
 from bridges.http.routes import Route
+from gateway.frames import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,6 +13,7 @@ from bridges.http.routes import API, Route
 from bridges.http.waiting import at_most
 from gateway.access.policy import Action
 from gateway.errors import FutureCursor
+from gateway.frames import encode
 from gateway.hub.hub import KEPT_VALUES, wanted
 from gateway.topics import TopicFilter
 
@@ -87,8 +88,8 @@ class Frames:
         self._permission.still(request)
         if not found.more:
             return answers.json(FramesPage(found.frames, None))
-        link = f'<{request.rel_url.update_query(after=str(found.reached))}>; rel="next"'
-        return answers.json(FramesPage(found.frames, found.reached), headers={"Link": link})
+        headers = answers.next_page(request, found.reached)
+        return answers.json(FramesPage(found.frames, found.reached), headers=headers)
 
     async def _poll(self, request: web.Request, asked: FramesQuery) -> _Found:
         view = self._permission.view(request)
@@ -108,9 +109,10 @@ class Frames:
     async def _wait(self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float) -> bool:
         try:
             async with at_most(request, seconds):
-                return await self._hub.wait(filters, view, seconds)
+                await self._hub.wait(filters, view)
         except TimeoutError:
             return False
+        return True
 
     async def _read(self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int) -> _Found:
         """Read one page, up to the newest frame at this moment."""
@@ -139,7 +141,7 @@ class Frames:
     def _gap(self, cursor: int | None, page: Page) -> list[Raw]:
         if cursor is None or page.floor <= cursor:
             return []
-        return [Raw(answers.encode({"type": "gap", "from": cursor + 1, "to": page.floor}))]
+        return [Raw(encode({"type": "gap", "from": cursor + 1, "to": page.floor}))]
 
     def _frames(self, rows: list[Row], view: View) -> list[Raw]:
         found = ((self._catalog.get(number), seq, ts, value, extra) for seq, number, ts, value, extra in rows)

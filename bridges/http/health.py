@@ -10,9 +10,11 @@ from bridges.http import answers
 from bridges.http.routes import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
 
     from aiohttp import web
+
+    from gateway.intake import Intake
 
 
 class Health(msgspec.Struct):
@@ -23,10 +25,10 @@ class Health(msgspec.Struct):
 
 
 class HealthChecks:
-    """Says how the gateway is. `troubles()` gives the reasons why it cannot take data in, none if it can."""
+    """Says how the gateway is."""
 
-    def __init__(self, troubles: Callable[[], Iterable[str]]) -> None:
-        self._troubles = troubles
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
 
     def routes(self) -> list[Route]:
         # fmt: off
@@ -42,7 +44,14 @@ class HealthChecks:
         return answers.json(Health("ok"))
 
     async def ready(self, request: web.Request) -> web.Response:
-        reasons = list(self._troubles())
+        reasons = list(self._reasons())
         if reasons:
             return answers.json(Health("unready", reasons), 503, {"Retry-After": "1"})
         return answers.json(Health("ok"))
+
+    def _reasons(self) -> Iterator[str]:
+        """Why no data can be taken in."""
+        if self._intake.refusal is not None:
+            yield f"storing fails: {self._intake.refusal}"
+        if self._intake.full:
+            yield "more arrives than can be stored"

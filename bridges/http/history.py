@@ -58,9 +58,9 @@ class HistoryQuery(msgspec.Struct, kw_only=True):
 class HistoryPage(msgspec.Struct):
     """Frames in order of (ts, seq), or buckets where `every` asks for them. `next`: pass it as `after` to go on."""
 
-    next: str | None
     frames: list[Raw] | UnsetType = UNSET
     buckets: list[dict[str, Any]] | UnsetType = UNSET
+    next: str | None = None
 
 
 class History:
@@ -103,12 +103,12 @@ class History:
 
     async def _frames(self, request: web.Request, asked: HistoryQuery) -> web.StreamResponse:
         if asked.format != "json":
-            name = f"{asked.device}.{asked.format}".replace(":", "-")
-            return await export.send(request, export.FRAMES[asked.format], name, self._frame_pages(request, asked))
+            form = export.FRAMES[asked.format]
+            return await export.send(request, form, _file_name(asked), self._frame_pages(request, asked))
         frames = [frame async for page in self._frame_pages(request, asked) for frame in page]
         last = frames[-1] if len(frames) == (asked.limit or PAGE) else None
         following = str(Point(last.ts, last.seq)) if last else None
-        return _answer(request, HistoryPage(following, frames=[Raw(frame.json) for frame in frames]))
+        return _answer(request, HistoryPage([Raw(frame.json) for frame in frames], next=following))
 
     async def _frame_pages(self, request: web.Request, asked: HistoryQuery) -> AsyncIterator[Iterable[Frame]]:
         """Read page by page, for as long as the principal may."""
@@ -135,11 +135,10 @@ class History:
             request, asked, buckets.pages(self._database, self._series(asked), span, every, functions)
         )
         if asked.format != "json":
-            name = f"{asked.device}.{asked.format}".replace(":", "-")
-            return await export.send(request, export.buckets(asked.format, functions), name, pages)
+            return await export.send(request, export.buckets(asked.format, functions), _file_name(asked), pages)
         found = [bucket async for page in pages for bucket in page]
         following = str(Point(found[-1]["ts"] + every, 0)) if len(found) == (asked.limit or PAGE) else None
-        return _answer(request, HistoryPage(following, buckets=found))
+        return _answer(request, HistoryPage(buckets=found, next=following))
 
     async def _bucket_pages(
         self, request: web.Request, asked: HistoryQuery, pages: AsyncIterator[list[buckets.Bucket]]
@@ -182,6 +181,9 @@ def _limit(asked: HistoryQuery) -> int:
     return asked.limit or (PAGE if asked.format == "json" else 2**62)
 
 
+def _file_name(asked: HistoryQuery) -> str:
+    return f"{asked.device}.{asked.format}".replace(":", "-")  # no file system minds it
+
+
 def _answer(request: web.Request, page: HistoryPage) -> web.Response:
-    link = {"Link": f'<{request.rel_url.update_query(after=page.next)}>; rel="next"'} if page.next else {}
-    return answers.json(page, headers=link)
+    return answers.json(page, headers=answers.next_page(request, page.next) if page.next else None)

@@ -14,7 +14,8 @@ from gateway.errors import GatewayError, TooLarge
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from bridges.http.routes import Handler
+
     Hook = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 log = logging.getLogger(__name__)

@@ -16,15 +16,16 @@ from bridges.http.authentication import PRINCIPAL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from bridges.http.routes import Handler
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time
 IDLE = 75.0  # s between the requests of who has signed in; others have to come sooner
 STRANGERS = 2_000  # connections that have not said yet what they want, as the broker has it
 BACKLOG = 4_096
+REFUSED = 1.0  # s for whom there is no room to send the request that is not answered
 HANDSHAKE = 10.0  # s for TLS
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -94,8 +95,9 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         if not self._porch.enter(self):
+            # Closed before its request is read, the peer would see a reset instead of the answer.
             self._transport.write(FULL)
-            self._transport.close()
+            asyncio.get_running_loop().call_later(REFUSED, self._transport.abort)
             return
         self._inside = True
         self._ends_in(HEAD)
@@ -103,6 +105,7 @@ class Visitor(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._inside:
+            self._transport.close()
             return
         if self._waits:
             self._waits = False

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bridges.http.authentication import Permission
-    from bridges.http.pace import Pace
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
+    from gateway.pace import Pace
 
 
 class Stored(msgspec.Struct):
@@ -96,7 +96,7 @@ class Telemetry:
         self._seen(device)
         now = self._clock()
         try:
-            found = read(payload, "json" if _says_json(request, payload) else "auto")
+            found = read(payload, "json" if _is_json(request, payload, one=topic != "telemetry") else "auto")
         except Untranslatable as error:
             kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
             self._intake.submit((), statements=kept)
@@ -112,9 +112,12 @@ class Telemetry:
         return series, reading.ts, reading.value, f',"received":{now}'
 
 
-def _says_json(request: web.Request, payload: bytes) -> bool:
-    """Tell whether the body is meant to be JSON: then it is wrong if it is not, and no text."""
+def _is_json(request: web.Request, payload: bytes, *, one: bool) -> bool:
+    """Tell whether the body is meant to be JSON: then it is wrong if it is not, and no text.
+
+    What begins like an object or an array is, but for one value that is said to be text.
+    """
     kind = request.content_type
     if kind == "application/json" or kind.endswith("+json"):
         return True
-    return not kind.startswith("text/") and payload.lstrip()[:1] in {b"{", b"["}
+    return payload.lstrip()[:1] in {b"{", b"["} and not (one and kind.startswith("text/"))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
     from bridges.iotio.handshake import Hello
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry

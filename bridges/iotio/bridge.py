@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from bridges.edge.sockets import Open, accepted
+from bridges.edge.values import Values
 from bridges.iotio import handshake
 from bridges.iotio.admission import Admission
 from bridges.iotio.endpoint_api import EndpointApi
 from bridges.iotio.handshake import Refusal
-from bridges.iotio.link import V0_2, V1, IotIoLink, complain, read
+from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from bridges.iotio.packets import Packet
-from bridges.sockets import Open, accepted
-from bridges.values import Values
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
+    from bridges.edge.sockets import Socket
     from bridges.iotio.handshake import Hello
     from bridges.iotio.link import Dialect
-    from bridges.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.catalog import Catalog
     from gateway.intake import Intake
+    from gateway.pace import Pace
     from gateway.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class IotIo:
         presence: Presence,
         ready: Callable[[str], None],
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        pace: Pace,
         clock: Callable[[], int],
         max_size: int,
         anonymous: bool = False,
@@ -63,6 +65,7 @@ class IotIo:
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._presence = presence
         self._ready = ready
+        self._pace = pace
         self._max_size = max_size
         self._links: dict[str, IotIoLink] = {}
         self._api = EndpointApi(door=door, send=send, link=self._links.get)
@@ -76,7 +79,7 @@ class IotIo:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until its connection ends."""
-        dialect = V1 if handshake.in_headers(request.headers) else V0_2
+        dialect = spoken(request.headers)
         async with accepted(request, max_size=self._max_size) as socket:
             try:
                 hello = await self._hello(request, socket, dialect)
@@ -88,7 +91,7 @@ class IotIo:
         return socket.response
 
     async def _hello(self, request: web.Request, socket: Socket, dialect: Dialect) -> Hello | None:
-        if dialect is V1:
+        if dialect is not V0_2:
             return handshake.from_headers(request.headers)
         try:
             async with asyncio.timeout(FIRST_PACKET):
@@ -119,6 +122,7 @@ class IotIo:
             if hello.data:  # what the client tells of itself is kept, but for its key
                 await self._take(link, Packet("data", to_json(hello.data)))
             while (message := await socket.next()) is not None:
+                await self._pace.turn(link.device)
                 await self._read(link, message)
         finally:
             self.open.discard(socket)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from bridges.edge.values import channel_of
 from bridges.iotio.endpoints import Refused
-from bridges.values import channel_of
 from gateway.access.policy import Action
 from gateway.errors import GatewayError, Invalid, NotFound
 from gateway.frames import encode, to_json
@@ -17,7 +17,7 @@ from gateway.frames import encode, to_json
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridges.door import Door
+    from bridges.edge.door import Door
     from bridges.iotio.link import IotIoLink
     from gateway.access.principal import Principal
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 _PREFIX = "iot-io-"
+_ALL = ("IoT-IO-Id", "IoT-IO-Type", "IoT-IO-Data", "IoT-IO-Endpoints", "IoT-IO-ProtocolVersion")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -44,6 +45,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 def in_headers(headers: Mapping[str, str]) -> bool:
     """Tell whether a request is a handshake of version 1, right or wrong; 0.2 has none of its headers."""
     return any(name.lower().startswith(_PREFIX) for name in headers)
+
+
+def by_library(headers: Mapping[str, str]) -> bool:
+    """Tell whether a handshake is as iot.io-client sends it: every header, and no name of the program."""
+    return "User-Agent" not in headers and all(name in headers for name in _ALL)
 
 
 def from_headers(headers: Mapping[str, str]) -> Hello:
@@ -103,4 +109,5 @@ def _endpoints(text_: str | None) -> dict[str, Endpoint] | None:
         info = {"endpointId": error.endpoint, "endpointProblem": error.problem}
         raise Refusal("client_invalid_endpoints", str(error), info=info) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise Refusal("client_invalid_endpoints", "the endpoints are not JSON") from None
+        info = {"endpointId": "", "endpointProblem": "invalid_json"}
+        raise Refusal("client_invalid_endpoints", "the endpoints are not JSON", info=info) from None

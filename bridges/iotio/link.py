@@ -6,33 +6,45 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import WSMsgType
 
-from bridges.iotio import packets, text
-from bridges.sockets import BACKLOG, framed
-from bridges.values import name_of
+from bridges.edge.sockets import BACKLOG, framed
+from bridges.edge.values import name_of
+from bridges.iotio import handshake, packets, text
 from gateway.errors import Conflict, Invalid
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from bridges.edge.sockets import Socket
     from bridges.iotio.endpoints import Endpoint
     from bridges.iotio.packets import Packet
-    from bridges.sockets import Socket
     from gateway.broker.port import Done
     from gateway.commands import Command
     from gateway.errors import GatewayError
 
 
 class Dialect(NamedTuple):
-    """A version of the protocol: the kind of its messages, and how packets are read and written."""
+    """A version of the protocol: the kind of its messages, and how packets are read and written.
+
+    `bare`: errors are told once more, as the bare word.
+    """
 
     kind: WSMsgType
     decode: Callable[[Any], Packet]
     encode: Callable[[str, str], str | bytes]
+    bare: bool = False
 
 
 V1 = Dialect(WSMsgType.BINARY, packets.decode, packets.encode)
+PYPI = V1._replace(bare=True)  # iot.io-client looks the word up as it comes, and without it reconnects for ever
 V0_2 = Dialect(WSMsgType.TEXT, text.decode, text.encode)
+
+
+def spoken(headers: Mapping[str, str]) -> Dialect:
+    """Return the dialect of the client that sends a request with these headers."""
+    if not handshake.in_headers(headers):
+        return V0_2
+    return PYPI if handshake.by_library(headers) else V1
 
 
 class IotIoLink:
@@ -55,8 +67,8 @@ class IotIoLink:
         """Send a command as the event of its name; raises `Invalid` where no packet can hold it."""
         if not self.socket.open or self.socket.backlog() > BACKLOG:
             return False
-        self.socket.write(framed(self.dialect.encode(name_of(command.name), command.value)))
-        self.socket.receipt(delivered)
+        event = self.dialect.encode(name_of(command.name), command.value)
+        self.socket.write_registered(framed(event), delivered)
         return True
 
     def complain(self, word: str, info: dict[str, Any] | None = None) -> None:
@@ -72,12 +84,9 @@ class IotIoLink:
 
 
 def complain(socket: Socket, dialect: Dialect, word: str, info: dict[str, Any] | None = None) -> None:
-    """Send the `error` event: `{"error": word, "info": ...}`.
-
-    Their client of version 1 expects the bare word, and without it reconnects for ever: it gets that as a second one.
-    """
+    """Send the `error` event: `{"error": word, "info": ...}`."""
     socket.write(framed(dialect.encode("error", to_json({"error": word, "info": info}))))
-    if dialect is V1:
+    if dialect.bare:
         socket.write(framed(dialect.encode("error", to_json(word))))
 
 

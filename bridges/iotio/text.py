@@ -6,6 +6,7 @@ A message is `[/"event"/][/"payload"/]`, the payload JSON if it parses, else a s
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from gateway.frames import to_json
 from gateway.payloads import one_value
 
 _OPEN, _BETWEEN, _CLOSE = '[/"', '"/][/"', '"/]'
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')  # of JSON
 _decode = msgspec.json.Decoder().decode
 
 
@@ -47,14 +49,16 @@ def encode(event: str, value: str) -> str:
     """Return the message of an event and a JSON text.
 
     A string goes as it is. One with brackets, which their client would drop, goes as a JSON string that writes them as
-    escapes: it reads them back.
+    escapes, as do those within other values: it reads them back.
     """
     return f"{_OPEN}{event}{_BETWEEN}{_payload(_decode(value), value)}{_CLOSE}"
 
 
 def _payload(value: Any, text: str) -> str:
-    if not isinstance(value, str):
-        return text
-    if "[" in value or "]" in value:
-        return to_json(value).replace("[", "\\u005b").replace("]", "\\u005d")
-    return value
+    if isinstance(value, str):
+        return _without_brackets(to_json(value)) if "[" in value or "]" in value else value
+    return _STRING.sub(lambda found: _without_brackets(found[0]), text)
+
+
+def _without_brackets(text: str) -> str:
+    return text.replace("[", "\\u005b").replace("]", "\\u005d")

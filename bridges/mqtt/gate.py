@@ -37,6 +37,7 @@ class MqttGate:
         self,
         *,
         sign_in: Callable[[Credentials], Principal],
+        known: Callable[[str], Principal | None],
         policy: Policy,
         routes: Routes,
         translation: Translation,
@@ -49,6 +50,7 @@ class MqttGate:
         clock: Callable[[], int],
     ) -> None:
         self._sign_in = sign_in
+        self._known = known
         self._policy = policy
         self._routes = routes
         self._translation = translation
@@ -64,6 +66,9 @@ class MqttGate:
 
     def sign_in(self, credentials: Credentials) -> Principal:
         return self._sign_in(credentials)
+
+    def known(self, key: str) -> Principal | None:
+        return self._known(key)
 
     def publishing(self, identity: Any, topic: str) -> Target | None:
         if not self._policy.may(identity, Action.PUBLISH, topic):

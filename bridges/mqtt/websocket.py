@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from bridges.sockets import binary
+from bridges.edge.sockets import binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,6 @@ Deeds wait in memory and are written about once a second; what a flood brings ab
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from collections import Counter, OrderedDict
 from functools import partial
@@ -15,14 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gateway.access.keys import TOKEN_PREFIX
 from gateway.store import audit
 from gateway.store.audit import Deed
+from gateway.store.patience import repeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.principal import Principal
     from gateway.store.database import Database
-
-log = logging.getLogger(__name__)
 
 WAITING = 2_000  # deeds
 FLUSH = 1.0  # s
@@ -52,6 +50,7 @@ class Journal:
         self._deeds: list[Deed] = []
         self._failures: Counter[_Failure] = Counter()
         self._lost = 0
+        self._trim_at = 0.0  # time of the event loop
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def note(self, actor: str, action: str, object_: str = "", address: str = "", **detail: Any) -> None:
@@ -105,17 +104,11 @@ class Journal:
             raise
 
     async def run(self) -> None:
-        """Flush until cancelled; a database that refuses is logged once, and tried again."""
-        refused, trim_at = False, 0.0
-        while True:
-            await asyncio.sleep(FLUSH)
-            try:
-                await self.flush()
-                if (now := asyncio.get_running_loop().time()) >= trim_at:
-                    await self._database.write(partial(audit.trim, keep=KEPT))
-                    trim_at = now + TRIM
-                refused = False
-            except sqlite3.Error as error:
-                if not refused:
-                    log.warning("the audit waits for the database: %s", error)
-                refused = True
+        """Flush and trim until cancelled."""
+        await repeat(self._write, FLUSH, "the audit")
+
+    async def _write(self) -> None:
+        await self.flush()
+        if (now := asyncio.get_running_loop().time()) >= self._trim_at:
+            await self._database.write(partial(audit.trim, keep=KEPT))
+            self._trim_at = now + TRIM

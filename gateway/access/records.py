@@ -76,6 +76,13 @@ class Records:
         kind, _, number = principal.proof.partition(":")
         return self.principal(self.sessions.get(int(number)) if kind == "session" else self.tokens.get(int(number)))
 
+    def known(self, key: str) -> Principal | None:
+        """Return the device or token of a principal's key as if it signed in now, or None if it could not."""
+        kind, _, name = key.partition(":")
+        if kind == "device":
+            return self._current_device(name, "")
+        return self.principal(self.tokens.get(int(name))) if kind == "token" else None
+
     def stands(self, principal: Principal) -> bool:
         """Tell whether a principal is still what it was at sign-in; if not, its links are to be cut off."""
         return self.current(principal) == principal

@@ -8,7 +8,6 @@ Lookups are synchronous and cost a dict access. Changes go through `apply`, whic
 from __future__ import annotations
 
 import asyncio
-import logging
 import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -18,6 +17,7 @@ from msgspec import structs
 from gateway.access.records import Records
 from gateway.errors import Unavailable
 from gateway.store import registry as store
+from gateway.store.patience import repeat
 from gateway.store.registry import Change
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-log = logging.getLogger(__name__)
-
 POLL = 0.5  # s
 TIDY = 30.0  # s
 KEPT_CHANGES = 1000
@@ -46,6 +44,7 @@ class Registry(Records):
         self._listeners: list[Callable[[Change], None]] = []
         self._used: dict[int, int] = {}  # token: ms, not yet written
         self._expired_upto = clock()
+        self._tidy_at = 0.0  # time of the event loop
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
         """Call a plain function with every change, after it can be looked up; also when a token or session expires."""
@@ -84,20 +83,14 @@ class Registry(Records):
             self._tell([*events, *self._expired()])
 
     async def run(self) -> None:
-        """Refresh and tidy until cancelled; a database that refuses is logged once, and tried again."""
-        tidy_at, refused = 0.0, False
-        while True:
-            try:
-                await self.refresh()
-                if (now := asyncio.get_running_loop().time()) >= tidy_at:
-                    await self.tidy()
-                    tidy_at = now + TIDY
-                refused = False
-            except sqlite3.Error as error:
-                if not refused:
-                    log.warning("the registry waits for the database: %s", error)
-                refused = True
-            await asyncio.sleep(POLL)
+        """Refresh and tidy until cancelled."""
+        await repeat(self._follow, POLL, "the registry")
+
+    async def _follow(self) -> None:
+        await self.refresh()
+        if (now := asyncio.get_running_loop().time()) >= self._tidy_at:
+            await self.tidy()
+            self._tidy_at = now + TIDY
 
     def touch(self, token: int) -> None:
         """Note that a token was used, for who looks now; written by the next `tidy`."""

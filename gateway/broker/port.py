@@ -122,6 +122,9 @@ class Gate(Protocol):
     def sign_in(self, credentials: Credentials) -> Identity:
         """Return who this is, or raise `Unauthenticated` (hold the refusal back for its `delay` seconds)."""
 
+    def known(self, key: str) -> Identity | None:
+        """Return who has this key as if signed in now, or None: for what was left before a restart."""
+
     def publishing(self, identity: Identity, topic: str) -> Target | None:
         """Return what becomes of messages on this topic, or None where the identity may not publish there."""
 

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +39,6 @@ def run(
     for problem in _semantic_problems(settings, config):
         fail(problem, WRONG)
     set_up(settings.log.level, settings.log.format)
-    sys.path.insert(0, str(settings.directory))  # where the modules of [handlers] are
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, demo=demo))

@@ -73,6 +73,10 @@ class Rooms:
     def members(self, room: str) -> list[str]:
         return list(self._members.get(room, ()))
 
+    def close(self, room: str) -> None:
+        for device in self.members(room):
+            self.leave(device, room)
+
     def of(self, device: str) -> frozenset[str]:
         return frozenset(self._of.get(device, ()))
 
@@ -150,6 +154,10 @@ class Gateway:
             log.warning("%s: %s for %s is not sent: %s", self._sender, name, device, error)
             return False
         return True
+
+    def close_room(self, room: str) -> None:
+        """Let all devices leave a room."""
+        self._core.call(lambda: self._core.rooms.close(room))
 
     def send(self, device: str, name: str, value: Any = None) -> None:
         """Send a command, without waiting; raises `GatewayError`, or `TypeError` where the value is not JSON's."""

@@ -133,7 +133,7 @@ class Hub:
         for entry in entries:
             seq += 1
             series, ts, value, extra = entry
-            data = f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()
+            data = f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()  # Series.json, in place
             if ts >= series.latest_ts:
                 series.latest, series.latest_ts, series.latest_seq = data, ts, seq
             if series.generation != generation:
@@ -182,18 +182,14 @@ class Hub:
         """Return the ids of all series that match and are seen."""
         return [s.id for s in self.catalog.all() if view.sees(s.device) and wanted(filters, s)]
 
-    async def wait(self, filters: Filters, view: View, seconds: float) -> bool:
-        """Wait for the next matching frame; tell whether one came in time."""
+    async def wait(self, filters: Filters, view: View) -> None:
+        """Return when the next matching frame is shown."""
         waiter = _Waiter()
         group = self.join(_SIGNAL, filters, view, waiter)
         try:
-            async with asyncio.timeout(seconds):
-                await waiter.came.wait()
-        except TimeoutError:
-            return False
+            await waiter.came.wait()
         finally:
             self.leave(group, waiter)
-        return True
 
 
 class _Waiter:

@@ -11,6 +11,7 @@ from gateway.broker import port
 from gateway.broker.embedded.durable import Retained, State, StoredSession
 from gateway.broker.embedded.exchange import Delivery, Step
 from gateway.broker.embedded.outgoing import Outgoing
+from gateway.broker.embedded.packets import Will
 from gateway.broker.embedded.session import Held
 
 if TYPE_CHECKING:
@@ -21,20 +22,28 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.encode
 _properties = msgspec.json.Decoder(port.Properties).decode
+_will = msgspec.json.Decoder(Will).decode
 _identifiers = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
 class BrokerState:
     """The statements that keep the broker's state; see `SessionStore`."""
 
-    def opened(self, number: int, key: str, client_id: str, expiry: int) -> Sequence[Statement]:
+    def opened(self, number: int, key: str, client_id: str, expiry: int, will: Will | None) -> Sequence[Statement]:
+        text = None if will is None else _encode(will).decode()
         return (
-            ("INSERT OR REPLACE INTO broker_sessions VALUES (?, ?, ?, ?, NULL)", (number, key, client_id, expiry)),
+            (
+                "INSERT OR REPLACE INTO broker_sessions VALUES (?, ?, ?, ?, NULL, ?)",
+                (number, key, client_id, expiry, text),
+            ),
             ("UPDATE broker_deliveries SET step = 1 WHERE session = ? AND step = 0", (number,)),
         )
 
     def left(self, number: int, expiry: int, when: float) -> Statement:
         return "UPDATE broker_sessions SET expiry = ?, left_at = ? WHERE number = ?", (expiry, when, number)
+
+    def unwilled(self, number: int) -> Statement:
+        return "UPDATE broker_sessions SET will = NULL WHERE number = ?", (number,)
 
     def ended(self, number: int) -> Sequence[Statement]:
         return (
@@ -95,9 +104,20 @@ def load(db: sqlite3.Connection) -> State:
     """Return all that the broker starts from."""
     subscriptions, deliveries, received = _subscriptions(db), _deliveries(db), _received(db)
     sessions = [
-        StoredSession(number, key, client_id, expiry, left, subscriptions[number], deliveries[number], received[number])
-        for number, key, client_id, expiry, left in db.execute(
-            "SELECT number, key, client_id, expiry, left_at FROM broker_sessions ORDER BY left_at IS NULL, left_at"
+        StoredSession(
+            number,
+            key,
+            client_id,
+            expiry,
+            left,
+            subscriptions[number],
+            deliveries[number],
+            received[number],
+            will and _will(will),
+        )
+        for number, key, client_id, expiry, left, will in db.execute(
+            "SELECT number, key, client_id, expiry, left_at, will FROM broker_sessions "
+            "ORDER BY left_at IS NULL, left_at"
         )
     ]
     retained = [

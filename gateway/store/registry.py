@@ -113,10 +113,10 @@ class Table(Generic[R]):
         self._record = record
         self._key = key
         self._columns = record.__struct_fields__
-        self._select = " ".join(("SELECT", ", ".join(self._columns), "FROM", name))
-        self._delete = " ".join(("DELETE FROM", name, "WHERE", key, "= ?"))
-        self._insert = " ".join(("INSERT INTO", name, "({}) VALUES ({})"))
-        self._update = " ".join(("UPDATE", name, "SET {} WHERE", key, "= ?"))
+        self._select = f"SELECT {', '.join(self._columns)} FROM {name}"
+        self._delete = f"DELETE FROM {name} WHERE {key} = ?"
+        self._insert = f"INSERT INTO {name} ({{}}) VALUES ({{}})"
+        self._update = f"UPDATE {name} SET {{}} WHERE {key} = ?"
 
     def all(self, db: sqlite3.Connection) -> Iterator[R]:
         return map(self._read, db.execute(self._select + " ORDER BY 1"))

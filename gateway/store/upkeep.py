@@ -8,22 +8,20 @@ file. Each works in slices short enough that the writer hardly waits.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sqlite3
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.store import history
+from gateway.store.patience import repeat
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from gateway.store.database import Database
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 FOLD_AT_ONCE = 250_000  # frames sorted together; a query by time scans hardly more than this
 FOLD_EVERY = 10.0  # s
@@ -62,17 +60,8 @@ class Upkeep:
         self._idle = 0.0  # s since the last fold
 
     async def run(self) -> None:
-        """Work until cancelled; a disk that refuses is logged once, and tried again."""
-        refused = False
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                await self.step()
-                refused = False
-            except sqlite3.Error as error:
-                if not refused:
-                    log.warning("upkeep of the database waits: %s", error)
-                refused = True
+        """Work until cancelled."""
+        await repeat(self.step, self._every, "upkeep")
 
     async def step(self) -> None:
         """Do what is due."""

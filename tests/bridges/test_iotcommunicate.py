@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import aiohttp
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridges.edge.values import channel_of
 from bridges.iotcommunicate import put_together, taken_apart
-from bridges.values import channel_of
 from gateway.access import devices
 from gateway.errors import InvalidTopic
 from gateway.store.audit import By
@@ -204,3 +205,45 @@ async def test_a_client_that_does_not_read_misses_nothing(home):
             await home.gateway.intake.store(entries[first : first + 20])
         for number in range(200):
             assert (await phone.receive_json())["value"] == f"{number} {text}"
+
+
+async def test_many_commands_wait_for_the_device(home):
+    """However many commands wait, the device gets all, in order."""
+    for number in range(40):
+        await home.gateway.commands.send(home.board, "led", str(number), sender="test")
+    async with Script(url(home)) as device:
+        for number in range(40):
+            assert (await device.next())["value"] == number
+        assert device.messages.empty()
+
+
+async def test_what_a_script_has_read_does_not_come_again(home):
+    """A script that reads one message and goes has had it: the next connection gets what is newer."""
+    async with Script(url(home, "client")) as phone:
+        for number in range(3):
+            async with bare(url(home)) as device:
+                await until(lambda: home.gateway.presence.is_online(home.board))
+                phone.send(method="put", status={"sensor": "led", "value": number})
+                assert json.loads(await device.text())["value"] == number
+            await until(lambda: not home.gateway.presence.is_online(home.board))
+
+
+async def test_get_gives_what_was_put_last(home):
+    """A device that answers a command before its receipt has put last; what `get` gives is what was pushed."""
+    async with bare(url(home)) as device, Script(url(home, "client")) as phone:
+        phone.send(method="put", status={"sensor": "led", "value": 1})
+        pushed = json.loads(await device.text())
+        phone.send(method="get", sensor="led")
+        assert await phone.next() == pushed
+        phone.send(method="put", status={"sensor": "led", "value": 3})
+        await device.text()
+        await asyncio.sleep(0.002)  # the time of a put has milliseconds
+        await device.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 2}}')
+        answered = await phone.next()
+        assert answered["value"] == 2
+        await device.socket.send_str('{"method": "get", "sensor": "led"}')
+        assert json.loads(await device.text()) == answered
+        await device.socket.send_str('{"method": "get", "sensor": "none"}')
+        assert json.loads(await device.text()) == {}
+        phone.send(method="get", sensor="led")
+        assert await phone.next() == answered

@@ -164,3 +164,20 @@ def test_any_query_is_read_or_refused(query):
         return
     assert list(found) == list(SLOTS)
     assert all(isinstance(json.loads(value), int | float) for value in found.values())
+
+
+async def test_a_thing_that_posts_too_often(tmp_path):
+    """`messages_per_second` holds here too, and is one for all entrances: 429 says when to post again."""
+    async with house(tmp_path, limits={"messages_per_second": 1}) as home:
+        key = await home.add("t2")
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{home.url}/ws?device=t2&key={key}") as socket,
+        ):
+            await socket.send_str('{"method": "put", "status": {"sensor": "s0", "value": 1}}')
+            for _ in range(3):  # of which each waits for its turn
+                await socket.send_str('{"method": "get", "sensor": "s0"}')
+            assert (await socket.receive_json())["value"] == 1
+            async with session.get(f"{home.url}/things/post/t2?key={key}") as response:
+                assert response.status == 429
+                assert int(response.headers["Retry-After"]) >= 1

@@ -50,6 +50,9 @@ class FakeGate:
             raise Unauthenticated
         return FakeIdentity(f"device:{credentials.username}")
 
+    def known(self, key: str) -> FakeIdentity | None:
+        return None
+
     def publishing(self, identity: FakeIdentity, topic: str) -> Target | None:
         self.asked.append((identity.key, topic))
         return Target(True, self.retain) if self.may_publish(identity.key, topic) else None

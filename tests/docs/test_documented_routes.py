@@ -26,7 +26,7 @@ def routes():
     """The table of routes; what they call is not called here."""
     parts = {name: Mock() for name in inspect.signature(api).parameters}
     others = [make(Mock()) for make in (listening.stream, listening.websocket, listening.mqtt)]
-    return api(**{**parts, "version": "0", "messages_per_second": 0, "measures": (), "others": others})
+    return api(**{**parts, "version": "0", "measures": (), "others": others})
 
 
 def test_every_route_is_on_the_page_and_every_one_there_exists(routes):

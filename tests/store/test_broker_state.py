@@ -9,6 +9,8 @@ import pytest
 from gateway.broker.embedded.durable import Retained, SessionStore
 from gateway.broker.embedded.exchange import Delivery, Step
 from gateway.broker.embedded.outgoing import Outgoing
+from gateway.broker.embedded.packets import Properties as WillProperties
+from gateway.broker.embedded.packets import Will
 from gateway.broker.embedded.session import Held
 from gateway.broker.port import Properties, Statement
 from gateway.store.broker_state import BrokerState, load
@@ -54,7 +56,7 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
     """Everything of a session is read as it was written."""
     run(
         db,
-        *store.opened(7, "device:a", "client", 100),
+        *store.opened(7, "device:a", "client", 100, None),
         store.subscribed(7, HELD),
         store.queued(7, delivery(2, Step.SENT)),
         store.queued(7, delivery(1)),
@@ -84,7 +86,7 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
 def test_opening_says_that_all_may_be_sent(db: sqlite3.Connection) -> None:
     """With a connection what waits may go out; what was released stays so."""
     run(db, store.queued(1, delivery(1)), store.queued(1, delivery(2)), store.released(1, 2))
-    run(db, *store.opened(1, "k", "c", 10))
+    run(db, *store.opened(1, "k", "c", 10, None))
     (session,) = load(db).sessions
     assert [one.step for one in session.deliveries] == [Step.SENT, Step.RELEASED]
     assert session.left is None
@@ -95,7 +97,7 @@ def test_ending_takes_one_session_out(db: sqlite3.Connection) -> None:
     for number in (1, 2):
         run(
             db,
-            *store.opened(number, "k", f"c{number}", 10),
+            *store.opened(number, "k", f"c{number}", 10, None),
             store.subscribed(number, HELD),
             store.queued(number, delivery(1)),
             store.received(number, 1),
@@ -107,7 +109,7 @@ def test_ending_takes_one_session_out(db: sqlite3.Connection) -> None:
 
 def test_a_subscription_replaces_and_goes(db: sqlite3.Connection) -> None:
     """The same text is one subscription."""
-    run(db, *store.opened(1, "k", "c", 10), store.subscribed(1, Held("a", "a", None, 0)))
+    run(db, *store.opened(1, "k", "c", 10, None), store.subscribed(1, Held("a", "a", None, 0)))
     run(db, store.subscribed(1, Held("a", "a", None, 1)), store.subscribed(1, Held("b", "b", None, 1)))
     run(db, store.unsubscribed(1, "b"))
     (session,) = load(db).sessions
@@ -120,3 +122,12 @@ def test_retained_messages_replace_and_go(db: sqlite3.Connection) -> None:
     run(db, store.retained(Retained("a", b"1", 0)), store.retained(kept), store.retained(Retained("b", b"1", 0)))
     run(db, store.unretained("b"))
     assert load(db).retained == [kept]
+
+
+def test_a_will_stays_until_it_is_withdrawn(db: sqlite3.Connection) -> None:
+    """All of it is read as it was written; the next CONNECT has its own or none."""
+    will = Will("tö", b"\xff\0", 2, True, WillProperties(will_delay_interval=9, user_property=(("a", "b"),)))
+    run(db, *store.opened(1, "k", "c", 10, will), store.left(1, 10, 5.5), *store.opened(2, "k", "d", 10, will))
+    assert [one.will for one in load(db).sessions] == [will, will]
+    run(db, *store.opened(1, "k", "c", 10, None), store.unwilled(2))
+    assert [one.will for one in load(db).sessions] == [None, None]

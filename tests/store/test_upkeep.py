@@ -400,5 +400,5 @@ async def test_a_disk_that_refuses(store: Store, caplog: pytest.LogCaptureFixtur
     task.cancel()
     await asyncio.wait([task])
     assert [record.getMessage() for record in caplog.records] == [
-        "upkeep of the database waits: database or disk is full"
+        "upkeep waits for the database: database or disk is full"
     ]

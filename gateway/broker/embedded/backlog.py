@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Backlog:
-    """Deliveries in the order in which they go out; `most` of them, with payloads of `largest` bytes in all."""
+    """Deliveries in the order in which they go out; `most` of them, of `largest` bytes in all."""
 
     __slots__ = ("_bytes", "_deliveries", "_largest", "_most")
 
@@ -40,7 +40,7 @@ class Backlog:
     def add(self, delivery: Delivery) -> list[Delivery]:
         """Add the newest; return those that had to go for it."""
         self._deliveries.append(delivery)
-        self._bytes += len(delivery.outgoing.payload)
+        self._bytes += delivery.outgoing.size
         dropped = []
         while len(self._deliveries) > self._most or (self._bytes > self._largest and len(self._deliveries) > 1):
             dropped.append(self.take())
@@ -49,15 +49,15 @@ class Backlog:
     def put_back(self, delivery: Delivery) -> None:
         """Put one in front of all others."""
         self._deliveries.appendleft(delivery)
-        self._bytes += len(delivery.outgoing.payload)
+        self._bytes += delivery.outgoing.size
 
     def take(self) -> Delivery:
         """Take the first out."""
         delivery = self._deliveries.popleft()
-        self._bytes -= len(delivery.outgoing.payload)
+        self._bytes -= delivery.outgoing.size
         return delivery
 
     def remove(self, delivery: Delivery) -> None:
         """Take one out, wherever it is."""
         self._deliveries.remove(delivery)
-        self._bytes -= len(delivery.outgoing.payload)
+        self._bytes -= delivery.outgoing.size

@@ -91,13 +91,15 @@ class Batch:
 
     def _retain(self, message: Message, expires: float | None) -> None:
         core = self._core
-        if message.payload and not core.router.may_retain(message.topic, core.limits.retained):
-            core.counters.messages_dropped += 1
-            return
         retained = Retained(message.topic, message.payload, message.qos, message.properties, expires)
+        if message.payload and not core.router.may_retain(retained, core.limits):
+            core.counters.messages_dropped += 1
+            if core.router.retained_on(message.topic) is None:
+                return
+            retained = Retained(message.topic, b"", message.qos)  # rather none than one that is out of date
         self._retained.append(retained)
         store = core.store
-        core.journal.write(store.retained(retained) if message.payload else store.unretained(message.topic))
+        core.journal.write(store.retained(retained) if retained.payload else store.unretained(message.topic))
 
     def commit(self) -> None:
         """Hand everything to the gate; without anything to hand on, what is due is done in its turn."""

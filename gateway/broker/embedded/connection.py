@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.broker.embedded.batch import Batch, Line
@@ -29,7 +30,7 @@ from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
 from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
-from gateway.broker.embedded.wills import leave_will
+from gateway.broker.embedded.wills import forget_will, leave_will
 from gateway.errors import GatewayError, ProtocolError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.session import Session
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
+_PAUSE: Final = 0.1  # seconds: the shortest wait of who sends too fast
 _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
 
 
@@ -195,7 +197,7 @@ class Connection(asyncio.Protocol):
         """Handle packets up to the next that must be committed before others; return the position after them."""
         batch = Batch(self._core, self.line, self.outlet)
         try:
-            position = self._inlet.parse(data, start, batch)
+            position = self._inlet.parse(data, start, batch, self._allowance())
         finally:
             # What came before a broken packet is accepted.
             if batch.messages or batch.answers or batch.then or self._core.journal:
@@ -205,6 +207,10 @@ class Connection(asyncio.Protocol):
             self._goodbye(batch.farewell)
         return position
 
+    def _allowance(self) -> int:
+        core = self._core
+        return core.rates.allowance(self.identity.key) if core.limits.messages_per_second else sys.maxsize
+
     def _commit(self, batch: Batch) -> None:
         count = len(batch.messages)
         self._core.counters.messages_received += count
@@ -213,7 +219,7 @@ class Connection(asyncio.Protocol):
         if count and self._core.limits.messages_per_second:
             wait = self._core.rates.spend(self.identity.key, count)
             if wait > 0:
-                self.throttle(wait)
+                self.throttle(max(wait, _PAUSE))
 
     # Coming in.
 
@@ -261,8 +267,9 @@ class Connection(asyncio.Protocol):
         if before is not None and before.connection is not None:
             before.connection.take_over()
         self.session, present = core.sessions.open(
-            admission.identity, admission.client_id, admission.expiry, clean=admission.clean_start
-        )
+            admission.identity, admission.client_id, admission.expiry,
+            clean=admission.clean_start, will=admission.will,
+        )  # fmt: skip
         self.session.connection = self
         core.connections.add(self)
         if present:
@@ -323,6 +330,8 @@ class Connection(asyncio.Protocol):
                 raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
             self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
         if packet.reason_code == ReasonCode.NORMAL_DISCONNECTION:
+            if self._will is not None:
+                forget_will(self._core, session)
             self._will = None  # [MQTT-3.14.4-3]; any other code publishes it [MQTT-3.1.2-8]
         self._end("goodbye")
 
@@ -356,6 +365,7 @@ class Connection(asyncio.Protocol):
             self._leave(departure, code)
         elif stage is Stage.ANSWERING and (session := getattr(self, "session", None)) is not None:
             session.connection = None
+            forget_will(core, session)  # CONNACK was not sent
             core.sessions.leave(session)
         self._transport.close()
         if departure != "lost":

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from gateway.broker.embedded.outgoing import weight
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.broker import port
     from gateway.broker.embedded.exchange import Delivery
+    from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.session import Held
     from gateway.broker.port import Statement
 
@@ -28,6 +31,11 @@ class Retained(msgspec.Struct, frozen=True, gc=False):
     properties: port.Properties | None = None
     expires: float | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes that it holds, about."""
+        return len(self.topic) + len(self.payload) + weight(self.properties)
+
 
 class StoredSession(msgspec.Struct):
     """A session as it was stored; `left` is None where the client was connected to the end."""
@@ -40,6 +48,7 @@ class StoredSession(msgspec.Struct):
     subscriptions: list[Held] = []
     deliveries: list[Delivery] = []  # in the order of their positions
     received: list[int] = []  # packet ids of QoS 2 messages from the client
+    will: Will | None = None  # that is not published yet (4.1)
 
 
 class State(msgspec.Struct):
@@ -52,11 +61,14 @@ class State(msgspec.Struct):
 class SessionStore(Protocol):
     """The statements that keep the broker's state; `number` is a session's, unique for ever."""
 
-    def opened(self, number: int, key: str, client_id: str, expiry: int) -> Sequence[Statement]:
+    def opened(self, number: int, key: str, client_id: str, expiry: int, will: Will | None) -> Sequence[Statement]:
         """A client is connected to this session; every delivery of it may be sent from now on."""
 
     def left(self, number: int, expiry: int, when: float) -> Statement:
         """The connection of this session has ended."""
+
+    def unwilled(self, number: int) -> Statement:
+        """Its will is published, or never will be."""
 
     def ended(self, number: int) -> Sequence[Statement]:
         """The session is over: nothing of it stays."""

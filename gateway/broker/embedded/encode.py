@@ -48,37 +48,6 @@ def encode(packet: Packet, version: int) -> bytes:
     return _WRITERS[type(packet)](packet, version)
 
 
-def publish_parts(
-    topic: bytes, payload: bytes, qos: int, retain: bool, dup: bool, fields: bytes, version: int
-) -> tuple[bytes, bytes]:
-    """Return what stands before and after the packet id of a PUBLISH.
-
-    With QoS 0 the two joined are the packet; otherwise two bytes of packet id belong between them. So the parts are
-    made once for all subscribers that get the same QoS, flags and properties. `fields` are the properties as
-    `properties.write_fields` gives them, and without meaning before version 5.
-    """
-    tail = wire.variable_byte_integer(len(fields)) + fields + payload if version == 5 else payload
-    first = 0x30 | dup << 3 | qos << 1 | retain
-    length = 2 + len(topic) + (2 if qos else 0) + len(tail)
-    return b"%c%b%b" % (first, wire.variable_byte_integer(length), wire.binary(topic)), tail
-
-
-def encode_publish(
-    topic: bytes,
-    payload: bytes,
-    qos: int = 0,
-    retain: bool = False,
-    dup: bool = False,
-    packet_id: int = 0,
-    props: Properties = EMPTY,
-    version: int = 4,
-) -> bytes:
-    """Return a PUBLISH as bytes; `topic` is UTF-8 without a length."""
-    fields = b"" if props is EMPTY else properties.write_fields(props)
-    head, tail = publish_parts(topic, payload, qos, retain, dup, fields, version)
-    return head + packet_id.to_bytes(2, "big") + tail if qos else head + tail
-
-
 def encode_answer(kind: PacketType, packet_id: int) -> bytes:
     """Return a PUBACK, PUBREC, PUBREL or PUBCOMP that says success; the same four bytes in all versions."""
     return _ANSWER_HEADS[kind] + packet_id.to_bytes(2, "big")
@@ -133,16 +102,10 @@ def _write_connack(packet: Connack, version: int) -> bytes:
 
 
 def _write_publish(packet: Publish, version: int) -> bytes:
-    return encode_publish(
-        packet.topic.encode(),
-        packet.payload,
-        packet.qos,
-        packet.retain,
-        packet.dup,
-        packet.packet_id,
-        packet.properties,
-        version,
-    )
+    first = 0x30 | packet.dup << 3 | packet.qos << 1 | packet.retain
+    packet_id = packet.packet_id.to_bytes(2, "big") if packet.qos else b""
+    topic = wire.binary(packet.topic.encode())
+    return _frame(first, topic, packet_id, _properties(packet.properties, version), packet.payload)
 
 
 def _write_answer(packet: Puback | Pubrec | Pubrel | Pubcomp, version: int) -> bytes:

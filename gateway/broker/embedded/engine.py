@@ -14,9 +14,11 @@ from gateway.broker.embedded.connection import Connection
 from gateway.broker.embedded.core import Core
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.listener import Listener
+from gateway.broker.embedded.sessions import StoredIdentity
 from gateway.broker.embedded.status import Status
 from gateway.broker.embedded.subscribing import drop_refused
 from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wills import take_up_will
 
 if TYPE_CHECKING:
     import ssl
@@ -60,9 +62,14 @@ class EmbeddedBroker:
 
     def restore(self, state: State) -> None:
         """Take up the stored sessions and retained messages, once, before `start`."""
+        core = self._core
         for message in state.retained:
-            self._core.router.retain(message)
-        self._core.sessions.restore(state.sessions)
+            core.router.retain(message)
+        core.sessions.restore(state.sessions)
+        for stored in state.sessions:
+            session = core.sessions.find(StoredIdentity(stored.key), stored.client_id)
+            if session is not None and stored.will is not None:
+                take_up_will(core, session, stored.will)
 
     async def start(self) -> None:
         self._core.wheel.turn(_tick())

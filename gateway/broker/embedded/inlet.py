@@ -63,15 +63,18 @@ class Inlet:
         """Drop what the gate has answered."""
         self._publications = None
 
-    def parse(self, data: bytes, position: int, batch: Batch) -> int:
-        """Handle packets in order; return the position after the last that is complete, or that must be committed."""
+    def parse(self, data: bytes, position: int, batch: Batch, most: int) -> int:
+        """Handle packets in order, up to `most` messages.
+
+        Return the position after the last that is complete, or that must be committed.
+        """
         core, router, session, connection = self._core, self._core.router, self._session, self._connection
         end, largest, five = len(data), core.limits.packet_size, self._version == 5
-        publications = self._publications
+        publications, messages = self._publications, batch.messages
         if publications is None:
             publications = self._publications = {}
         self.missing = 0
-        while end - position > 1:
+        while end - position > 1 and len(messages) < most:
             qos, length, body = _QOS.get(data[position], _OTHER), data[position + 1], position + 2
             stop = body + length
             if length > 127 and qos != _OTHER:
@@ -104,7 +107,7 @@ class Inlet:
             retain = data[position] & 1 == 1 if publication.retain is None else publication.retain
             payload = data[after + five : stop]
             message = Message(publication.topic, payload, qos, retain, publication.target, None, connection)
-            batch.messages.append(message)
+            messages.append(message)
             if retain or not publication.silent:
                 batch.route(publication, message)
             position = stop

@@ -20,9 +20,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     publications: int = 256  # cached topics, each connection; the cache is dropped
     in_flight: int = 100  # outbound QoS 1 and 2, each session; the rest waits
     queue: int = 10_000  # deliveries that wait, each session; the oldest is dropped and counted
-    queue_bytes: int = 8 << 20  # their payloads, each session; the same
+    queue_bytes: int = 8 << 20  # topics, payloads and properties of these; the same
     write_buffer: int = 1 << 20  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
     subscriptions: int = 1_000  # each session; SUBACK 0x97
+    subscription_size: int = 256 * 1024  # characters of their filters, each session; the same
     sessions: int = 100  # without a connection, each identity; the one that left first ends
     session_expiry: int = 7 * 86_400  # seconds; the longest a session is kept
     retained: int = 100_000  # topics; a message on a further topic is not retained, and counted as dropped
+    retained_bytes: int = 64 << 20  # topics, payloads and properties of these; the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Final
 
 from gateway.broker import port
@@ -31,6 +32,11 @@ class Outgoing:
         sent = message.properties
         expires = None if sent is None or sent.message_expiry is None else now + sent.message_expiry
         return cls(message.topic.encode(), message.payload, sent, expires)
+
+    @property
+    def size(self) -> int:
+        """The bytes that it holds, about."""
+        return len(self.topic) + len(self.payload) + weight(self.properties)
 
     def unacknowledged(self, five: bool, retain: bool, identifiers: tuple[int, ...], now: float) -> bytes:
         """Return the PUBLISH with QoS 0, the same bytes for all who ask alike."""
@@ -68,6 +74,14 @@ class Outgoing:
                 topic_alias=alias or None,
             )
         )
+
+
+def weight(sent: port.Properties | None) -> int:
+    """Return the bytes of properties, about: as much of a packet as the payload may be they can be, too."""
+    if sent is None:
+        return 0
+    texts = (sent.content_type, sent.response_topic, sent.correlation_data, *chain.from_iterable(sent.user))
+    return sum(len(text) for text in texts if text is not None)
 
 
 def travelling(sent: packets.Properties) -> port.Properties | None:

@@ -18,6 +18,11 @@ class Rates:
         self._clock = clock
         self._even: dict[str, float] = {}
 
+    def allowance(self, key: str) -> int:
+        """Return how many messages an identity may send now: one at least, or it would wait for ever."""
+        ahead = max(0.0, self._even.get(key, 0.0) - self._clock())
+        return max(1, int((1.0 - ahead) * self._rate))
+
     def spend(self, key: str, count: int) -> float:
         """Count messages of an identity, and return the seconds that it should wait."""
         now = self._clock()

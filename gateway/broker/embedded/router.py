@@ -11,6 +11,7 @@ from gateway.broker.embedded.tree import MAX_LEVELS, FilterTree, TopicTree
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.durable import Retained
+    from gateway.broker.embedded.limits import Limits
     from gateway.broker.embedded.session import Held, Session
     from gateway.broker.port import Gate, Identity, Target
 
@@ -85,13 +86,14 @@ class Publication:
 class Router:
     """The subscriptions and retained messages of all sessions. `generation` rises when any route may have changed."""
 
-    __slots__ = ("_gate", "_retained", "_shares", "_tree", "generation")
+    __slots__ = ("_gate", "_retained", "_retained_bytes", "_shares", "_tree", "generation")
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._tree: FilterTree[tuple[Session, str | None], tuple[Session, Held]] = FilterTree()
         self._shares: dict[tuple[str, str], Share] = {}
         self._retained: TopicTree[Retained] = TopicTree()
+        self._retained_bytes = 0
         self.generation = 0
 
     @property
@@ -160,20 +162,29 @@ class Router:
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""
-        if message.payload:
-            self._retained.set(message.topic, message)
-        else:
+        if not message.payload:
             self.unretain(message.topic)
+            return
+        before = self._retained.get(message.topic)
+        self._retained_bytes += message.size - (before.size if before is not None else 0)
+        self._retained.set(message.topic, message)
 
     def unretain(self, topic: str) -> None:
         """Keep no retained message of a topic."""
-        self._retained.remove(topic)
+        before = self._retained.get(topic)
+        if before is not None:
+            self._retained.remove(topic)
+            self._retained_bytes -= before.size
 
-    def may_retain(self, topic: str, bound: int) -> bool:
-        """Tell whether a topic's message can be retained within the bound on their number."""
-        if topic.count("/") >= MAX_LEVELS:
+    def may_retain(self, message: Retained, limits: Limits) -> bool:
+        """Tell whether a message can be retained within the bounds on their number and bytes."""
+        if message.topic.count("/") >= MAX_LEVELS:
             return False
-        return len(self._retained) < bound or self._retained.get(topic) is not None
+        before = self._retained.get(message.topic)
+        grows = message.size - (before.size if before is not None else 0)
+        if before is None and len(self._retained) >= limits.retained:
+            return False
+        return grows <= 0 or self._retained_bytes + grows <= limits.retained_bytes
 
     def retained_on(self, topic: str) -> Retained | None:
         """Return the retained message of a topic."""

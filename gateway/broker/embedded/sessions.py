@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.durable import Journal, SessionStore, StoredSession
     from gateway.broker.embedded.limits import Limits
+    from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.router import Router
     from gateway.broker.embedded.wheel import Wheel
     from gateway.broker.port import Identity
@@ -64,7 +65,9 @@ class Sessions:
         """Return the session of a client."""
         return self._sessions.get((identity.key, client_id))
 
-    def open(self, identity: Identity, client_id: str, expiry: int, *, clean: bool) -> tuple[Session, bool]:
+    def open(
+        self, identity: Identity, client_id: str, expiry: int, *, clean: bool, will: Will | None = None
+    ) -> tuple[Session, bool]:
         """Return the session for a new connection, and whether it was there before [MQTT-3.1.2-4] [MQTT-3.1.2-5]."""
         session = self.find(identity, client_id)
         if session is not None and clean:
@@ -79,7 +82,7 @@ class Sessions:
         self._present(session)
         self.keep(session, expiry)
         if session.number:
-            self._journal.write(*self._store.opened(session.number, identity.key, client_id, session.expiry))
+            self._journal.write(*self._store.opened(session.number, identity.key, client_id, session.expiry, will))
         return session, present
 
     def keep(self, session: Session, expiry: int) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.connection import Connection
     from gateway.broker.embedded.core import Core
     from gateway.broker.embedded.durable import Retained
+    from gateway.broker.embedded.limits import Limits
     from gateway.broker.embedded.outlet import Outlet
     from gateway.broker.embedded.session import Session
 
@@ -66,10 +67,14 @@ def _refusal(core: Core, session: Session, held: Held) -> int | None:
         return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
     if not core.gate.subscribing(session.identity, held.topic_filter):
         return ReasonCode.NOT_AUTHORIZED
-    subscriptions = session.subscriptions or {}
-    if len(subscriptions) >= core.limits.subscriptions and held.text not in subscriptions:
-        return ReasonCode.QUOTA_EXCEEDED
-    return None
+    return None if _fits(core.limits, session.subscriptions or {}, held.text) else ReasonCode.QUOTA_EXCEEDED
+
+
+def _fits(limits: Limits, subscriptions: dict[str, Held], text: str) -> bool:
+    if text in subscriptions:
+        return True
+    size = sum(map(len, subscriptions)) + len(text)
+    return len(subscriptions) < limits.subscriptions and size <= limits.subscription_size
 
 
 def _add(core: Core, session: Session, held: Held) -> bool:

@@ -22,6 +22,30 @@ class _Node(Generic[K, V]):
         self.values: dict[K, V] | None = None
 
 
+def _grown(root: _Node[K, V], levels: list[str]) -> _Node[K, V]:
+    """Return the node of these levels, made if it is not there."""
+    node = root
+    for level in levels:
+        if node.children is None:
+            node.children = {}
+        child = node.children.get(level)
+        if child is None:
+            child = node.children[level] = _Node()
+        node = child
+    return node
+
+
+def _path(root: _Node[K, V], levels: list[str]) -> list[_Node[K, V]]:
+    """Return the nodes from the root to that of these levels; none, where it is not there."""
+    path = [root]
+    for level in levels:
+        child = (path[-1].children or {}).get(level)
+        if child is None:
+            return []
+        path.append(child)
+    return path
+
+
 class FilterTree(Generic[K, V]):
     """Values by topic filter and key, found by topic name."""
 
@@ -36,14 +60,7 @@ class FilterTree(Generic[K, V]):
 
     def add(self, topic_filter: str, key: K, value: V) -> bool:
         """Put a value under a checked filter, and tell whether it is new or replaces that of the same key."""
-        node = self._root
-        for level in topic_filter.split("/"):
-            if node.children is None:
-                node.children = {}
-            child = node.children.get(level)
-            if child is None:
-                child = node.children[level] = _Node()
-            node = child
+        node = _grown(self._root, topic_filter.split("/"))
         if node.values is None:
             node.values = {}
         new = key not in node.values
@@ -54,13 +71,8 @@ class FilterTree(Generic[K, V]):
     def remove(self, topic_filter: str, key: K) -> bool:
         """Take a value out, and every branch that is left without one; tell whether it was there."""
         levels = topic_filter.split("/")
-        path = [self._root]
-        for level in levels:
-            child = (path[-1].children or {}).get(level)
-            if child is None:
-                return False
-            path.append(child)
-        values = path[-1].values
+        path = _path(self._root, levels)
+        values = path[-1].values if path else None
         if values is None or key not in values:
             return False
         del values[key]
@@ -130,37 +142,20 @@ class TopicTree(Generic[V]):
 
     def get(self, topic: str) -> V | None:
         """Return the value of a topic."""
-        node = self._root
-        for level in topic.split("/"):
-            child = (node.children or {}).get(level)
-            if child is None:
-                return None
-            node = child
-        return node.values[None] if node.values else None
+        path = _path(self._root, topic.split("/"))
+        return path[-1].values[None] if path and path[-1].values else None
 
     def set(self, topic: str, value: V) -> None:
         """Put the value of a topic in place of the one before."""
-        node = self._root
-        for level in topic.split("/"):
-            if node.children is None:
-                node.children = {}
-            child = node.children.get(level)
-            if child is None:
-                child = node.children[level] = _Node()
-            node = child
+        node = _grown(self._root, topic.split("/"))
         self._size += not node.values
         node.values = {None: value}
 
     def remove(self, topic: str) -> bool:
         """Take a topic's value out, and tell whether there was one."""
         levels = topic.split("/")
-        path = [self._root]
-        for level in levels:
-            child = (path[-1].children or {}).get(level)
-            if child is None:
-                return False
-            path.append(child)
-        if not path[-1].values:
+        path = _path(self._root, levels)
+        if not path or not path[-1].values:
             return False
         path[-1].values = None
         self._size -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.batch import Batch
+from gateway.broker.embedded.batch import Batch, Line
 from gateway.broker.embedded.outgoing import travelling
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 class PendingWill:
     """A will whose connection has ended. Its session keeps it until its delay has passed or the client is back."""
 
-    __slots__ = ("_connection", "_core", "_session", "_will", "due")
+    __slots__ = ("_core", "_line", "_origin", "_session", "_will", "due")
 
-    def __init__(self, core: Core, connection: Connection, session: Session, will: Will) -> None:
+    def __init__(self, core: Core, session: Session, will: Will, line: Line, origin: Connection | None) -> None:
         self._core = core
-        self._connection = connection
         self._session = session
         self._will = will
+        self._line = line
+        self._origin = origin
         self.due = -1
 
     def wait(self, ticks: int) -> None:
@@ -46,8 +47,9 @@ class PendingWill:
     def publish(self) -> None:
         """Publish it as the client's message, if the client still may [MQTT-3.1.2-8] [MQTT-3.1.2-17]."""
         self.cancel()
-        core, connection, will = self._core, self._connection, self._will
-        publication = core.router.publication(connection.identity, will.topic.encode())
+        core, will = self._core, self._will
+        forget_will(core, self._session)  # in the same transaction as the message
+        publication = core.router.publication(self._session.identity, will.topic.encode())
         if publication.target is None:
             core.counters.messages_refused += 1
             return
@@ -60,9 +62,9 @@ class PendingWill:
             retain,
             publication.target,
             travelling(will.properties),
-            connection,
+            self._origin,
         )
-        batch = Batch(core, connection.line, None)
+        batch = Batch(core, self._line, None)
         batch.messages.append(message)
         if retain or not publication.silent:
             batch.route(publication, message)
@@ -72,9 +74,30 @@ class PendingWill:
 def leave_will(core: Core, connection: Connection, will: Will) -> None:
     """Publish the will of a connection that has ended, now or after its delay (3.1.3.2.2)."""
     session = connection.session
-    pending = PendingWill(core, connection, session, will)
+    pending = PendingWill(core, session, will, connection.line, connection)
     delay = min(will.properties.will_delay_interval or 0, session.expiry)
     if delay:
         pending.wait(delay * TICKS)
     else:
         pending.publish()
+
+
+def take_up_will(core: Core, session: Session, will: Will) -> None:
+    """Go on waiting with a stored will (4.1); that of a client which was connected to the end is due after its delay.
+
+    Only the key of who left it was stored: the gate says who that is by now, and nobody is a reason to drop it.
+    """
+    identity = core.gate.known(session.identity.key)
+    if identity is None:
+        forget_will(core, session)
+        return
+    session.identity = identity
+    delay = min(will.properties.will_delay_interval or 0, session.expiry)
+    left = session.left + delay - core.clock()
+    PendingWill(core, session, will, Line(), None).wait(max(1, int(left * TICKS)))
+
+
+def forget_will(core: Core, session: Session) -> None:
+    """Store that a will is published, or never will be."""
+    if session.number:
+        core.journal.write(core.store.unwilled(session.number))

@@ -9,14 +9,9 @@ from bridges.http.answers import nothing
 from bridges.http.api import api
 from bridges.http.application import application
 from bridges.http.authentication import Authentication
+from gateway.pace import Pace
 
 BODY_LIMIT = 4096
-
-
-@pytest.fixture
-def troubles():
-    """Reasons why the gateway is not ready."""
-    return []
 
 
 @pytest.fixture
@@ -37,7 +32,7 @@ async def elsewhere(request):
 
 
 @pytest.fixture
-def routes(core, troubles, sign_up, messages_per_second):
+def routes(core, sign_up, messages_per_second):
     """The table of routes, those of other bridges included."""
     return api(
         database=core.database,
@@ -53,11 +48,10 @@ def routes(core, troubles, sign_up, messages_per_second):
         journal=core.journal,
         clock=core.clock,
         broker=lambda: {"connections": 2, "messages_received": 7},
-        troubles=lambda: troubles,
         sign_up=sign_up,
         secure=False,
         version="0.1.0",
-        messages_per_second=messages_per_second,
+        pace=Pace(messages_per_second),
         others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
     )
 

@@ -136,3 +136,11 @@ async def test_while_storing_fails_a_post_is_refused(core, client, key):
     response = await client.post(f"{API}/devices/kitchen/telemetry", json={"a": 1}, headers=basic("kitchen", key))
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
     core.intake.refusal = None
+
+
+async def test_a_broken_object_is_wrong_whatever_it_is_called(core, client, key):
+    """What begins like an object is no reading where the channels are in the body; one value may be any text."""
+    path, text = f"{API}/devices/kitchen/telemetry", {**basic("kitchen", key), "Content-Type": "text/plain"}
+    assert (await client.post(path, data="{bad", headers=text)).status == 400
+    assert (await client.post(path, data="fine", headers=text)).status == 200
+    assert (await client.post(f"{path}/note", data="{bad", headers=text)).status == 200

@@ -52,6 +52,14 @@ def test_strings_arrive_at_their_client(value):
     assert _read_as_they_do(found[1]) == _read_as_they_do(value)
 
 
+@given(st.dictionaries(TEXT, TEXT | st.integers(-5, 5) | st.none(), max_size=4))
+def test_objects_arrive_at_their_client(value):
+    """Their client gets every object without arrays, whatever its strings hold."""
+    found = re.findall(r"\[/\"([^[\]]*)\"/\]", encode("e", json.dumps(value)))
+    assert len(found) == 2
+    assert json.loads(found[1]) == value
+
+
 def _read_as_they_do(text):
     try:
         return json.loads(text, parse_constant=str)  # NaN is not even equal to itself

@@ -43,6 +43,9 @@ class Recorder:
     def sign_in(self, credentials: port.Credentials) -> port.Identity:
         return Who(str(credentials.username))
 
+    def known(self, key: str) -> port.Identity | None:
+        return Who(key)
+
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return port.Target(records=True)
 

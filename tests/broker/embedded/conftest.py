@@ -58,6 +58,9 @@ class FakeGate:
             raise Unauthenticated(delay=self.delay)
         return Someone(f"device:{credentials.username}")
 
+    def known(self, key: str) -> port.Identity | None:
+        return None if key == "device:gone" else Someone(key)
+
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return None if topic.split("/")[0] in self.forbidden else self.target
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.broker import port
 from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Delivery
 from gateway.broker.embedded.outgoing import Outgoing
@@ -12,7 +13,7 @@ from gateway.broker.embedded.outgoing import Outgoing
 
 def delivery(size: int) -> Delivery:
     """Return a delivery of so many bytes."""
-    return Delivery(Outgoing(b"t", bytes(size)), 1)
+    return Delivery(Outgoing(b"", bytes(size)), 1)
 
 
 def test_large_ones_push_out_more() -> None:
@@ -25,6 +26,16 @@ def test_large_ones_push_out_more() -> None:
     assert backlog.add(large) == first
     assert list(backlog) == [large]
     assert backlog.full
+
+
+def test_topics_and_properties_count() -> None:
+    """A client can make them as large as a payload."""
+    backlog = Backlog(100, 100)
+    sent = port.Properties(content_type="x" * 20, correlation_data=bytes(10), user=(("a", "b" * 49),))
+    first = Delivery(Outgoing(b"t" * 10, bytes(10), sent), 1)
+    assert backlog.add(first) == []
+    assert backlog.full
+    assert backlog.add(delivery(1)) == [first]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "take", "back", "remove"]), st.integers(0, 9))))
@@ -44,6 +55,6 @@ def test_the_bytes_are_those_of_what_is_there(steps: list[tuple[str, int]]) -> N
         elif step == "remove" and len(backlog):
             backlog.remove(list(backlog)[-1])
             gone += 1
-        assert backlog._bytes == sum(len(one.outgoing.payload) for one in backlog)
+        assert backlog._bytes == sum(one.outgoing.size for one in backlog)
         assert len(backlog) == added - gone <= 5
     assert (backlog.first is None) == (len(backlog) == 0)

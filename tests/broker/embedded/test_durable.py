@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from gateway.broker.embedded.packets import Properties, Puback, Pubcomp, Publish, Pubrec, Pubrel
+from gateway.broker.embedded.packets import Disconnect, Properties, Puback, Pubcomp, Publish, Pubrec, Pubrel, Will
+from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
 from gateway.store.broker_state import BrokerState, load
 from gateway.store.database import open_sync, transaction
@@ -249,3 +250,57 @@ async def test_expiry_goes_on_while_the_gateway_is_down(machine: Machine) -> Non
     machine._db.execute("UPDATE broker_sessions SET left_at = left_at - 100")
     await machine.kill()
     await machine.bench.until(lambda: machine.bench.count("sessions") == 0)
+
+
+async def left_a_will(machine: Machine, *, delay: int, **more: Any) -> None:
+    """Connect a client with a will on `w`, whose session is kept, and cut its line."""
+    will = Will("w", b"gone", 1, True, Properties(will_delay_interval=delay, content_type="x"))
+    client = await machine.bench.connect("c", 5, will=will, properties=Properties(session_expiry_interval=100), **more)
+    client.writer.transport.abort()
+    await machine.bench.until(machine.bench.departures)
+
+
+def pass_time(machine: Machine, seconds: int) -> list[tuple[str, bytes, int, bool]]:
+    """Let time pass for the broker; return the messages that the gate was given."""
+    bench = machine.bench
+    bench.clock += seconds
+    wheel = bench.broker._core.wheel
+    wheel.turn(wheel.now + seconds * TICKS)
+    return [(one.topic, one.payload, one.qos, one.retain) for one in bench.gate.messages]
+
+
+async def test_a_will_that_waits_survives(machine: Machine) -> None:
+    """4.1: it belongs to the session's state, and is published once when its delay has passed."""
+    await left_a_will(machine, delay=10)
+    await machine.kill()
+    assert pass_time(machine, 8) == []
+    assert pass_time(machine, 3) == [("w", b"gone", 1, True)]
+    assert machine.bench.gate.messages[0].properties.content_type == "x"
+    await machine.kill()
+    assert pass_time(machine, 50) == []
+
+
+async def test_the_will_of_who_was_connected_to_the_end(machine: Machine) -> None:
+    """[MQTT-3.1.2-8] The crash has ended its connection: the will is due, unless the client is back in time."""
+    for delay, expected in ((0, 1), (10, 0)):
+        will = Will("w", b"gone", properties=Properties(will_delay_interval=delay))
+        kept = Properties(session_expiry_interval=100)
+        await machine.bench.connect("c", 5, clean_start=True, will=will, properties=kept)
+        await machine.kill()
+        assert len(pass_time(machine, 1)) == expected
+        await machine.bench.connect("c", 5, clean_start=False, properties=kept)
+        assert len(pass_time(machine, 20)) == expected
+
+
+async def test_a_will_that_was_taken_back_stays_so(machine: Machine) -> None:
+    """[MQTT-3.1.2-10] After DISCONNECT, after a CONNECT without one, and where nobody has that key any more."""
+    kept = Properties(session_expiry_interval=100)
+    client = await machine.bench.connect("c", 5, will=Will("w", b"gone"), properties=kept)
+    client.write(Disconnect())
+    await client.rest()
+    machine.bench.broker.forget()  # commits what has gathered
+    await left_a_will(machine, delay=10, username="again")
+    await machine.bench.connect("c", 5, username="again", clean_start=False, properties=kept)
+    await left_a_will(machine, delay=10, username="gone")
+    await machine.kill()
+    assert pass_time(machine, 50) == []

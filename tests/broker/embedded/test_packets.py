@@ -12,9 +12,8 @@ from strategies import VERSIONS, client_packets, connects, server_packets
 from gateway.broker.embedded import properties, wire
 from gateway.broker.embedded.bodies import publish_header, read_topic_name
 from gateway.broker.embedded.decode import UNKNOWN_VERSION, Sender, decode
-from gateway.broker.embedded.encode import encode, encode_answer, encode_publish, publish_parts
+from gateway.broker.embedded.encode import encode, encode_answer
 from gateway.broker.embedded.packets import (
-    EMPTY,
     Auth,
     Connack,
     Disconnect,
@@ -73,21 +72,9 @@ def test_a_length_that_does_not_fit_is_an_error_of_the_caller():
         encode(Disconnect(properties=Properties(reason_string="\0")), 5)
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("qos", [0, 1, 2])
-def test_a_publish_can_be_joined_from_parts(version, qos):
-    """The parts around the packet id, made once, give the packet that `encode` gives."""
-    props = Properties(content_type="text/plain") if version == 5 else EMPTY
-    packet = Publish("a/b", b"21.4", qos, True, qos > 0, 300 if qos else 0, props)
-    head, tail = publish_parts(b"a/b", b"21.4", qos, True, qos > 0, properties.write_fields(props), version)
-    joined = head + (b"\x01\x2c" if qos else b"") + tail
-    assert joined == encode(packet, version)
-    assert joined == encode_publish(b"a/b", b"21.4", qos, True, qos > 0, packet.packet_id, props, version)
-
-
 def test_the_header_of_a_publish_can_be_read_alone():
     """A reader with a fast path of its own gets topic bytes, packet id and where the rest begins."""
-    raw = encode_publish("ä/b".encode(), b"21.4", 1, packet_id=300)
+    raw = encode(Publish("ä/b", b"21.4", 1, packet_id=300), 4)
     body, end = wire.packet_bounds(raw, 0, LIMIT)
     assert publish_header(raw, body, end, 1) == ("ä/b".encode(), 300, end - 4)
     assert read_topic_name("ä/b".encode(), 4) == "ä/b"

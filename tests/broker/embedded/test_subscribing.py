@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gateway.broker import port
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.packets import (
     Disconnect,
@@ -159,6 +160,33 @@ async def test_retained_topics_are_bounded(bench: Bench) -> None:
     client = await bench.connect("c")
     await bench.subscribe(client, "t/0")
     assert [packet.payload for packet in await received(client)] == [b"2"]
+
+
+async def test_filters_are_bounded_in_all(bench: Bench) -> None:
+    """A few long filters are as much as many short ones; one that is held may be asked for again."""
+    object.__setattr__(bench.broker._core, "limits", Limits(subscription_size=100))
+    client = await bench.connect("c", 5)
+    assert await bench.subscribe(client, "a" * 60, "b" * 41, "c" * 40, "a" * 60) == (0, 0x97, 0, 0)
+    client.write(Unsubscribe(1, ("a" * 60,)))
+    assert isinstance(await client.read(), Unsuback)
+    assert await bench.subscribe(client, "b" * 41) == (0,)
+
+
+async def test_retained_bytes_are_bounded(bench: Bench) -> None:
+    """They count whatever they are in; where the new message has no room, the old one is not shown in its place."""
+    core = bench.broker._core
+    object.__setattr__(core, "limits", Limits(retained_bytes=core.router._retained_bytes + 2_010))
+    for topic, size in (("a", 500), ("b", 500), ("c", 1_500), ("a", 1_400), ("a", 1_600)):
+        before = bench.count("messages_dropped")
+        bench.broker.publish(Message(topic, bytes(size), 0, True))
+        assert bench.count("messages_dropped") - before == (size in {1_500, 1_600})
+    bench.broker.publish(Message("b", b"", 0, True))
+    assert core.router.retained_on("a") is None
+    wide = port.Properties(user=(("k", "v" * 2_020),))
+    bench.broker.publish(Message("d", b"1", 0, True, properties=wide))
+    assert core.router.retained_on("d") is None
+    bench.broker.publish(Message("e", bytes(1_000), 0, True))
+    assert core.router.retained_on("e") is not None
 
 
 async def test_wildcards_see_only_what_they_may(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.values import channel_of, name_of
+from bridges.edge.values import channel_of, name_of
 from gateway.errors import InvalidTopic
 from gateway.topics import check_channel
 

@@ -1,8 +1,8 @@
-"""A WebSocket to a device or a listener; not a bridge, but what several are built on.
+"""A WebSocket to a device or a listener, which several bridges are built on.
 
-What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping behind a message: the peer's
-library answers it in order (section 5.5.3), so its pong says that all before it was read. That is the only
-acknowledgement there is on wires that have none of their own.
+What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping with a message: the peer's
+library answers it in order (section 5.5.3), so its pong says how far it has read. That is the only acknowledgement
+there is on wires that have none of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 from aiohttp.client_exceptions import ServerTimeoutError
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
+    from gateway.access.principal import Principal
     from gateway.broker.port import Departure, Done
 
 HEARTBEAT = 60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
 GOODBYE = 2.0  # s for a peer to answer a close
+TOGETHER = 1_024  # bytes of a message and its ping that arrive as one
 BACKLOG = 256 << 10  # bytes unread by a device above which it is sent no more commands
 _TEXT, _BINARY, _PING = 0x81, 0x82, 0x89  # first bytes of whole messages
 _SHORT = {first: [bytes((first, length)) for length in range(126)] for first in (_TEXT, _BINARY, _PING)}
@@ -104,12 +106,17 @@ class Socket(Outlet):
         """What is written may still arrive."""
         return self._why is None and not self.response.closed and super().open
 
-    def receipt(self, done: Done) -> None:
-        """Run `done` when the peer has read what was written so far; never, if the connection ends first."""
+    def write_registered(self, data: bytes, done: Done) -> None:
+        """Write a message; run `done` when the peer has it, which is never, if the connection ends first.
+
+        The ping stands before a message that arrives together with it, else behind: a script that reads this one
+        message and no more has read the ping before it, too, and answered it.
+        """
         self._count += 1
         mark = struct.pack("!Q", self._count)
         self._receipts[mark] = done
-        self.write(_framed(_PING, mark))
+        ping = _framed(_PING, mark)
+        self.write(ping + data if len(data) <= TOGETHER else data + ping)
 
     async def next(self) -> WSMessage | None:
         """Return the next text or bytes; None when the connection has ended, or is to end."""
@@ -212,14 +219,14 @@ class Open:
     `valid`: whether a sign-in still holds.
     """
 
-    def __init__(self, valid: Callable[[Any], bool]) -> None:
+    def __init__(self, valid: Callable[[Principal], bool]) -> None:
         self._valid = valid
-        self._sockets: dict[Socket, Any] = {}
+        self._sockets: dict[Socket, Principal | None] = {}
 
     def __len__(self) -> int:
         return len(self._sockets)
 
-    def add(self, socket: Socket, principal: Any) -> None:
+    def add(self, socket: Socket, principal: Principal | None) -> None:
         self._sockets[socket] = principal
 
     def discard(self, socket: Socket) -> None:

@@ -1,44 +1,59 @@
-"""Sign-in of the small protocols: `?key=` with a device's key or a token, or what any HTTP request may show."""
+"""The door of the HTTP port: who sends a request, for the bridges that let people and devices in by themselves.
+
+Any request may show a header or the site's cookie; the small protocols have `?key=`, too: a device's key or a token.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gateway.access.keys import TOKEN_PREFIX
-from gateway.access.requests import sign_in_by
+from gateway.access.requests import COOKIE, Offer, sign_in_by
 from gateway.errors import Forbidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp import web
 
     from gateway.access.policy import Action, Policy, View
     from gateway.access.principal import Principal
     from gateway.access.records import Records
-    from gateway.access.requests import Offer
     from gateway.access.sign_in import SignIn
 
 _FOREIGN = frozenset({"cross-site", "same-site"})  # Fetch Metadata: a page of another site has made the browser ask
 
 
-class Door:
-    """Lets principals in. `offer(request)`: what its headers show."""
+def offer(request: web.Request) -> Offer:
+    """Return what a request shows of who sends it."""
+    return Offer(
+        authorization=request.headers.get("Authorization"),
+        cookie=request.cookies.get(COOKIE),
+        origin=request.headers.get("Origin"),
+        host=request.host,
+        address=request.remote or "",
+    )
 
-    def __init__(
-        self, sign_in: SignIn, policy: Policy, records: Records, *, offer: Callable[[web.Request], Offer]
-    ) -> None:
+
+class Door:
+    """Lets principals in, and tells what they may."""
+
+    def __init__(self, sign_in: SignIn, policy: Policy, records: Records) -> None:
         self._sign_in = sign_in
         self._policy = policy
         self._records = records
-        self._offer = offer
+
+    def who(self, request: web.Request) -> Principal | None:
+        """Return whom a request's header or cookie names; None where it has neither. Raises `Unauthenticated`."""
+        shown = offer(request)
+        if shown.authorization is None and not shown.cookie:
+            return None
+        return sign_in_by(self._sign_in, shown, acts=True)
 
     def enter(self, request: web.Request, device: str) -> Principal:
         """Return who sends a request that is about a device. Raises `Unauthenticated`, `Forbidden`."""
         key = request.query.get("key")
         if key is not None:
             return self.key(device, key, request.remote or "")
-        shown = self._offer(request)
+        shown = offer(request)
         principal = sign_in_by(self._sign_in, shown, acts=True, device=device)
         if _may_be_foreign(request, shown):
             raise Forbidden("a page of another site may not do this")
@@ -47,12 +62,16 @@ class Door:
     def key(self, device: str, key: str, address: str) -> Principal:
         """Return the device that has this key, or whom a token names. Raises `Unauthenticated`."""
         if key.startswith(TOKEN_PREFIX):
-            return self._sign_in.token(key, address)
+            return self.token(key, address)
         return self._sign_in.device(device, key, address)
+
+    def token(self, token: str, address: str) -> Principal:
+        """Return whom a token names. Raises `Unauthenticated`."""
+        return self._sign_in.token(token, address)
 
     def shows_nothing(self, request: web.Request) -> bool:
         """Tell whether a request has nothing that could sign anybody in."""
-        return "key" not in request.query and self._offer(request).authorization is None
+        return "key" not in request.query and offer(request).authorization is None
 
     def demand(self, principal: Principal, action: Action, device: str) -> None:
         """Raise `Unauthenticated`, `NotFound` or `Forbidden` where the principal may not."""

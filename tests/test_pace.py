@@ -1,11 +1,13 @@
 """How often a device may post."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.http.pace import Pace
 from gateway.errors import TooMany
+from gateway.pace import Pace
 
 
 def count(pace, device="kitchen", most=1000):
@@ -53,3 +55,19 @@ def test_no_limit_and_bounded_memory():
         now[0] += 0.01
         pace.admit(f"device-{number}")
     assert len(pace._full) <= 10_000
+
+
+async def test_turns_come_one_after_the_other(monkeypatch):
+    """Who waits for a turn gets it when there is one, and is counted then."""
+    now = [0.0]
+    pace = Pace(2, clock=lambda: now[0])
+
+    async def sleep(seconds):
+        now[0] += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for _ in range(6):
+        await pace.turn("kitchen")
+    assert now[0] == pytest.approx(2)
+    with pytest.raises(TooMany):
+        pace.admit("kitchen")

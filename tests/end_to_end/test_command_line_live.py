@@ -1,0 +1,82 @@
+"""`gateway tail` and `gateway send` against a running gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.end_to_end.conftest import WAIT, house
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def home(tmp_path):
+    """A house whose config file the command line finds."""
+    (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
+    async with house(tmp_path) as here:
+        await here.add("kitchen")
+        yield here
+
+
+@asynccontextmanager
+async def command(directory: Path, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a command for the time of the block."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, "--json",
+        cwd=directory, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    """Return the next object that a command prints."""
+    assert process.stdout is not None
+    return json.loads(await asyncio.wait_for(process.stdout.readline(), WAIT))
+
+
+async def frame(process: asyncio.subprocess.Process, wanted: str) -> dict[str, Any]:
+    """Return the next frame of a type."""
+    while (found := await line(process))["type"] != wanted:
+        continue
+    return found
+
+
+async def test_tail_and_send(home, tmp_path):
+    """`tail` shows the command that `send` sends, and ends with exit status 0 when it is interrupted.
+
+    Neither counts as a failed sign-in, which would hold back the answers to the next ones.
+    """
+    path = f"{home.url}/api/v1/devices/kitchen/telemetry"
+    async with home.http.post(path, json={"temperature": 21.4}) as response:
+        assert response.status == 200
+    async with command(tmp_path, "tail", "kitchen/#") as tail:
+        assert (await frame(tail, "telemetry"))["value"] == 21.4
+        async with command(tmp_path, "send", "kitchen", "led", '{"on": true}') as send:
+            sent = await line(send)
+            assert await asyncio.wait_for(send.wait(), WAIT) == 0
+        assert (sent["device"], sent["name"], sent["value"]) == ("kitchen", "led", {"on": True})
+        shown = await frame(tail, "command")
+        assert (shown["id"], shown["channel"], shown["value"]) == (sent["id"], "led", {"on": True})
+        tail.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(tail.wait(), WAIT) == 0
+    await home.gateway.journal.flush()
+    deeds = [deed["action"] for deed in (await home.get("/audit"))["audit"]]
+    assert "sign in" in deeds
+    assert "sign in failed" not in deeds
