@@ -54,9 +54,10 @@ class Door:
         if key is not None:
             return self.key(device, key, request.remote or "")
         shown = offer(request)
+        principal = sign_in_by(self._sign_in, shown, acts=True, device=device)
         if _may_be_foreign(request, shown):
             raise Forbidden("a page of another site may not do this")
-        return sign_in_by(self._sign_in, shown, acts=True, device=device)
+        return principal
 
     def key(self, device: str, key: str, address: str) -> Principal:
         """Return the device that has this key, or whom a token names. Raises `Unauthenticated`."""

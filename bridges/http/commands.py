@@ -25,7 +25,7 @@ LONGEST_KEY = 200
 
 
 class CommandQuery(msgspec.Struct):
-    """`wait`: seconds to wait for the reply, 0 is not to wait; `ttl`: seconds after which the command is no longer sent."""
+    """`wait`: seconds to wait for the reply, 0: do not; `ttl`: seconds after which the command is no longer sent."""
 
     wait: Annotated[float, Meta(ge=0, le=60)] | None = None
     ttl: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
