@@ -10,7 +10,7 @@ run: $(STAMP)  ## start the gateway with simulated devices
 	$(BIN)/gateway run --demo
 
 test: $(STAMP)  ## all tests but the long runs
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not soak"
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak"
 
 check: $(STAMP)  ## lint, types, static security scan
 	$(BIN)/ruff check .
