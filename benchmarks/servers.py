@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +38,7 @@ class ServerFailed(Exception):
     """A server did not start; the message has the end of what it wrote."""
 
 
-class Server:
+class Server(ABC):
     """A process that serves MQTT at `port`. Entering starts it, leaving ends it and removes its folder."""
 
     def __init__(self) -> None:
@@ -46,9 +47,9 @@ class Server:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
         """Write what the server needs to its folder and return how it is called."""
-        raise NotImplementedError
 
     def ports(self) -> Sequence[int]:
         """Return the ports that it listens on once it is ready."""
