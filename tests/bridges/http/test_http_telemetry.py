@@ -144,3 +144,13 @@ async def test_a_broken_object_is_wrong_whatever_it_is_called(core, client, key)
     assert (await client.post(path, data="{bad", headers=text)).status == 400
     assert (await client.post(path, data="fine", headers=text)).status == 200
     assert (await client.post(f"{path}/note", data="{bad", headers=text)).status == 200
+
+
+async def test_who_posts_for_a_device_does_not_bring_it_online(core, client, key):
+    """Only the device's own key says that it is there; a user's token makes the frame and nothing else."""
+    user = await core.user("writer@example.org", role="admin")
+    token = await core.bearer(user, "write")
+    posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=token)
+    assert await posted.json() == {"seq": 1, "count": 1}
+    device = await (await client.get(f"{API}/devices/kitchen", headers=token)).json()
+    assert (device["online"], device["last_value"]["value"]) == (False, 1)
