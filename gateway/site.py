@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.access.principal import Principal
     from gateway.daemon import Gateway
 
+RESERVE = 100  # one connection in so many more is for HTTP alone: probes and admins get in when all places are taken
 RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 
 
@@ -178,7 +179,8 @@ class Site:
 
     def _full(self) -> bool:
         there = self.connections() + self._gateway.broker.statistics().get("connections", 0)
-        return there >= self._config.limits.connections
+        most = self._config.limits.connections
+        return there >= most + most // RESERVE
 
     async def recheck(self) -> None:
         """End the listeners whose sign-in holds no longer, and who is too slow, until cancelled."""
