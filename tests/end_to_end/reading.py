@@ -58,5 +58,5 @@ async def files_of_history(gateway: DaemonProcess, count: int, padding: int) -> 
                         highest = max(highest, gateway.memory())
             assert lines == count + head
             assert f"{count - 1} {filling}".encode() in ending
-            if form == "csv":  # by now the database's own caches are full
-                assert highest - before < 10_000, f"{highest - before} KB for {count * padding // 1000} KB"
+            # Each reading connection warms up once, by some 20 MB, whatever the size of the file.
+            assert highest - before < 30_000, f"{highest - before} KB for {count * padding // 1000} KB"
