@@ -79,9 +79,9 @@ class MqttPeer:
     def cut(self) -> None:
         """Close the device's connection without a word."""
         if self._current is not None:
+            # Not SSLSocket's own shutdown: after it, the thread that reads would take TLS records for plain bytes.
             with contextlib.suppress(OSError):
-                self._current.shutdown(socket.SHUT_RDWR)
-            self._current.close()
+                socket.socket.shutdown(self._current, socket.SHUT_RDWR)
 
     def expect(self, topic: str) -> bytes:
         """Return the payload of the next publication to `topic`, passing over others."""

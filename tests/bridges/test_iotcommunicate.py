@@ -139,6 +139,7 @@ async def test_an_arduino_on_mqtt_and_a_phone(home):
         phone.send(method="put", status={"sensor": "led", "value": 1})
         message = await board.message()
         assert (message.topic, message.payload) == (f"devices/{home.board}/commands/led", b"1")
+        await until(lambda: not home.gateway.commands.waiting(home.board))  # what is not delivered goes to all sockets
         async with Script(url(home)) as beside:
             await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
             phone.send(method="put", status={"sensor": "led", "value": 0})
