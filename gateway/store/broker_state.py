@@ -62,7 +62,7 @@ class BrokerState:
 
     def queued(self, number: int, delivery: Delivery) -> Statement:
         outgoing = delivery.outgoing
-        return "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
+        return "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
             number,
             delivery.position,
             int(delivery.step),
@@ -73,6 +73,7 @@ class BrokerState:
             outgoing.payload,
             _properties_text(outgoing.properties),
             outgoing.expires,
+            delivery.share,
         )
 
     def released(self, number: int, position: int) -> Statement:
@@ -143,7 +144,7 @@ def _subscriptions(db: sqlite3.Connection) -> dict[int, list[Held]]:
 def _deliveries(db: sqlite3.Connection) -> dict[int, list[Delivery]]:
     found: dict[int, list[Delivery]] = defaultdict(list)
     for number, *row in db.execute(
-        "SELECT session, position, step, qos, retain, identifiers, topic, payload, properties, expires "
+        "SELECT session, position, step, qos, retain, identifiers, topic, payload, properties, expires, share "
         "FROM broker_deliveries ORDER BY session, position"
     ):
         found[number].append(_delivery(*row))
@@ -153,9 +154,9 @@ def _deliveries(db: sqlite3.Connection) -> dict[int, list[Delivery]]:
 def _delivery(
     position: int, step: int, qos: int, retain: int, identifiers: str, topic: str, payload: bytes, *rest: Any
 ) -> Delivery:
-    properties, expires = rest
+    properties, expires, share = rest
     outgoing = Outgoing(topic.encode(), payload, properties and _properties(properties), expires)
-    return Delivery(outgoing, qos, bool(retain), _identifiers(identifiers), position, True, Step(step))
+    return Delivery(outgoing, qos, bool(retain), _identifiers(identifiers), share, position, True, Step(step))
 
 
 def _received(db: sqlite3.Connection) -> dict[int, list[int]]:

@@ -43,7 +43,7 @@ def run(db: sqlite3.Connection, *statements: Statement) -> None:
 def delivery(position: int, step: Step = Step.WAITING) -> Delivery:
     """Return a delivery with everything that it can have."""
     outgoing = Outgoing("tö".encode(), b"\0payload", PROPERTIES, 1234.5)
-    return Delivery(outgoing, 2, True, (1, 2), position, True, step)
+    return Delivery(outgoing, 2, True, (1, 2), "$share/g/t", position, True, step)
 
 
 def test_an_empty_database_has_no_state(db: sqlite3.Connection) -> None:
@@ -77,7 +77,13 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
     }
     assert [(one.position, one.step) for one in session.deliveries] == [(1, Step.WAITING), (2, Step.SENT)]
     first = session.deliveries[0]
-    assert (first.qos, first.retain, first.identifiers, first.stored) == (2, True, (1, 2), True)
+    assert (first.qos, first.retain, first.identifiers, first.share, first.stored) == (
+        2,
+        True,
+        (1, 2),
+        "$share/g/t",
+        True,
+    )
     outgoing = first.outgoing
     assert (outgoing.topic, outgoing.payload, outgoing.expires) == ("tö".encode(), b"\0payload", 1234.5)
     assert outgoing.properties == PROPERTIES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gateway.broker.embedded.durable import Retained
 from gateway.broker.embedded.exchange import Delivery
 from gateway.broker.embedded.outgoing import Outgoing
-from gateway.broker.embedded.outlet import enqueue, record
+from gateway.broker.embedded.outlet import enqueue, exchange_of, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ class Batch:
     """
 
     __slots__ = (
-        "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers", "farewell",
-        "in_order", "messages", "open", "ready", "then",
+        "_coming", "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers",
+        "farewell", "in_order", "messages", "open", "ready", "then",
     )  # fmt: skip
 
     def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
@@ -52,6 +52,7 @@ class Batch:
         self._line = line
         self._outlet = outlet
         self._copies: list[tuple[Outgoing, int, bool, tuple[Route, ...]]] = []
+        self._coming: list[tuple[dict[int, Delivery], int]] = []
         self._deliveries: list[tuple[Session, Delivery]] = []
         self._retained: list[Retained] = []
         self._finished = False
@@ -74,20 +75,30 @@ class Batch:
         if message.qos:
             for route in routes:
                 if route.stored:
-                    self._store(route, outgoing, message)
+                    self._store(route, outgoing, message.qos, message.retain)
         self._copies.append((outgoing, message.qos, message.retain, routes))
         if message.retain:
             self._retain(message, expires)
 
-    def _store(self, route: Route, outgoing: Outgoing, message: Message) -> None:
+    def pass_on(self, delivery: Delivery, route: Route) -> None:
+        """Prepare the copy of a message that another member of the shared subscription no longer gets."""
+        if route.stored:
+            self._store(route, delivery.outgoing, delivery.qos, delivery.retain)
+        self._copies.append((delivery.outgoing, delivery.qos, delivery.retain, (route,)))
+
+    def _store(self, route: Route, outgoing: Outgoing, sent_qos: int, retain: bool) -> None:
         session = route.session
         if not session.number:
             return
         delivery = Delivery(
-            outgoing, min(route.qos, message.qos), message.retain and route.retain_as_published, route.identifiers
+            outgoing, min(route.qos, sent_qos), retain and route.retain_as_published, route.identifiers, route.share
         )
         record(self._core, session, delivery)
         self._deliveries.append((session, delivery))
+        if route.share is not None:
+            coming = exchange_of(self._core, session).coming
+            coming[delivery.position] = delivery
+            self._coming.append((coming, delivery.position))
 
     def _retain(self, message: Message, expires: float | None) -> None:
         core = self._core
@@ -147,15 +158,19 @@ class Batch:
 
     def _deliver(self) -> None:
         now = self._core.clock()
+        for coming, position in self._coming:
+            coming.pop(position, None)
         for outgoing, sent_qos, retain, routes in self._copies:
             for route in routes:
                 qos = min(sent_qos, route.qos)
                 outlet = route.session.outlet
                 if outlet is None or (qos and route.stored):
+                    if qos and route.share is not None and not route.stored:  # its session has ended meanwhile
+                        pass_on(self._core, [Delivery(outgoing, sent_qos, retain, share=route.share)])
                     continue
                 retained = retain and route.retain_as_published
                 if qos:
-                    outlet.offer(Delivery(outgoing, qos, retained, route.identifiers))
+                    outlet.offer(Delivery(outgoing, qos, retained, route.identifiers, route.share))
                 else:
                     outlet.show(outgoing, retained, route.identifiers, now)
         for session, delivery in self._deliveries:
@@ -163,3 +178,21 @@ class Batch:
                 session.outlet.offer(delivery)
             elif session.number:
                 enqueue(self._core, session, delivery)
+
+
+def pass_on(core: Core, owed: list[Delivery]) -> None:
+    """Send what came through shared subscriptions to members that are there now, in order (4.8.2).
+
+    Their queues are written in the transaction of what was written before, the end of the session that had it.
+    """
+    now = core.clock()
+    batch = Batch(core, Line(), None)
+    for delivery in owed:
+        outgoing = delivery.outgoing
+        if outgoing.expires is not None and outgoing.expires <= now:
+            core.counters.messages_expired += 1
+            continue
+        route = core.router.successor(str(delivery.share), outgoing.topic.decode())
+        if route is not None:
+            batch.pass_on(delivery, route)
+    batch.commit()

@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from gateway.broker.embedded.batch import pass_on
 from gateway.broker.embedded.counters import Counters
 from gateway.broker.embedded.durable import Journal
 from gateway.broker.embedded.rates import Rates
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.connection import Connection
     from gateway.broker.embedded.durable import SessionStore
+    from gateway.broker.embedded.exchange import Delivery
     from gateway.broker.embedded.limits import Limits
     from gateway.broker.embedded.outlet import Outlet
     from gateway.broker.port import Gate
@@ -52,7 +54,7 @@ class Core:
         self.router = Router(gate)
         self.rates = Rates(limits.messages_per_second, monotonic)
         self.wheel = Wheel(tick)
-        self.sessions = Sessions(self.router, store, self.journal, self.wheel, limits, clock)
+        self.sessions = Sessions(self.router, store, self.journal, self.wheel, limits, clock, self._pass_on)
         self.connections: set[Connection] = set()  # signed in
         self.strangers: set[Connection] = set()  # not yet
         self.stalled: set[Connection] = set()
@@ -61,6 +63,9 @@ class Core:
         self.paused = False
         self._elsewhere = elsewhere
         self._dirty: list[Outlet] = []
+
+    def _pass_on(self, owed: list[Delivery]) -> None:
+        pass_on(self, owed)
 
     @property
     def full(self) -> bool:

@@ -88,6 +88,7 @@ class EmbeddedBroker:
             self._sweep.cancel()
             self._sweep = None
         core = self._core
+        core.sessions.disown(session for session in core.sessions if not session.expiry)
         for connection in (*core.connections, *core.strangers):
             connection.stop()
         self._commit_journal()

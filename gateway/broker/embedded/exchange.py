@@ -15,6 +15,7 @@ dropped at PUBREL; PUBCOMP waits for that commit, as the client may use the id f
 from __future__ import annotations
 
 import enum
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -39,6 +40,7 @@ class Step(enum.IntEnum):
 class Delivery(msgspec.Struct):
     """A message for one session with QoS 1 or 2.
 
+    `share`: the shared subscription that it came through, with `$share`; None where it is for this session alone.
     `stored`: it is in the journal under its position. `passing`: it belongs to the connection and ends with it.
     `dup`: it may have been sent before. `delivered` runs when it is acknowledged, `refused` when it never will be.
     """
@@ -47,6 +49,7 @@ class Delivery(msgspec.Struct):
     qos: int
     retain: bool = False
     identifiers: tuple[int, ...] = ()
+    share: str | None = None
     position: int = 0
     stored: bool = False
     step: Step = Step.WAITING
@@ -63,16 +66,18 @@ class Delivery(msgspec.Struct):
 class Exchange:
     """The two-way state of a session with QoS 1 and 2; most sessions never need one.
 
-    `window`: how many deliveries may be in flight, the client's receive maximum at most; `queue`: those that wait.
+    `window`: how many deliveries may be in flight, the client's receive maximum at most; `queue`: those that wait;
+    `coming`: those of shared subscriptions that have a position and are not offered yet, as their commit is on its way.
     """
 
-    __slots__ = ("flight", "position", "queue", "received", "window")
+    __slots__ = ("coming", "flight", "position", "queue", "received", "window")
 
     def __init__(self, queue: Backlog, window: int) -> None:
         self.window = window
         self.position = 0
         self.queue = queue
         self.flight: dict[int, Delivery] = {}
+        self.coming: dict[int, Delivery] = {}
         self.received: set[int] = set()
 
     def place(self, delivery: Delivery) -> None:
@@ -129,6 +134,15 @@ class Exchange:
     def waiting(self) -> list[Delivery]:
         """Return what is to be sent, or sent again, when the client is back; what is released is not."""
         return [*self.queue, *(delivery for delivery in self.flight.values() if delivery.step is Step.SENT)]
+
+    def owed(self) -> list[Delivery]:
+        """Return, in order, what another member of the same shared subscription may get when this session ends (4.8.2).
+
+        [MQTT-4.8.2-5] With QoS 2 only what was never sent.
+        """
+        shared = [one for one in chain(self.queue, self.flight.values(), self.coming.values()) if one.share is not None]
+        unsent = (one for one in shared if one.qos == 1 or (one.step is Step.WAITING and not one.dup))
+        return sorted(unsent, key=_position)
 
     def withdraw(self, delivery: Delivery) -> None:
         """Take back a delivery that waits."""

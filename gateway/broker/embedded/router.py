@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -29,16 +30,24 @@ class Route(msgspec.Struct, frozen=True, gc=False, eq=False):
     retain_as_published: bool
     identifiers: tuple[int, ...]
     stored: bool  # QoS 1 and 2 go into the journal
+    share: str | None = None  # the shared subscription, with `$share`
 
 
 class Share:
-    """A shared subscription: how many sessions hold it, and whose turn it is."""
+    """A shared subscription: the sessions that hold it, and whose turn it is."""
 
     __slots__ = ("members", "turn")
 
     def __init__(self) -> None:
-        self.members = 0
+        self.members: dict[Session, Held] = {}
         self.turn = 0
+
+    def take_turn(self) -> list[tuple[Session, Held]]:
+        """Return all members, the next one first."""
+        self.turn += 1
+        members = list(self.members.items())
+        first = self.turn % len(members)
+        return members[first:] + members[:first]
 
 
 class Group:
@@ -91,7 +100,7 @@ class Router:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._tree: FilterTree[tuple[Session, str | None], tuple[Session, Held]] = FilterTree()
-        self._shares: dict[tuple[str, str], Share] = {}
+        self._shares: dict[str, Share] = {}
         self._retained: TopicTree[Retained] = TopicTree()
         self._retained_bytes = 0
         self.generation = 0
@@ -106,20 +115,31 @@ class Router:
 
     def subscribe(self, session: Session, held: Held) -> None:
         """Add a subscription, in place of one with the same filter and group."""
-        new = self._tree.add(held.topic_filter, (session, held.group), (session, held))
+        self._tree.add(held.topic_filter, (session, held.group), (session, held))
         self.generation += 1
-        if new and held.group is not None:
-            self._shares.setdefault((held.group, held.topic_filter), Share()).members += 1
+        if held.group is not None:
+            self._shares.setdefault(held.text, Share()).members[session] = held
 
     def unsubscribe(self, session: Session, held: Held) -> None:
         """Take a subscription out."""
-        gone = self._tree.remove(held.topic_filter, (session, held.group))
+        self._tree.remove(held.topic_filter, (session, held.group))
         self.generation += 1
-        if gone and held.group is not None:
-            share = self._shares[held.group, held.topic_filter]
-            share.members -= 1
+        share = self._shares.get(held.text) if held.group is not None else None
+        if share is not None:
+            share.members.pop(session, None)
             if not share.members:
-                del self._shares[held.group, held.topic_filter]
+                del self._shares[held.text]
+
+    def successor(self, share: str, topic: str) -> Route | None:
+        """Return the next member of a shared subscription that may get a topic; who is connected comes first."""
+        found = self._shares.get(share)
+        turns = found.take_turn() if found is not None else []
+        here = ((session, held) for session, held in turns if session.outlet is not None)
+        away = ((session, held) for session, held in turns if session.outlet is None and session.number and held.qos)
+        for session, held in chain(here, away):
+            if self._may_see(session, held, topic):
+                return _route(session, [held], share)
+        return None
 
     def publication(self, identity: Identity | None, raw: bytes, target: Target | None = None) -> Publication:
         """Return what becomes of a sender's messages on a topic; raises `ProtocolError` where it is no topic name.
@@ -140,7 +160,7 @@ class Router:
         """Find the routes of a publication again."""
         publication.generation = self.generation
         plain: dict[Session, list[Held]] = {}
-        shared: dict[tuple[str, str], list[Route]] = {}
+        shared: dict[str, list[Route]] = {}
         carried = publication.target is None or publication.target.carried
         for session, held in self._tree.match(publication.topic) if carried else ():
             if held.no_local and session is sender:  # [MQTT-3.8.3-3]
@@ -150,9 +170,9 @@ class Router:
             if held.group is None:
                 plain.setdefault(session, []).append(held)
             else:
-                shared.setdefault((held.group, held.topic_filter), []).append(_route(session, [held]))
+                shared.setdefault(held.text, []).append(_route(session, [held], held.text))
         publication.routes = tuple(_route(session, helds) for session, helds in plain.items())
-        publication.groups = tuple(Group(self._shares[key], members) for key, members in shared.items())
+        publication.groups = tuple(Group(self._shares[text], members) for text, members in shared.items())
         publication.silent = not publication.routes and not publication.groups
 
     def _may_see(self, session: Session, held: Held, topic: str) -> bool:
@@ -200,7 +220,7 @@ class Router:
         return [message for message in found if self._may_see(session, held, message.topic)]
 
 
-def _route(session: Session, helds: list[Held]) -> Route:
+def _route(session: Session, helds: list[Held], share: str | None = None) -> Route:
     qos = max(held.qos for held in helds)
     return Route(
         session,
@@ -208,4 +228,5 @@ def _route(session: Session, helds: list[Held]) -> Route:
         any(held.retain_as_published for held in helds),
         tuple(held.identifier for held in helds if held.identifier),
         bool(session.number and qos),
+        share,
     )

@@ -10,9 +10,10 @@ from gateway.broker.embedded.session import Session
 from gateway.broker.embedded.wheel import TICKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gateway.broker.embedded.durable import Journal, SessionStore, StoredSession
+    from gateway.broker.embedded.exchange import Delivery
     from gateway.broker.embedded.limits import Limits
     from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.router import Router
@@ -32,9 +33,14 @@ class StoredIdentity:
 
 
 class Sessions:
-    """The sessions by identity and client id. `clock` gives seconds since 1970."""
+    """The sessions by identity and client id. `clock` gives seconds since 1970.
 
-    __slots__ = ("_absent", "_clock", "_journal", "_limits", "_next", "_router", "_sessions", "_store", "_wheel")
+    `pass_on` is given what an ended session owed as a member of shared subscriptions.
+    """
+
+    __slots__ = (
+        "_absent", "_clock", "_journal", "_limits", "_next", "_pass_on", "_router", "_sessions", "_store", "_wheel",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class Sessions:
         wheel: Wheel,
         limits: Limits,
         clock: Callable[[], float],
+        pass_on: Callable[[list[Delivery]], None],
     ) -> None:
         self._router = router
         self._store = store
@@ -51,6 +58,7 @@ class Sessions:
         self._wheel = wheel
         self._limits = limits
         self._clock = clock
+        self._pass_on = pass_on
         self._sessions: dict[tuple[str, str], Session] = {}
         self._absent: dict[str, dict[str, Session]] = {}  # by identity, in the order in which they left
         self._next = _FIRST_NUMBER
@@ -125,17 +133,28 @@ class Sessions:
         for held in (session.subscriptions or {}).values():
             self._router.unsubscribe(session, held)
         session.subscriptions = None
-        session.exchange = None
+        exchange, session.exchange = session.exchange, None
         if session.number:
             self._journal.write(*self._store.ended(session.number))
             session.number = 0
+        if exchange is not None and (owed := exchange.owed()):
+            self._pass_on(owed)
         will, session.will = session.will, None
         if will is not None:
             will.publish()
 
+    def disown(self, sessions: Iterable[Session]) -> None:
+        """Give these, which are all about to end, nothing that one of them leaves."""
+        for session in sessions:
+            for held in (session.subscriptions or {}).values():
+                if held.group is not None:
+                    self._router.unsubscribe(session, held)
+
     def purge(self, key: str) -> None:
         """End all sessions of an identity: those of connected clients with their connection."""
-        for session in [session for session in self._sessions.values() if session.identity.key == key]:
+        gone = [session for session in self._sessions.values() if session.identity.key == key]
+        self.disown(gone)
+        for session in gone:
             if session.connection is None:
                 self.end(session)
             else:
@@ -159,6 +178,7 @@ class Sessions:
                 self._router.subscribe(session, held)
             if one.deliveries or one.received:
                 session.exchange = self._exchange(one)
+        for session in self:  # when all are there: the first to end may leave something to the last
             self._wait(session, session.left + session.expiry - now)
 
     def _exchange(self, stored: StoredSession) -> Exchange:

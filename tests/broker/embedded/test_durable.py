@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.packets import Disconnect, Properties, Puback, Pubcomp, Publish, Pubrec, Pubrel, Will
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
@@ -164,6 +165,97 @@ async def test_in_flight_messages_keep_their_ids(machine: Machine) -> None:
     ]
     machine.bench.broker.publish(Message("t", b"new", 1))
     assert (await message(client)).packet_id not in {packet.packet_id for packet in packets[1:]}
+
+
+async def worker(machine: Machine, name: str) -> Client:
+    """Connect a member of a shared subscription whose session is kept."""
+    kept = Properties(session_expiry_interval=100)
+    client, answer = await machine.bench.try_connect(name, 5, clean_start=False, properties=kept)
+    if not answer.session_present:
+        await machine.bench.subscribe(client, "$share/g/t", qos=2)
+    return client
+
+
+async def give_up(machine: Machine, client: Client) -> None:
+    """End the session of a member."""
+    client.write(Disconnect(0, Properties(session_expiry_interval=0)))
+    await client.rest()
+
+
+def owners(machine: Machine) -> list[tuple[bytes, str]]:
+    """Return the messages in the database, each with the client whose session has it."""
+    return machine._db.execute(
+        "SELECT payload, client_id FROM broker_deliveries JOIN broker_sessions ON number = session ORDER BY 1, 2"
+    ).fetchall()
+
+
+async def test_what_a_member_leaves_survives(machine: Machine) -> None:
+    """4.8.2: after a crash the member that it went to still has it, in order and with DUP, as it may have been sent."""
+    one = await worker(machine, "one")
+    for number in range(3):
+        machine.bench.broker.publish(Message("t", b"%d" % number, 1))
+    assert [(await message(one)).payload for _ in range(3)] == [b"0", b"1", b"2"]
+    await worker(machine, "two")
+    await give_up(machine, one)
+    assert owners(machine) == [(b"0", "two"), (b"1", "two"), (b"2", "two")]
+    await machine.kill()
+    two = await worker(machine, "two")
+    assert [(await message(two)).payload for _ in range(3)] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_what_a_member_leaves_is_with_one_session_at_every_moment(machine: Machine, restarted: bool) -> None:
+    """4.8.2: whichever commit is the last before a crash, each message is in one session."""
+    one = await worker(machine, "one")
+    machine.bench.broker.publish(Message("t", b"sent", 1))
+    await message(one)
+    if restarted:
+        await machine.kill()
+        one = await worker(machine, "one")
+        await message(one)
+    two = await worker(machine, "two")
+    two.write(Disconnect())
+    await two.rest()
+    machine.bench.gate.hold = True
+    machine.bench.broker.publish(Message("t", b"coming", 1))
+    await give_up(machine, one)
+    seen = [owners(machine)]
+    while machine.bench.gate.waiting:
+        machine.bench.gate.waiting.pop(0)()
+        seen.append(owners(machine))
+    before, after = [(b"sent", "one")], [(b"coming", "two"), (b"sent", "two")]
+    assert [one for number, one in enumerate(seen) if not number or one != seen[number - 1]] == [
+        before,
+        [(b"coming", "one"), *before],
+        after,
+    ]
+
+
+async def test_a_restart_does_not_forget_that_qos_2_was_sent(machine: Machine) -> None:
+    """[MQTT-4.8.2-5] Nobody else gets it when the session expires after a crash; what is QoS 1 goes on."""
+    one = await worker(machine, "one")
+    for qos in (1, 2):
+        machine.bench.broker.publish(Message("t", b"%d" % qos, qos))
+        await message(one)
+    await machine.kill()
+    two = await worker(machine, "two")
+    pass_time(machine, 101)
+    machine.bench.broker._core.flush()
+    assert (await message(two)).payload == b"1"
+    assert owners(machine) == [(b"1", "two")]
+
+
+async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(machine: Machine, new_bench: NewBench) -> None:
+    """The first to end at a restart finds the members that stay, though they are read after it."""
+    one = await worker(machine, "one")
+    machine.bench.broker.publish(Message("t", b"0", 1))
+    await message(one)
+    await worker(machine, "two")
+    state = load(machine._db)
+    assert [stored.client_id for stored in state.sessions] == ["one", "two"]
+    bench = new_bench(None, Limits(sessions=1), state, BrokerState())
+    (session,) = bench.broker._core.sessions
+    assert (session.client_id, len(session.exchange.queue)) == ("two", 1)
 
 
 async def test_exactly_once_inbound(machine: Machine) -> None:

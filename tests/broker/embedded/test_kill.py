@@ -172,6 +172,53 @@ def test_five_kills(child: Child, version: MQTTProtocolVersion) -> None:
     cycles(child, version, 5)
 
 
+class Worker:
+    """A member of a share whose session is kept; it takes jobs and acknowledges none."""
+
+    def __init__(self, name: str, child: Child) -> None:
+        self.paho = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+        self.paho.username_pw_set(name, "x")
+        self.jobs: set[int] = set()
+        self.subscribed = threading.Event()
+        self.paho.on_message = lambda _c, _d, message: self.jobs.add(int(message.payload))
+        self.paho.on_subscribe = lambda *_: self.subscribed.set()
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = 1000
+        self.paho.connect("127.0.0.1", child.port, clean_start=False, properties=properties)
+        self.paho.loop_start()
+        self.paho.subscribe("$share/workers/jobs", 1)
+        assert self.subscribed.wait(10)
+
+    def leave(self, expiry: int) -> None:
+        """Say goodbye; the session lasts for so many seconds."""
+        properties = Properties(PacketTypes.DISCONNECT)
+        properties.SessionExpiryInterval = expiry
+        self.paho.disconnect(properties=properties)
+        self.paho.loop_stop()
+
+
+def test_a_kill_when_a_member_of_a_share_ends(child: Child) -> None:
+    """4.8.2: its session ends, the broker is killed at once: every job is with it still, or with the other member."""
+    jobs = set(range(10))
+    for number, pause in enumerate((0.0, 0.001, 0.002, 0.005, 0.02)):
+        first, second = (Worker(f"{name}{number}", child) for name in ("first", "second"))
+        second.leave(1000)
+        publisher = Client(f"publisher{number}", child, MQTTProtocolVersion.MQTTv5)
+        for job in jobs:
+            publisher.paho.publish("jobs", str(job), 1)
+        until(lambda first=first: first.jobs == jobs)
+        publisher.close()
+        first.leave(0)
+        time.sleep(pause)
+        child.kill()
+        child.start()
+        again = [Worker(f"{name}{number}", child) for name in ("first", "second")]
+        until(lambda again=again: again[0].jobs | again[1].jobs == jobs)
+        for worker in again:
+            worker.leave(0)
+            assert worker.jobs in (jobs, set())
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
 def test_a_hundred_kills(child: Child, version: MQTTProtocolVersion) -> None:
