@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from gateway.broker.embedded.decode import Decoder, Sender
+from gateway.broker.embedded.decode import Sender
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.packets import (
     Connack,
@@ -23,6 +23,7 @@ from gateway.broker.embedded.packets import (
     Subscribe,
     Subscription,
 )
+from tests.packet_stream import Decoder
 
 if TYPE_CHECKING:
     import ssl

@@ -1,4 +1,4 @@
-"""Packets read from bytes, from either side, one at a time or from a stream cut anywhere.
+"""Packets read from bytes, from either side, one at a time.
 
 A table for each side and version says, for the first byte of a packet, which function reads the rest; a first byte
 that has no entry is refused before the rest has come.
@@ -16,7 +16,7 @@ from gateway.broker.embedded.reasons import MalformedPacket
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from gateway.broker.embedded.packets import Packet
 
@@ -103,12 +103,7 @@ def decode(
     `ProtocolError` as soon as the bytes that are there break the protocol.
     """
     table = _TABLES[sender, version]
-    return _decode(table, buffer, start, version or _connect_version(buffer, start, max_size), max_size)
-
-
-def _decode(
-    table: tuple[BodyReader | None, ...], buffer: bytes, start: int, version: int, max_size: int
-) -> tuple[Packet, int] | None:
+    version = version or _connect_version(buffer, start, max_size)
     first = buffer[start]
     reader = table[first]
     if reader is None:
@@ -149,51 +144,3 @@ def _refusal(first: int, version: int) -> ProtocolError:
     if kind == PacketType.CONNECT:
         return ProtocolError("a CONNECT after the first packet")
     return ProtocolError(f"this side may not send {name}")
-
-
-class Decoder:
-    """Packets out of a stream that is cut anywhere; holds at most one incomplete packet.
-
-    `version` is known from the start (a client's decoder), or else set by the CONNECT; it is set also when the rest
-    of that CONNECT is refused, so that the refusal can be answered in it. After a `ProtocolError` the stream is over.
-    """
-
-    __slots__ = ("_missing", "_pending", "max_size", "sender", "version")
-
-    def __init__(self, max_size: int, *, sender: Sender = Sender.CLIENT, version: int = UNKNOWN_VERSION) -> None:
-        self.max_size = max_size
-        self.sender = sender
-        self.version = version
-        self._pending = bytearray()
-        self._missing = 0
-
-    def feed(self, data: bytes) -> Iterator[Packet]:
-        """Yield the packets that `data` completes; to be read to its end before more is fed.
-
-        Raises `ProtocolError` where the stream breaks the protocol, after the packets before that place.
-        """
-        if self._pending:
-            self._pending += data
-            self._missing -= len(data)
-            # Large packets come in many pieces: look again only when the last one is here.
-            if self._missing > 0:
-                return
-            data = bytes(self._pending)
-            self._pending.clear()
-        position = 0
-        while position < len(data) and (found := self._next(data, position)):
-            packet, position = found
-            yield packet
-        self._keep(data[position:])
-
-    def _next(self, data: bytes, start: int) -> tuple[Packet, int] | None:
-        table = _TABLES[self.sender, self.version]
-        if not self.version:
-            self.version = _connect_version(data, start, self.max_size)
-        return _decode(table, data, start, self.version, self.max_size)
-
-    def _keep(self, rest: bytes) -> None:
-        if rest:
-            self._pending += rest
-            bounds = wire.packet_bounds(rest, 0, self.max_size)
-            self._missing = bounds[1] - len(rest) if bounds else 1

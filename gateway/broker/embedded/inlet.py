@@ -201,7 +201,7 @@ class Inlet:
             publication = self._core.router.publication(self._session.identity, raw)
             if len(publications) >= self._core.limits.publications:
                 publications.clear()
-            if self._core.router.cacheable(publication):
+            if publication.cacheable:
                 publications[raw] = publication
         return publication
 

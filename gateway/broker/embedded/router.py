@@ -85,6 +85,11 @@ class Publication:
         self.groups: tuple[Group, ...] = ()
         self.silent = True
 
+    @property
+    def cacheable(self) -> bool:
+        """It is worth keeping."""
+        return len(self.raw) <= _LONGEST_KEPT
+
     def chosen(self) -> tuple[Route, ...]:
         """Return the copies to make of one message."""
         if not self.groups:
@@ -151,10 +156,6 @@ class Router:
         if identity is not None and topic.count("/") < MAX_LEVELS and not topic.startswith("$SYS/"):
             target = self._gate.publishing(identity, topic)
         return Publication(raw, topic, target)
-
-    def cacheable(self, publication: Publication) -> bool:
-        """Tell whether a publication is worth keeping."""
-        return len(publication.raw) <= _LONGEST_KEPT
 
     def refresh(self, publication: Publication, sender: Session | None) -> None:
         """Find the routes of a publication again."""

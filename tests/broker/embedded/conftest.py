@@ -12,12 +12,13 @@ import pytest_asyncio
 import uvloop
 
 from gateway.broker import port
-from gateway.broker.embedded.decode import Decoder, Sender
+from gateway.broker.embedded.decode import Sender
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.embedded.packets import EMPTY, Connack, Connect, Packet, Suback, Subscribe, Subscription
 from gateway.errors import Unauthenticated
+from tests.packet_stream import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -6,8 +6,9 @@ import asyncio
 from typing import Any, TypeVar
 
 from gateway.broker.embedded import properties
-from gateway.broker.embedded.decode import Decoder, Sender
+from gateway.broker.embedded.decode import Sender
 from gateway.broker.embedded.packets import Connack, Disconnect, Packet, Pingresp, Properties, Publish, Suback
+from tests.packet_stream import Decoder
 
 WAIT = 10.0
 PINGREQ = b"\xc0\0"
