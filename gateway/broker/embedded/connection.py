@@ -11,23 +11,14 @@ import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from gateway.broker.embedded.batch import Batch, Line
-from gateway.broker.embedded.decode import UNKNOWN_VERSION, decode
+from gateway.broker.embedded.decode import UNKNOWN_VERSION
 from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.handshake import (
-    Admission,
-    Refused,
-    admit,
-    certificate_name,
-    complaint,
-    peer_address,
-    refusal,
-    welcome,
-)
-from gateway.broker.embedded.inlet import Inlet, lacking
+from gateway.broker.embedded.greeting import Greeting
+from gateway.broker.embedded.handshake import welcome
+from gateway.broker.embedded.inlet import Inlet
 from gateway.broker.embedded.outlet import Outlet, Transport
-from gateway.broker.embedded.packets import Connect, Disconnect
+from gateway.broker.embedded.packets import Disconnect
 from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
-from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.tree import matches
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.embedded.wills import forget_will, leave_will
@@ -35,6 +26,7 @@ from gateway.errors import GatewayError, ProtocolError
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.handshake import Admission
     from gateway.broker.embedded.packets import Will
     from gateway.broker.embedded.session import Session
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
@@ -46,29 +38,29 @@ _GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what 
 class Stage(enum.IntEnum):
     """How far a connection has come."""
 
-    NEW = 0  # CONNECT is awaited
-    ANSWERING = 1  # CONNECT was read; its answer waits for a commit, or is held back
-    OPEN = 2
-    OVER = 3
+    GREETING = 0  # not let in yet
+    OPEN = 1
+    OVER = 2
 
 
 class Connection(asyncio.Protocol):
     """A connection as the transport and the gate see it. `due` belongs to the wheel, `line` to its batches."""
 
     __slots__ = (
-        "_chunks", "_core", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still", "_throttled",
-        "_transport", "_will", "address", "due", "line", "outlet", "session", "unannounced",
+        "_chunks", "_core", "_greeting", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still",
+        "_throttled", "_transport", "_will", "address", "due", "line", "outlet", "session", "unannounced",
         "version",
     )  # fmt: skip
 
     _transport: Transport
+    _greeting: Greeting
     _inlet: Inlet
     session: Session
     outlet: Outlet
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._stage = Stage.NEW
+        self._stage = Stage.GREETING
         self._still = False  # the transport does not read
         self._throttled = False
         self._chunks: list[bytes] | None = None  # what has come of an incomplete packet, or waits to be handled
@@ -107,6 +99,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             return
         core.strangers.add(self)
+        self._greeting = Greeting(core, self, self._transport)
         core.wheel.watch(self, core.wheel.now + core.limits.connect_seconds * TICKS)
 
     def data_received(self, data: bytes) -> None:
@@ -148,7 +141,7 @@ class Connection(asyncio.Protocol):
         try:
             while position < end and self._reads():
                 before = position
-                position = self._greet(data, position) if self._stage is Stage.NEW else self._packets(data, position)
+                position = self._packets(data, position) if self.open else self._greet(data, position)
                 if position == before:
                     break
         except GatewayError as error:  # a ProtocolError of the codec, or InvalidTopic
@@ -164,7 +157,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._core.paused:
             self._core.stalled.add(self)
-        elif self._stage is not Stage.ANSWERING and not self._throttled:
+        elif not self._throttled and (self._stage is Stage.OPEN or not self._greeting.answering):
             return True
         if not self._still:
             self._still = True
@@ -224,65 +217,27 @@ class Connection(asyncio.Protocol):
     # Coming in.
 
     def _greet(self, data: bytes, start: int) -> int:
-        """Answer the CONNECT."""
-        core = self._core
-        largest = min(core.limits.packet_size, core.limits.connect_size)
-        try:
-            found = decode(data, start, UNKNOWN_VERSION, largest)
-        except ProtocolError as error:
-            self._turn_away(complaint(error, data, start))
-            return len(data)
-        if found is None:
-            self._missing = lacking(data, start, largest)
-            return start
-        packet = cast("Connect", found[0])
-        self.version = packet.protocol_level
-        self._stage = Stage.ANSWERING
-        self.address = peer_address(self._transport)
-        try:
-            admission = admit(core, packet, self.address, certificate_name(self._transport))
-        except Refused as refused:
-            self._hold_back(refusal(refused.reason_code, self.version), refused.delay)
-        else:
-            self._let_in(admission)
-        return found[1]
+        """Read a CONNECT; return the position after it."""
+        greeting = self._greeting
+        position = greeting.parse(data, start)
+        self._missing = greeting.missing
+        return position
 
-    def _hold_back(self, answer: bytes, delay: float) -> None:
-        if delay > 0:
-            asyncio.get_running_loop().call_later(delay, self._turn_away, answer)
-        else:
-            self._turn_away(answer)
-
-    def _turn_away(self, answer: bytes) -> None:
-        if self._stage is not Stage.OVER:
+    def refuse(self, answer: bytes) -> None:
+        """Turn the client away, with an answer or without a word."""
+        if self._stage is Stage.GREETING:  # and not lost while the answer was held back
             self._core.counters.connections_refused += 1
             if answer:
                 self._transport.write(answer)
             self._end("cut_off")
 
-    def _let_in(self, admission: Admission) -> None:
-        """Give the client its session; what changes is stored before the client is told."""
-        core = self._core
-        before = core.sessions.find(admission.identity, admission.client_id)
-        if before is not None and before.connection is not None:
-            before.connection.take_over()
-        self.session, present = core.sessions.open(
-            admission.identity, admission.client_id, admission.expiry,
-            clean=admission.clean_start, will=admission.will,
-        )  # fmt: skip
-        self.session.connection = self
-        core.connections.add(self)
-        if present:
-            check_resumed(core, self.session)
-        batch = Batch(core, self.line, None)
-        batch.then.append(lambda: self._welcome(admission, present))
-        batch.commit()
-
-    def _welcome(self, admission: Admission, present: bool) -> None:
-        if self._stage is not Stage.ANSWERING:  # it was lost while the session was stored
+    def welcome(self, session: Session, admission: Admission, *, present: bool) -> None:
+        """Let the client in: its session is stored."""
+        if self._stage is not Stage.GREETING:  # it was lost meanwhile
             return
-        core, session = self._core, self.session
+        core, self.session = self._core, session
         self._stage = Stage.OPEN
+        del self._greeting
         self._will = admission.will
         core.strangers.discard(self)
         core.counters.connects += 1
@@ -312,7 +267,7 @@ class Connection(asyncio.Protocol):
         if self._stage is Stage.OVER:
             self._transport.abort()
         elif self._stage is not Stage.OPEN:
-            self._turn_away(b"")
+            self.refuse(b"")
         elif self._still:  # it is not read: its silence is ours
             self._heard = now
             return now + self._keep_alive
@@ -363,10 +318,9 @@ class Connection(asyncio.Protocol):
         self._chunks = None
         if stage is Stage.OPEN:
             self._leave(departure, code)
-        elif stage is Stage.ANSWERING and (session := getattr(self, "session", None)) is not None:
-            session.connection = None
-            forget_will(core, session)  # CONNACK was not sent
-            core.sessions.leave(session)
+        else:
+            self._greeting.end()
+            del self._greeting
         self._transport.close()
         if departure != "lost":
             core.closing.add(self)
