@@ -50,12 +50,12 @@ class Admission(msgspec.Struct):
 
 def admit(core: Core, packet: Connect, address: str, certificate: str | None) -> Admission:
     """Sign the client in, or raise `Refused`."""
-    if core.full:
-        raise Refused(ReasonCode.SERVER_BUSY)
     if packet.properties.authentication_method is not None:  # 4.12: no method is offered here
         raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)
     _check_client_id(packet)
     identity = _sign_in(core, packet, address, certificate)
+    if core.full and not _takes_over(core, identity, packet.client_id):
+        raise Refused(ReasonCode.SERVER_BUSY)
     _check_will(core, identity, packet.will)
     return _terms(core.limits, packet, identity)
 
@@ -79,6 +79,12 @@ def _sign_in(core: Core, packet: Connect, address: str, certificate: str | None)
     except GatewayError as error:
         known = error.reason_code in CONNACK_CODES and error.reason_code >= 0x80
         raise Refused(error.reason_code if known else ReasonCode.UNSPECIFIED_ERROR) from None
+
+
+def _takes_over(core: Core, identity: Identity, client_id: str) -> bool:
+    """Tell whether the client is connected already: the new connection has the place of the old one."""
+    session = core.sessions.find(identity, client_id)
+    return session is not None and session.connection is not None
 
 
 def _check_will(core: Core, identity: Identity, will: Will | None) -> None:

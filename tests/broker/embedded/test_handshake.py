@@ -84,6 +84,40 @@ async def test_one_connection_too_many_is_refused_at_once(bench: Bench) -> None:
     await bench.connect("late")
 
 
+async def test_who_takes_over_needs_no_place_of_its_own(bench: Bench) -> None:
+    """At the bound a client whose dead connection still has a place comes back to it; nobody else does."""
+    for number in range(3):
+        client = await bench.connect(f"c{number}", 5)
+    await bench.connect("c2", 5)
+    assert await client.rest() == [Disconnect(0x8E)]
+    assert bench.count("connections") == 3
+    for client_id, username in (("c2", "other"), ("", "d"), ("c3", "d")):
+        _, answer = await bench.try_connect(client_id, 5, username)
+        assert answer.reason_code == 0x89
+    assert bench.count("connections") == 3
+    assert bench.departures() == ["taken_over"]
+
+
+async def test_a_session_without_a_connection_has_no_place(bench: Bench) -> None:
+    """Who has only left a session behind waits for a place like anyone else."""
+    kept = await bench.connect("kept", clean_start=False)
+    kept.write(Disconnect())
+    await kept.rest()
+    for number in range(3):
+        await bench.connect(f"c{number}")
+    _, answer = await bench.try_connect("kept", clean_start=False)
+    assert answer.reason_code == 3
+
+
+async def test_a_wrong_sign_in_is_no_less_wrong_without_a_place(bench: Bench) -> None:
+    """A stranger hears of the sign-in, with its delay, and takes no place with another's client id."""
+    for number in range(3):
+        await bench.connect(f"c{number}")
+    _, answer = await bench.try_connect("c0", username="nobody")
+    assert answer.reason_code == 4
+    assert bench.departures() == []
+
+
 async def test_strangers_are_bounded(bench: Bench) -> None:
     """Of those who only connect, the sixth is closed unread."""
     strangers = [await bench.dial() for _ in range(6)]
