@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             return
         core.strangers.add(self)
         self._greeting = Greeting(core, self, self._transport)
-        core.wheel.watch(self, core.wheel.now + core.limits.connect_seconds * TICKS)
+        core.wheel.watch(self, core.wheel.after(core.limits.connect_seconds))
 
     def data_received(self, data: bytes) -> None:
         core = self._core

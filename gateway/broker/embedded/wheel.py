@@ -6,6 +6,7 @@ when to look again, so traffic costs the wheel nothing.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final, Protocol
 
 TICKS: Final = 4
@@ -29,6 +30,10 @@ class Wheel:
     def __init__(self, now: int) -> None:
         self.now = now
         self._ticks: dict[int, set[Watched]] = {}
+
+    def after(self, seconds: float) -> int:
+        """Return the first tick that is at least so many seconds away; the tick `now` may be almost over."""
+        return self.now + ceil(seconds * TICKS) + 1
 
     def watch(self, watched: Watched, when: int) -> None:
         """Look at it in the tick `when`, or in the next one if that has passed, and no more when it was due."""

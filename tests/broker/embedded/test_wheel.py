@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.broker.embedded.wheel import Wheel
 
 
@@ -45,6 +47,12 @@ def test_a_past_tick_is_the_next() -> None:
     wheel.watch(alarm, 3)
     wheel.turn(101)
     assert alarm.looks == [101]
+
+
+@pytest.mark.parametrize(("seconds", "ticks"), [(3, 13), (0.3, 3), (0, 1), (-5, -19)])
+def test_no_deadline_is_early(seconds: float, ticks: int) -> None:
+    """A tick that has begun does not count: at 3 s, twelve whole ticks lie between."""
+    assert Wheel(100).after(seconds) == 100 + ticks
 
 
 def test_unwatched_leaves_nothing_behind() -> None:
