@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from gateway.cli.administration import reading, show_table
-from gateway.cli.app import AsJson, ConfigFile, err, fail, out
+from gateway.cli.app import WRONG, AsJson, ConfigFile, err, fail, out, show_json
 from gateway.frames import MAX_TS, Series
 from gateway.store import history as stored
 from gateway.store.history import Row, Span
@@ -28,12 +28,16 @@ BACKUP_PAGES = 1_000  # copied before a writer gets its turn
 def history(
     device: Annotated[str, typer.Argument(help="The device's id.")],
     channel: Annotated[str, typer.Argument(help="The channel.")],
-    limit: Annotated[int | None, typer.Option(help="How many frames, the newest; all with --csv or --json.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="How many frames, the newest; else all with --csv or --json.", min=1)
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: time, ts, seq, value.")] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Show what a channel has sent, oldest first."""
+    if as_csv and as_json:
+        fail("--csv or --json, not both", WRONG)
     with reading(config) as db:
         series = _find(db, device, channel)
         if not series:
@@ -78,6 +82,7 @@ def _time(ts: int) -> str:
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; it must not exist yet.")],
+    as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Copy the database while the gateway goes on."""
@@ -107,4 +112,8 @@ def backup(
     except sqlite3.Error as error:
         file.unlink(missing_ok=True)
         fail(f"{file}: {error}")
-    out.print(f"{file}: {file.stat().st_size:,} bytes", markup=False)
+    size = file.stat().st_size
+    if as_json:
+        show_json({"file": str(file), "bytes": size})
+    else:
+        out.print(f"{file}: {size:,} bytes", markup=False)

@@ -9,7 +9,7 @@ import typer
 
 from gateway.access import accounts, devices, links
 from gateway.cli.administration import changing
-from gateway.cli.app import ConfigFile, configured, fail, out
+from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
 from gateway.running import whereabouts
 from gateway.simulation import KINDS, simulate
 from gateway.store.registry import DEVICES, USERS
@@ -30,6 +30,7 @@ def simulate_devices(
     count: Annotated[int, typer.Option("--devices", help="How many.", min=1, max=1_000)] = 3,
     every: Annotated[float, typer.Option(help="Seconds between readings.", min=0.01)] = 1.0,
     seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Run simulated devices against the running gateway, over real MQTT."""
@@ -39,7 +40,10 @@ def simulate_devices(
     named = [(f"sim-{number}", kind) for number, kind in enumerate(islice(cycle(KINDS), count), 1)]
     with changing(config) as (db, by):
         keyed = keys(db, by, named)
-    out.print(f"{count} simulated devices publish every {every:g} s; stop with Ctrl-C")
+    if as_json:
+        show_json({"devices": [device for device, _ in named], "every": every})
+    else:
+        out.print(f"{count} simulated devices publish every {every:g} s; stop with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt, TimeoutError):
         asyncio.run(_run(keyed, where.ports["mqtt"], every, seconds))
 

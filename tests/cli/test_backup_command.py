@@ -1,5 +1,6 @@
 """`gateway backup`: a copy that can take the database's place."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def test_a_copy_is_whole_and_has_a_name_of_its_own(tmp_path: Path) -> None:
         assert len(there[0]) == 1_000
         assert history.opened(copied).epoch != history.opened(source).epoch
         assert copied.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_script_is_told_the_size(tmp_path: Path) -> None:
+    """With --json, one object with the file and its bytes, and nothing else."""
+    (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
+    filled(tmp_path / "gateway.db")
+    copy = tmp_path / "copy.db"
+    result = CliRunner().invoke(app, ["backup", str(copy), "--json", "--config", str(tmp_path / "gateway.toml")])
+    assert json.loads(result.stdout) == {"file": str(copy), "bytes": copy.stat().st_size}
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`gateway tail` and `gateway send` against a running gateway."""
+"""`gateway tail`, `gateway send`, `gateway simulate` and `gateway history` against a running gateway."""
 
 from __future__ import annotations
 
@@ -80,3 +80,18 @@ async def test_tail_and_send(home, tmp_path):
     deeds = [deed["action"] for deed in (await home.get("/audit"))["audit"]]
     assert "sign in" in deeds
     assert "sign in failed" not in deeds
+
+
+async def test_simulate_and_history(home, tmp_path):
+    """`simulate` says which devices it runs; what they publish over MQTT is in the history that `history` prints."""
+    async with command(tmp_path, "simulate", "--devices", "2", "--every", "0.05") as simulate:
+        assert (await line(simulate))["devices"] == ["sim-1", "sim-2"]
+        async with home.listen("sim-1/#") as listening:
+            shown = await listening.frame(lambda found: found["type"] == "telemetry")
+        simulate.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(simulate.wait(), WAIT) == 0
+    async with command(tmp_path, "history", "sim-1", shown["channel"]) as history:
+        assert history.stdout is not None
+        printed = [json.loads(text) for text in (await history.stdout.read()).splitlines()]
+        assert await history.wait() == 0
+    assert shown in printed
