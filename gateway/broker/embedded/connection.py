@@ -20,7 +20,7 @@ from gateway.broker.embedded.outlet import Outlet, Transport
 from gateway.broker.embedded.packets import Disconnect
 from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
 from gateway.broker.embedded.tree import matches
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wheel import ticks
 from gateway.broker.embedded.wills import forget_will, leave_will
 from gateway.errors import GatewayError, ProtocolError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _PAUSE: Final = 0.1  # seconds: the shortest wait of who sends too fast
-_GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
+_GRACE: Final = ticks(5)  # how long a closed connection may take to read what it was sent
 
 
 class Stage(enum.IntEnum):
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             return
         core.strangers.add(self)
         self._greeting = Greeting(core, self, self._transport)
-        core.wheel.watch(self, core.wheel.now + core.limits.connect_seconds * TICKS)
+        core.wheel.watch(self, core.wheel.now + ticks(core.limits.connect_seconds))
 
     def data_received(self, data: bytes) -> None:
         core = self._core
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         )  # fmt: skip
         self._inlet = Inlet(core, self, session, self.outlet)
         # [MQTT-3.1.2-22] one and a half times; never earlier, so a tick more
-        self._keep_alive = admission.keep_alive * TICKS * 3 // 2 + 2 if admission.keep_alive else 0
+        self._keep_alive = ticks(1.5 * admission.keep_alive) if admission.keep_alive else 0
         core.wheel.unwatch(self)
         if self._keep_alive:
             core.wheel.watch(self, core.wheel.now + self._keep_alive)

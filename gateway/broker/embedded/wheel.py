@@ -6,10 +6,19 @@ when to look again, so traffic costs the wheel nothing.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final, Protocol
 
 TICKS: Final = 4
 """Ticks a second: how finely a deadline is kept."""
+
+
+def ticks(seconds: float) -> int:
+    """Return how long to wait from the wheel's `now` for no less than these seconds.
+
+    `now` is that of the last turn, rounded down: it may be two ticks behind the clock.
+    """
+    return ceil(seconds * TICKS) + 2
 
 
 class Watched(Protocol):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.batch import Batch, Line
 from gateway.broker.embedded.outgoing import travelling
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wheel import ticks
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class PendingWill:
         self._origin = origin
         self.due = -1
 
-    def wait(self, ticks: int) -> None:
-        """Publish it after a delay."""
+    def wait(self, seconds: float) -> None:
+        """Publish it after a delay, and not before (3.1.3.2.2)."""
         self._session.will = self
-        self._core.wheel.watch(self, self._core.wheel.now + ticks)
+        self._core.wheel.watch(self, self._core.wheel.now + ticks(seconds))
 
     def look(self, now: int) -> int | None:
         """The delay has passed; the wheel calls this."""
@@ -77,7 +77,7 @@ def leave_will(core: Core, connection: Connection, will: Will) -> None:
     pending = PendingWill(core, session, will, connection.line, connection)
     delay = min(will.properties.will_delay_interval or 0, session.expiry)
     if delay:
-        pending.wait(delay * TICKS)
+        pending.wait(delay)
     else:
         pending.publish()
 
@@ -93,8 +93,7 @@ def take_up_will(core: Core, session: Session, will: Will) -> None:
         return
     session.identity = identity
     delay = min(will.properties.will_delay_interval or 0, session.expiry)
-    left = session.left + delay - core.clock()
-    PendingWill(core, session, will, Line(), None).wait(max(1, int(left * TICKS)))
+    PendingWill(core, session, will, Line(), None).wait(session.left + delay - core.clock())
 
 
 def forget_will(core: Core, session: Session) -> None:

@@ -20,7 +20,7 @@ from gateway.broker.embedded.packets import (
     Subscription,
     Unsubscribe,
 )
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wheel import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +119,7 @@ async def test_what_is_closed_and_not_read_is_aborted(new_bench: NewBench) -> No
     assert (first.closed, first.aborted) == (True, False)
     assert first.written.endswith(encode(Disconnect(0x8E), 5))
     wheel = bench.broker._core.wheel
-    wheel.turn(wheel.now + 5 * TICKS)
+    wheel.turn(wheel.now + ticks(5))
     assert first.aborted
 
 
@@ -130,5 +130,5 @@ async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> Non
     come(bench, "c")
     connection.connection_lost(None)
     wheel = bench.broker._core.wheel
-    wheel.turn(wheel.now + 5 * TICKS)
+    wheel.turn(wheel.now + ticks(5))
     assert not wire.aborted

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.broker.embedded.wheel import Wheel
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.broker.embedded.wheel import TICKS, Wheel, ticks
 
 
 class Alarm:
@@ -89,3 +92,20 @@ def test_one_may_end_another() -> None:
     wheel.watch(second, 2)
     wheel.turn(3)
     assert (first.looks, second.looks) == ([3], [])
+
+
+@given(
+    seconds=st.floats(0, 100),
+    phase=st.floats(0, 1, exclude_max=True),
+    since=st.floats(0, 1, exclude_max=True),
+)
+def test_no_wait_is_cut_short(seconds: float, phase: float, since: float) -> None:
+    """Whenever between two sweeps it begins, a wait is no shorter than asked, and less than a second longer."""
+    wheel, alarm = Wheel(int(phase)), Alarm()
+    wheel.watch(alarm, wheel.now + ticks(seconds))
+    clock = phase
+    while not alarm.looks:
+        clock += 1
+        wheel.turn(int(clock))
+    waited = (clock - phase - since) / TICKS
+    assert seconds - 1e-9 <= waited < seconds + 1
