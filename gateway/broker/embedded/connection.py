@@ -321,10 +321,26 @@ class Connection(asyncio.Protocol):
         else:
             self._greeting.end()
             del self._greeting
-        self._transport.close()
+        if departure == "cut_off" and stage is Stage.OPEN:
+            self._hang_up()
+        else:
+            self._transport.close()
         if departure != "lost":
             core.closing.add(self)
             core.wheel.watch(self, core.wheel.now + _GRACE)
+
+    def _hang_up(self) -> None:
+        """Close our direction, and let go of what still comes until the client has closed its own, or for `_GRACE`.
+
+        To close at once on a client that is still sending resets the connection: it would not get its DISCONNECT.
+        """
+        transport = self._transport
+        if transport.is_closing() or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        if self._still:
+            transport.resume_reading()
 
     def _leave(self, departure: Departure, code: int | None) -> None:
         core, session = self._core, self.session

@@ -36,10 +36,20 @@ class Wire:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
+        self.ended = False
         self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def is_closing(self) -> bool:
+        return self.closed or self.aborted
 
     def close(self) -> None:
         self.closed = True
@@ -132,3 +142,28 @@ async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> Non
     wheel = bench.broker._core.wheel
     wheel.turn(wheel.now + ticks(5))
     assert not wire.aborted
+
+
+async def test_who_is_cut_off_has_a_while_to_close(new_bench: NewBench) -> None:
+    """After an error our direction is closed, what still comes is let go of, and who does not close is aborted."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    connection.data_received(b"\0\0")
+    assert wire.written.endswith(encode(Disconnect(0x81), 5))
+    assert (wire.ended, wire.closed, wire.aborted) == (True, False, False)
+    written = wire.written
+    connection.data_received(encode(Publish("a", b"late", 1, packet_id=1), 5))
+    assert wire.written == written
+    assert not bench.gate.messages
+    wheel = bench.broker._core.wheel
+    wheel.turn(wheel.now + ticks(5))
+    assert wire.aborted
+
+
+async def test_who_is_cut_off_and_gone_is_closed(new_bench: NewBench) -> None:
+    """Nothing is ended on a transport that closes already."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    wire.closed = True
+    connection.data_received(b"\0\0")
+    assert not wire.ended
