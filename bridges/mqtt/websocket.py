@@ -110,6 +110,9 @@ class _Transport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._ending is not None or self._socket.closed or self._below.is_closing()
 
+    def can_write_eof(self) -> bool:
+        return False  # a WebSocket has a handshake of its own for that
+
     def close(self) -> None:
         if self._ending is None:
             self._ending = asyncio.create_task(self._socket.close())

@@ -20,7 +20,7 @@ from gateway.broker.embedded.outlet import Outlet, Transport
 from gateway.broker.embedded.packets import Disconnect
 from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
 from gateway.broker.embedded.tree import matches
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wheel import ticks
 from gateway.broker.embedded.wills import forget_will, leave_will
 from gateway.errors import GatewayError, ProtocolError
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _PAUSE: Final = 0.1  # seconds: the shortest wait of who sends too fast
-_GRACE: Final = 5 * TICKS  # how long a closed connection may take to read what it was sent
+_GRACE: Final = ticks(5)  # how long a closed connection may take to read what it was sent
 
 
 class Stage(enum.IntEnum):
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
             return
         core.strangers.add(self)
         self._greeting = Greeting(core, self, self._transport)
-        core.wheel.watch(self, core.wheel.after(core.limits.connect_seconds))
+        core.wheel.watch(self, core.wheel.now + ticks(core.limits.connect_seconds))
 
     def data_received(self, data: bytes) -> None:
         core = self._core
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
         )  # fmt: skip
         self._inlet = Inlet(core, self, session, self.outlet)
         # [MQTT-3.1.2-22] one and a half times; never earlier, so a tick more
-        self._keep_alive = admission.keep_alive * TICKS * 3 // 2 + 2 if admission.keep_alive else 0
+        self._keep_alive = ticks(1.5 * admission.keep_alive) if admission.keep_alive else 0
         core.wheel.unwatch(self)
         if self._keep_alive:
             core.wheel.watch(self, core.wheel.now + self._keep_alive)
@@ -321,10 +321,26 @@ class Connection(asyncio.Protocol):
         else:
             self._greeting.end()
             del self._greeting
-        self._transport.close()
+        if departure == "cut_off" and stage is Stage.OPEN:
+            self._hang_up()
+        else:
+            self._transport.close()
         if departure != "lost":
             core.closing.add(self)
             core.wheel.watch(self, core.wheel.now + _GRACE)
+
+    def _hang_up(self) -> None:
+        """Close our direction, and let go of what still comes until the client has closed its own, or for `_GRACE`.
+
+        To close at once on a client that is still sending resets the connection: it would not get its DISCONNECT.
+        """
+        transport = self._transport
+        if transport.is_closing() or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        if self._still:
+            transport.resume_reading()
 
     def _leave(self, departure: Departure, code: int | None) -> None:
         core, session = self._core, self.session

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import Exchange
 from gateway.broker.embedded.session import Session
+from gateway.broker.embedded.wheel import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -112,7 +113,7 @@ class Sessions:
         absent = self._absent.setdefault(session.identity.key, {})
         absent[session.client_id] = session
         session.expire = self.end
-        self._wheel.watch(session, self._wheel.after(seconds))
+        self._wheel.watch(session, self._wheel.now + ticks(seconds))
         while len(absent) > self._limits.sessions:
             self.end(next(iter(absent.values())))
 

@@ -13,6 +13,14 @@ TICKS: Final = 4
 """Ticks a second: how finely a deadline is kept."""
 
 
+def ticks(seconds: float) -> int:
+    """Return how long to wait from the wheel's `now` for no less than these seconds.
+
+    `now` is that of the last turn, rounded down: it may be two ticks behind the clock.
+    """
+    return ceil(seconds * TICKS) + 2
+
+
 class Watched(Protocol):
     """Something with a deadline. `due` is the wheel's: the tick it is looked at, -1 where it is not watched."""
 
@@ -30,10 +38,6 @@ class Wheel:
     def __init__(self, now: int) -> None:
         self.now = now
         self._ticks: dict[int, set[Watched]] = {}
-
-    def after(self, seconds: float) -> int:
-        """Return the first tick that is at least so many seconds away; the tick `now` may be almost over."""
-        return self.now + ceil(seconds * TICKS) + 1
 
     def watch(self, watched: Watched, when: int) -> None:
         """Look at it in the tick `when`, or in the next one if that has passed, and no more when it was due."""

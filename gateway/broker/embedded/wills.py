@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.batch import Batch, Line
 from gateway.broker.embedded.outgoing import travelling
+from gateway.broker.embedded.wheel import ticks
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class PendingWill:
     def wait(self, seconds: float) -> None:
         """Publish it after a delay, and not before (3.1.3.2.2)."""
         self._session.will = self
-        self._core.wheel.watch(self, self._core.wheel.after(seconds))
+        self._core.wheel.watch(self, self._core.wheel.now + ticks(seconds))
 
     def look(self, now: int) -> int | None:
         """The delay has passed; the wheel calls this."""

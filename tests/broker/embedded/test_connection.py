@@ -20,7 +20,7 @@ from gateway.broker.embedded.packets import (
     Subscription,
     Unsubscribe,
 )
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.wheel import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +36,20 @@ class Wire:
     def __init__(self) -> None:
         self.written = b""
         self.closed = False
+        self.ended = False
         self.aborted = False
 
     def write(self, data: bytes) -> None:
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def is_closing(self) -> bool:
+        return self.closed or self.aborted
 
     def close(self) -> None:
         self.closed = True
@@ -119,7 +129,7 @@ async def test_what_is_closed_and_not_read_is_aborted(new_bench: NewBench) -> No
     assert (first.closed, first.aborted) == (True, False)
     assert first.written.endswith(encode(Disconnect(0x8E), 5))
     wheel = bench.broker._core.wheel
-    wheel.turn(wheel.now + 5 * TICKS)
+    wheel.turn(wheel.now + ticks(5))
     assert first.aborted
 
 
@@ -130,5 +140,30 @@ async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> Non
     come(bench, "c")
     connection.connection_lost(None)
     wheel = bench.broker._core.wheel
-    wheel.turn(wheel.now + 5 * TICKS)
+    wheel.turn(wheel.now + ticks(5))
     assert not wire.aborted
+
+
+async def test_who_is_cut_off_has_a_while_to_close(new_bench: NewBench) -> None:
+    """After an error our direction is closed, what still comes is let go of, and who does not close is aborted."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    connection.data_received(b"\0\0")
+    assert wire.written.endswith(encode(Disconnect(0x81), 5))
+    assert (wire.ended, wire.closed, wire.aborted) == (True, False, False)
+    written = wire.written
+    connection.data_received(encode(Publish("a", b"late", 1, packet_id=1), 5))
+    assert wire.written == written
+    assert not bench.gate.messages
+    wheel = bench.broker._core.wheel
+    wheel.turn(wheel.now + ticks(5))
+    assert wire.aborted
+
+
+async def test_who_is_cut_off_and_gone_is_closed(new_bench: NewBench) -> None:
+    """Nothing is ended on a transport that closes already."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    wire.closed = True
+    connection.data_received(b"\0\0")
+    assert not wire.ended

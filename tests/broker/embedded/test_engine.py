@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -102,6 +102,24 @@ async def test_stopping_tells_every_client(bench: Bench, version: int) -> None:
     assert bench.departures() == ["stopped"]
     with pytest.raises(ConnectionRefusedError):
         await bench.dial()
+
+
+async def test_who_goes_on_sending_is_told_why_it_is_cut_off(bench: Bench) -> None:
+    """The DISCONNECT of a protocol error is not lost to a client that has more to send before it reads (3.14)."""
+    client = await bench.connect("c", 5)
+    transport: Any = client.reader._transport  # type: ignore[attr-defined]
+    transport.pause_reading()
+    client.writer.write(b"\0\0")
+    await client.writer.drain()
+    await bench.until(lambda: not list(bench.broker.connections()))
+    for _ in range(3):
+        client.writer.write(b"\0" * 100_000)
+        await client.writer.drain()
+        await asyncio.sleep(0.01)
+    transport.resume_reading()
+    assert await client.rest() == [Disconnect(0x81)]
+    client.writer.close()
+    await bench.until(lambda: not bench.broker._core.closing)
 
 
 async def test_stopping_waits_for_nobody_who_does_not_read(bench: Bench) -> None:

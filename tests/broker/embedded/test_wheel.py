@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.broker.embedded.wheel import Wheel
+from gateway.broker.embedded.wheel import TICKS, Wheel, ticks
 
 
 class Alarm:
@@ -49,12 +50,6 @@ def test_a_past_tick_is_the_next() -> None:
     assert alarm.looks == [101]
 
 
-@pytest.mark.parametrize(("seconds", "ticks"), [(3, 13), (0.3, 3), (0, 1), (-5, -19)])
-def test_no_deadline_is_early(seconds: float, ticks: int) -> None:
-    """A tick that has begun does not count: at 3 s, twelve whole ticks lie between."""
-    assert Wheel(100).after(seconds) == 100 + ticks
-
-
 def test_unwatched_leaves_nothing_behind() -> None:
     """A connection that ends long before its deadline is not kept until then."""
     wheel, alarm = Wheel(0), Alarm()
@@ -97,3 +92,20 @@ def test_one_may_end_another() -> None:
     wheel.watch(second, 2)
     wheel.turn(3)
     assert (first.looks, second.looks) == ([3], [])
+
+
+@given(
+    seconds=st.floats(0, 100),
+    phase=st.floats(0, 1, exclude_max=True),
+    since=st.floats(0, 1, exclude_max=True),
+)
+def test_no_wait_is_cut_short(seconds: float, phase: float, since: float) -> None:
+    """Whenever between two sweeps it begins, a wait is no shorter than asked, and less than a second longer."""
+    wheel, alarm = Wheel(int(phase)), Alarm()
+    wheel.watch(alarm, wheel.now + ticks(seconds))
+    clock = phase
+    while not alarm.looks:
+        clock += 1
+        wheel.turn(int(clock))
+    waited = (clock - phase - since) / TICKS
+    assert seconds - 1e-9 <= waited < seconds + 1

@@ -96,7 +96,7 @@ async def test_a_delayed_will_waits(bench: Bench) -> None:
     client = await bench.connect("c", 5, will=LATE, properties=KEPT)
     await client.close()
     await bench.until(lambda: bench.departures())
-    turn(bench, 10)  # of which the first second had begun before
+    turn(bench, 10)
     assert wills(bench) == 0
     turn(bench, 1)
     assert wills(bench) == 1

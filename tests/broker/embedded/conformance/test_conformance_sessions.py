@@ -22,11 +22,14 @@ async def test_mqtt_4_1_0_1_a_session_lasts_with_its_connection(server, version)
 
 @pytest.mark.parametrize("ends", ["goodbye", "lost"])
 async def test_mqtt_4_1_0_2_a_session_expires(server, ends):
-    """[MQTT-4.1.0-2] [MQTT-3.1.2-23]: it is there until the interval after the connection has passed, and then not."""
+    """[MQTT-4.1.0-2] [MQTT-3.1.2-23]: it is there until the interval after the connection has passed, and then not.
+
+    The broker's own time is that of its last sweep: what it takes for 5 seconds may be half a second less.
+    """
     asked = props(5, session_expiry_interval=5)
     wire = await server.join(5, clean=False, properties=asked)
     server.after(100)
-    for seconds, present in ((2, True), (4, True), (7, False)):
+    for seconds, present in ((2, True), (5, True), (7, False)):
         if ends == "goodbye":
             wire.send(disconnect(5))
             await wire.rest()

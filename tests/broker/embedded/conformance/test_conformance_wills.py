@@ -166,14 +166,17 @@ async def test_mqtt_3_1_3_9_no_will_when_the_client_is_back(server, watch_5):
 
 @pytest.mark.parametrize(("delay", "expiry", "seconds"), [(5, 100, 5), (100, 5, 5), (5, 0, 0), (0, 100, 0)])
 async def test_mqtt_3_1_2_8_will_delay(server, watch_5, delay, expiry, seconds):
-    """[MQTT-3.1.2-8]: it comes when its delay has passed or the session ends, whichever is first."""
+    """[MQTT-3.1.2-8]: it comes when its delay has passed or the session ends, whichever is first, and not earlier.
+
+    The broker's own time is that of its last sweep: what it takes for these seconds may be half a second less.
+    """
     wire = await mortal(server, 5, will_delay_interval=delay, session_expiry_interval=expiry)
     wire.abort()
     await server.left()
     if seconds:
-        server.after(seconds - 1)
+        server.after(seconds)
         assert await watch_5.messages() == []
-        server.after(2)
+        server.after(1)
     assert await watch_5.payloads() == [b"gone"]
 
 

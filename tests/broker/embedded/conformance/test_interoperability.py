@@ -349,6 +349,16 @@ async def test_session_expiry(site):
     assert not await present(1)
 
 
+async def test_properties_of_retained_messages(site):
+    """They are kept with the message, for every QoS."""
+    pairs = (("a", "2"), ("c", "3"))
+    client = await site.join(5)
+    for qos in (0, 1, 2):
+        await client.publish(TOPICS[qos + 1], b"x", qos, retain=True, user_property=pairs)
+    await client.subscribe("+/+")
+    assert [one.properties.user_property for one in await client.messages(3)] == [pairs] * 3
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -481,7 +491,17 @@ async def test_maximum_packet_size(site):
     assert await client.payloads(1) == [b"." * 32]
     largest = client.connack.properties.maximum_packet_size
     client.wire.send(publish(5, TOPICS[0], b"." * largest))
-    assert await client.wire.rest() in ([Disconnect(0x95)], [])
+    assert await client.wire.rest() == [Disconnect(0x95)]
+
+
+async def test_server_keep_alive(site):
+    """Who asks for longer silences than the server bears is told how long they may be, and held to that."""
+    for asked in (60, 120, 0):
+        client = await site.join(5, keep_alive=asked)
+        granted = client.connack.properties.server_keep_alive
+        assert granted is None or 0 < granted < (asked or 65_536)
+        site.home.after(1.5 * (granted or asked) + 1)
+        await client.wire.cut_off(0x8D)
 
 
 async def test_flow_control_of_the_server(site):
