@@ -242,7 +242,8 @@ class Connection(asyncio.Protocol):
         try:
             admission = admit(core, packet, self.address, certificate_name(self._transport))
         except Refused as refused:
-            self._hold_back(refusal(refused.reason_code, self.version), refused.delay)
+            most = packet.properties.maximum_packet_size
+            self._hold_back(refusal(refused.reason_code, self.version, most), refused.delay)
         else:
             self._let_in(admission)
         return found[1]
