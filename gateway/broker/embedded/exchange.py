@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from gateway.errors import ProtocolError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -103,33 +105,41 @@ class Exchange:
         return delivery
 
     def acknowledged(self, packet_id: int) -> Delivery | None:
-        """PUBACK (QoS 1): return the delivery that this ends, None where there is none with this id."""
-        delivery = self.flight.get(packet_id)
-        if delivery is None or delivery.qos != 1:
-            return None
-        return self.flight.pop(packet_id)
+        """PUBACK: return the delivery that this ends, None where there is none with this id."""
+        return self.flight.pop(packet_id) if self._answered(packet_id, 1) else None
 
     def released(self, packet_id: int) -> Delivery | None:
-        """PUBREC (QoS 2): return the delivery whose PUBREL is to be sent [MQTT-4.3.3-3]."""
-        delivery = self.flight.get(packet_id)
-        if delivery is None or delivery.qos != 2:
-            return None
-        delivery.step = Step.RELEASED
+        """PUBREC: return the delivery whose PUBREL is to be sent [MQTT-4.3.3-3]."""
+        delivery = self._answered(packet_id, 2)
+        if delivery is not None:
+            delivery.step = Step.RELEASED
         return delivery
 
     def refused(self, packet_id: int) -> Delivery | None:
         """PUBREC with an error: return the delivery that this ends (4.3.3)."""
-        delivery = self.flight.get(packet_id)
-        if delivery is None or delivery.qos != 2 or delivery.step is Step.RELEASED:
+        delivery = self._answered(packet_id, 2)
+        if delivery is None or delivery.step is Step.RELEASED:
             return None
         return self.flight.pop(packet_id)
 
     def completed(self, packet_id: int) -> Delivery | None:
-        """PUBCOMP (QoS 2): return the delivery that this ends [MQTT-4.3.3-5]."""
-        delivery = self.flight.get(packet_id)
-        if delivery is None or delivery.step is not Step.RELEASED:
+        """PUBCOMP: return the delivery that this ends [MQTT-4.3.3-5]."""
+        delivery = self._answered(packet_id, 2)
+        if delivery is None:
             return None
+        if delivery.step is not Step.RELEASED:
+            raise ProtocolError("PUBCOMP before PUBREC")
         return self.flight.pop(packet_id)
+
+    def _answered(self, packet_id: int, qos: int) -> Delivery | None:
+        """Return what is in flight with this id; raise `ProtocolError` where its QoS has another answer.
+
+        To pass over such an answer would keep its place in the window taken until the connection ends.
+        """
+        delivery = self.flight.get(packet_id)
+        if delivery is not None and delivery.qos != qos:  # [MQTT-4.3.2-4] [MQTT-4.3.3-8]
+            raise ProtocolError(f"not the answer to a message with QoS {delivery.qos}")
+        return delivery
 
     def waiting(self) -> list[Delivery]:
         """Return what is to be sent, or sent again, when the client is back; what is released is not."""

@@ -62,7 +62,8 @@ class Greeting:
         try:
             admission = admit(self._core, packet, connection.address, certificate_name(transport))
         except Refused as refused:
-            self._hold_back(refusal(refused.reason_code, connection.version), refused.delay)
+            most = packet.properties.maximum_packet_size
+            self._hold_back(refusal(refused.reason_code, connection.version, most), refused.delay)
         else:
             self._let_in(admission)
 

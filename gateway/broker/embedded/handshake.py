@@ -57,7 +57,10 @@ def admit(core: Core, packet: Connect, address: str, certificate: str | None) ->
     if core.full and not _takes_over(core, identity, packet.client_id):
         raise Refused(ReasonCode.SERVER_BUSY)
     _check_will(core, identity, packet.will)
-    return _terms(core.limits, packet, identity)
+    terms = _terms(core.limits, packet, identity)
+    if len(welcome(terms, packet.protocol_level, present=False)) > terms.largest:  # [MQTT-3.1.2-24]
+        raise Refused(ReasonCode.PACKET_TOO_LARGE)
+    return terms
 
 
 def _check_client_id(packet: Connect) -> None:
@@ -136,12 +139,17 @@ def welcome(admission: Admission, version: int, *, present: bool) -> bytes:
     return encode(Connack(present and version > 3, 0, admission.answer), version)
 
 
-def refusal(reason_code: int, version: int) -> bytes:
-    """Return the CONNACK that keeps the client out, or nothing where its version has no word for the reason."""
+def refusal(reason_code: int, version: int, largest: int | None = None) -> bytes:
+    """Return the CONNACK that keeps the client out.
+
+    It is nothing where the client's version has no word for the reason, or takes packets of `largest` bytes at most
+    and it is longer [MQTT-3.1.2-24].
+    """
     try:
-        return encode(Connack(False, reason_code), version)
+        answer = encode(Connack(False, reason_code), version)
     except ValueError:
         return b""
+    return b"" if largest is not None and len(answer) > largest else answer
 
 
 def complaint(error: ProtocolError, data: bytes, start: int) -> bytes:

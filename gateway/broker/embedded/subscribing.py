@@ -12,6 +12,7 @@ from gateway.broker.embedded.packets import Suback, Subscribe, Subscription, Uns
 from gateway.broker.embedded.reasons import ReasonCode
 from gateway.broker.embedded.session import Held
 from gateway.broker.embedded.tree import MAX_LEVELS
+from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batch) -> None:
     """Add the subscriptions now; answer, and send what is retained, when they are stored."""
     session = connection.session
+    _check_answer(connection, Suback(packet.packet_id, (0,) * len(packet.subscriptions)))
     identifiers = packet.properties.subscription_identifier
     codes: list[int] = []
     added: list[tuple[Held, bool]] = []
@@ -43,6 +45,12 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
     connection.unannounced |= {held.text for held, fresh in added if fresh}
     batch.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though it is not stored yet
     batch.then.append(lambda: _announce(core, connection, added))
+
+
+def _check_answer(connection: Connection, answer: Suback | Unsuback) -> None:
+    """Refuse a request whose answer would be longer than the client takes, before anything changes [MQTT-3.1.2-24]."""
+    if len(encode(answer, connection.version)) > connection.outlet.largest:
+        raise ProtocolError("the answer is longer than the client takes", ReasonCode.PACKET_TOO_LARGE)
 
 
 def _held(asked: Subscription, identifier: int) -> Held:
@@ -132,6 +140,7 @@ def _replay(core: Core, session: Session, outlet: Outlet, held: Held, messages: 
 def unsubscribe(core: Core, connection: Connection, packet: Unsubscribe, batch: Batch) -> None:
     """Remove the subscriptions now; answer when that is stored [MQTT-3.10.4-1]."""
     codes: list[int] = []
+    _check_answer(connection, Unsuback(packet.packet_id, (0,) * len(packet.topic_filters)))
     for text in packet.topic_filters:
         held = _drop(core, connection.session, text)
         codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED if held is None else ReasonCode.SUCCESS)

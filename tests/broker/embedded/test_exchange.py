@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.broker.embedded.backlog import Backlog
 from gateway.broker.embedded.exchange import PACKET_IDS, Delivery, Exchange, Step
 from gateway.broker.embedded.outgoing import Outgoing
+from gateway.errors import ProtocolError
 
 
 def delivery(name: str = "", qos: int = 1, **fields: object) -> Delivery:
@@ -72,8 +74,9 @@ def test_exactly_once_in_its_four_steps() -> None:
     exchange = exchange_of(10, 10)
     exchange.offer(delivery(qos=2))
     (one,) = sent(exchange)
-    assert exchange.acknowledged(one.packet_id) is None
-    assert exchange.completed(one.packet_id) is None
+    for too_early in (exchange.acknowledged, exchange.completed):
+        with pytest.raises(ProtocolError):
+            too_early(one.packet_id)
     assert exchange.released(one.packet_id) is one
     assert exchange.refused(one.packet_id) is None
     assert exchange.completed(one.packet_id) is one

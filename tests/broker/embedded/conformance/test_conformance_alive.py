@@ -6,9 +6,22 @@ The first line of each docstring names the statements of MQTT 5, then those of M
 from __future__ import annotations
 
 import pytest
-from wire_client import PINGREQ, PUBACK, answer, length, packet, props, publish, text
+from wire_client import (
+    PINGREQ,
+    PUBACK,
+    answer,
+    connect,
+    length,
+    packet,
+    props,
+    publish,
+    subscribe,
+    text,
+    unsubscribe,
+)
 
-from gateway.broker.embedded.packets import Pingresp
+from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.packets import Connack, Pingresp
 
 
 async def test_mqtt_3_1_2_22_keep_alive(server, version):
@@ -50,6 +63,40 @@ async def test_mqtt_3_1_2_24_maximum_packet_size(server, size):
     }
     assert {one.payload for one in found} == fitting
     assert len(found) == len(fitting)
+
+
+async def test_mqtt_3_1_2_24_a_connack_that_is_too_large(server):
+    """[MQTT-3.1.2-24]: a client that does not take the CONNACK is turned away, with one that it takes or with none."""
+    welcome = len(encode((await server.join(5)).connack, 5))
+    for size, answers in ((1, []), (4, []), (5, [Connack(False, 0x95)]), (welcome - 1, [Connack(False, 0x95)])):
+        wire = await server.dial(5)
+        wire.send(connect(5, "small", properties=props(5, maximum_packet_size=size)))
+        assert await wire.rest() == answers
+    refused = await server.dial(5)
+    refused.send(connect(5, "small", username="nobody", properties=props(5, maximum_packet_size=4)))
+    assert await refused.rest() == []
+    await server.join(5, "small", properties=props(5, maximum_packet_size=welcome))
+    assert len(server.bench.broker.connections()) == 2
+
+
+@pytest.mark.parametrize("ask", ["subscribe", "unsubscribe"])
+async def test_mqtt_3_1_2_24_an_answer_that_is_too_large(server, ask):
+    """[MQTT-3.1.2-24]: as many filters as the client takes codes for; with one more nothing changes, and it ends."""
+    fields = {"maximum_packet_size": 40, "session_expiry_interval": 1000}
+    wire = await server.join(5, clean=False, properties=props(5, **fields))
+    names = [f"f{number}" for number in range(36)]
+    for part in (names[:18], names[18:35]):
+        await wire.subscribe(*part)
+    fitting, larger = (
+        subscribe(5, 1, *((name, 0) for name in many)) if ask == "subscribe" else unsubscribe(5, 1, *many)
+        for many in (names[:35], names)
+    )
+    wire.send(fitting)
+    assert len((await wire.so_far())[0].reason_codes) == 35
+    before = server.bench.count("subscriptions")
+    wire.send(larger)
+    await wire.cut_off(0x95)
+    assert server.bench.count("subscriptions") == before
 
 
 @pytest.mark.parametrize("qos", [0, 1])

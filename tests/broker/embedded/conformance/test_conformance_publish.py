@@ -128,6 +128,24 @@ async def test_mqtt_3_3_2_5_an_expired_message_is_deleted(server):
     assert [(one.payload, one.properties.message_expiry_interval) for one in await again.messages()] == [(b"6", 4)]
 
 
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_mqtt_3_3_2_5_expired_behind_a_full_window(server, qos):
+    """[MQTT-3.3.2-5]: a connected client's message expires too while it waits for the receive maximum, and those
+    after it come in its place.
+    """
+    wire = await server.join(5, properties=props(5, receive_maximum=1))
+    await wire.subscribe("t", options=qos)
+    source = await server.join(5, "source")
+    await source.publish("t", b"first", qos)
+    await source.publish("t", b"expires", qos, message_expiry_interval=1)
+    await source.publish("t", b"last", qos, message_expiry_interval=60)
+    first = await wire.get(Publish)
+    server.after(2)
+    wire.send(*(answer(kind, first.packet_id) for kind in ((PUBACK,) if qos == 1 else (0x50, 0x70))))
+    (last,) = await wire.messages()
+    assert (last.payload, last.properties.message_expiry_interval) == (b"last", 58)
+
+
 @pytest.mark.parametrize(("alias", "reason"), [(0, 0x94), (5, 0x94), (65535, 0x94), (4, 0x82)])
 async def test_mqtt_3_3_2_9_topic_alias_maximum(server, alias, reason):
     """[MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.2.2-17]: 0, above the maximum or not set yet ends it."""

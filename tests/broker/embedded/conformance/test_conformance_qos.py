@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import PUBACK, PUBCOMP, PUBREC, PUBREL, answer, disconnect, props, publish
 
-from gateway.broker.embedded.packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
+from gateway.broker.embedded.packets import Disconnect, Puback, Pubcomp, Publish, Pubrec, Pubrel
 
 
 async def subscriber(server, version, **more):
@@ -226,3 +226,40 @@ async def test_mqtt_4_9_0_1_a_smaller_receive_maximum(server):
     assert [one.payload for one in found] == [b"0", b"1"]
     again.send(answer(PUBACK, found[0].packet_id))
     assert await again.payloads() == [b"2"]
+
+
+@pytest.mark.parametrize(
+    ("qos", "answers"),
+    [
+        (1, (PUBREC,)),
+        (1, (PUBCOMP,)),
+        (2, (PUBACK,)),
+        (2, (PUBCOMP,)),
+        (2, (PUBREC, PUBACK)),
+    ],
+)
+async def test_mqtt_4_13_1_1_an_answer_of_another_qos(server, version, qos, answers):
+    """[MQTT-4.13.1-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8], in 3.1.1 [MQTT-4.8.0-1]: an answer that the message's QoS does not
+    have, or not yet, ends the connection; the message is still unacknowledged.
+    """
+    wire, source = await subscriber(server, version)
+    await source.publish("t", b"x", qos)
+    packet_id = (await wire.get(Publish)).packet_id
+    wire.send(*(answer(first, packet_id) for first in answers))
+    found = await wire.rest()
+    last = [found.pop()] if version == 5 else []
+    assert last == ([Disconnect(0x82)] if version == 5 else [])
+    assert found == [Pubrel(packet_id)] * (len(answers) - 1)
+    again = await server.join(version, keep=True)
+    (left,) = await again.so_far()
+    assert left.packet_id == packet_id
+    assert isinstance(left, Pubrel if PUBREC in answers and qos == 2 else Publish)
+    assert await source.so_far() == []
+
+
+async def test_an_answer_to_nothing_is_passed_over(server, version):
+    """An id that is not in flight is no error for an answer: it may be from before a lost connection (4.3.3)."""
+    wire = await server.join(version)
+    wire.send(answer(PUBACK, 7), answer(PUBCOMP, 7), answer(PUBREC, 7))
+    code = 0x92 if version == 5 else 0
+    assert await wire.so_far() == [Pubrel(7, code)]

@@ -120,3 +120,22 @@ async def test_another_user_with_the_same_client_id(server, version):
     other.send(connect(version, "same", clean=False, username="two", properties=props(version)))
     assert not (await other.get(Connack)).session_present
     assert await wire.so_far() == []
+
+
+async def test_sessions_kept_and_clean_in_turn(server, version):
+    """[MQTT-3.1.2-4] [MQTT-4.1.0-1], in 3.1.1 [MQTT-3.1.2-6] [MQTT-4.1.0-1]: a clean connection between two that keep
+    their session ends what the first one had, and leaves nothing to the next.
+    """
+    source = await server.join(version, "source")
+    for _ in range(2):
+        for keep in (True, False):
+            wire = await server.join(version, keep=keep)
+            assert not wire.connack.session_present
+            await source.publish("t", b"nobody's", 1)
+            assert await wire.so_far() == []
+            await wire.subscribe("t", options=1)
+            gone = len(server.bench.departures())
+            wire.abort()
+            await server.left(gone + 1)
+    assert server.bench.count("subscriptions") == 0
+    assert server.bench.count("sessions") == 1
