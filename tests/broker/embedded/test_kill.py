@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MessageState, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -46,7 +46,6 @@ class Child:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.port = _port()
-        self.up = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -58,12 +57,10 @@ class Child:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == b"listening\n"
-        self.up.set()
 
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""
         assert self._process is not None
-        self.up.clear()
         self._process.send_signal(signal.SIGKILL)
         self._process.communicate()
 
@@ -81,17 +78,18 @@ def child(tmp_path: Path) -> Iterator[Child]:
     child.kill()
 
 
-class Patient(paho.Client):
-    """A paho client that connects again only when there is a broker.
+class Faithful(paho.Client):
+    """A paho client that remembers which QoS 2 messages it has released.
 
-    At a second attempt paho forgets that it has released a QoS 2 message, and publishes it as a new one.
+    paho 2.1 forgets it at a second attempt to connect, and publishes them as new ones.
     """
 
-    up: threading.Event
-
-    def reconnect(self) -> paho.MQTTErrorCode:
-        self.up.wait()
-        return super().reconnect()
+    def _messages_reconnect_reset_out(self) -> None:
+        again = MessageState.MQTT_MS_RESEND_PUBREL
+        released = [message for message in self._out_messages.values() if message.state == again]
+        super()._messages_reconnect_reset_out()
+        for message in released:
+            message.state = again
 
 
 class Client:
@@ -100,8 +98,7 @@ class Client:
     def __init__(self, name: str, child: Child, version: MQTTProtocolVersion) -> None:
         five = version == MQTTProtocolVersion.MQTTv5
         kept: dict[str, object] = {} if five else {"clean_session": False}
-        self.paho = Patient(CallbackAPIVersion.VERSION2, name, protocol=version, **kept)  # type: ignore[arg-type]
-        self.paho.up = child.up
+        self.paho = Faithful(CallbackAPIVersion.VERSION2, name, protocol=version, **kept)  # type: ignore[arg-type]
         self.paho.username_pw_set(name, "x")
         self.paho.reconnect_delay_set(0.02, 0.05)  # type: ignore[arg-type]
         self.paho.max_queued_messages_set(0)
