@@ -2,7 +2,7 @@
 
 Lookups are synchronous and cost a dict access. Changes go through `apply`, which runs a function of `devices`,
 `accounts`, `tokens`, `sessions` or `links` in one transaction; what another process changes is seen at the next
-`refresh`, every half second. Either way those who asked for it are told.
+`refresh`, five times a second. Either way those who asked for it are told.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-POLL = 0.5  # s
+POLL = 0.2  # s
 TIDY = 30.0  # s
 KEPT_CHANGES = 1000
 PENDING_FOR = 24 * 3600 * 1000  # ms that an announced device waits for approval

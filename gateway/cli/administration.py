@@ -1,11 +1,12 @@
 """What the commands that change the registry share: the database of the configuration, and tables for people.
 
-They write into the same file as a running gateway, which sees it within half a second, and need none to run.
+They write into the same file as a running gateway, and end when it has seen what they wrote; they need none to run.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gateway.access.registry import POLL
 from gateway.cli.app import configured, fail, out
 from gateway.clock import now_ms
 from gateway.errors import GatewayError
+from gateway.running import whereabouts
 from gateway.store.audit import By
 from gateway.store.database import open_sync, transaction
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+SEEN = POLL + 0.1  # s; by then a running gateway has taken up what was written
 UNBOUNDED = 10_000  # columns, where a program and not a person reads
 
 
@@ -45,9 +49,14 @@ def reading(file: Path | None) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
-    """Open the database for one transaction, and say who writes: the command line, now."""
+    """Open the database for one transaction, and say who writes: the command line, now.
+
+    Whoever uses a new key as soon as the command has ended is let in: it ends when a running gateway knows.
+    """
     with reading(file) as db, transaction(db):
         yield db, By("command line", "", now_ms())
+    if whereabouts(configured(file).store.path) is not None:
+        time.sleep(SEEN)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, nothing: str) -> None:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from gateway.access import tokens
-from gateway.access.registry import POLL
-from gateway.cli.administration import changing
+from gateway.cli.administration import SEEN, changing
 from gateway.cli.app import configured, fail
 from gateway.running import whereabouts
 from gateway.store.registry import USERS
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIFETIME = 24 * 3600 * 1000  # ms, for a `tail` that is left alone
-TRY_EVERY = POLL + 0.2  # s; by then a running gateway has seen a new token
 PATIENCE = 15.0  # s; a refusal is held back for up to 10 s where others failed to sign in from this address
 
 
@@ -60,14 +58,14 @@ def _this_task() -> asyncio.Task[object]:
 
 
 async def _accepted(url: str, token: str) -> None:
-    """Wait until the running gateway has taken the token in; not by trying at once, for each refusal counts as one."""
+    """Wait until the running gateway takes the token; seldom more than once, for each refusal counts as one."""
     headers = {"Authorization": f"Bearer {token}"}
     try:
         async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(PATIENCE):
             while True:
-                await asyncio.sleep(TRY_EVERY)
                 async with session.get(f"{url}/api/v1/me", ssl=False) as response:
                     if response.status == 200:
                         return
+                await asyncio.sleep(SEEN)
     except TimeoutError:
         fail(f"the gateway at {url} does not take the command line's token in: look at what it logs")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 DEMO_EMAIL = "demo@example.com"
 DEMO = (("kitchen-demo", "room"), ("garden-demo", "garden"), ("door-demo", "door"))
-KEY_KNOWN = 1.0  # s until a running gateway knows a new key
 
 
 def simulate_devices(
@@ -49,7 +48,6 @@ def simulate_devices(
 
 
 async def _run(keyed: "Sequence[tuple[str, str, str]]", port: int, every: float, seconds: float | None) -> None:
-    await asyncio.sleep(KEY_KNOWN)
     async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
         for device, key, kind in keyed:
             tasks.create_task(simulate(device, key, kind, port=port, every=every))

@@ -95,3 +95,13 @@ async def test_simulate_and_history(home, tmp_path):
         printed = [json.loads(text) for text in (await history.stdout.read()).splitlines()]
         assert await history.wait() == 0
     assert shown in printed
+
+
+async def test_a_new_device_is_let_in_at_once(home, tmp_path):
+    """When `device add` has ended, the key that it printed is good; nobody has to try twice."""
+    for number in range(3):
+        async with command(tmp_path, "device", "add", f"new-{number}") as add:
+            added = await line(add)
+            home.keys[added["device"]] = added["key"]
+            assert await asyncio.wait_for(add.wait(), WAIT) == 0
+        await home.device(added["device"])
