@@ -214,9 +214,9 @@ class Mosquitto(Server):
 class Amqtt(Server):
     """amqtt as it comes, without the gateway's engine around it: no sign-in, no permissions, no history."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1) -> None:
         super().__init__()
-        self.accounts = [Account("b00000", "a-key")]
+        self.accounts = [Account(f"b{number:05}", "a-key") for number in range(count)]
         self.listener = Account("token", "a-token")
 
     def command(self) -> Sequence[str]:

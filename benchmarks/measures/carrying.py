@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from benchmarks.figures import Extent
     from benchmarks.servers import Broker
 
+CONNECTIONS = 10
+
 
 def mqtt(extent: Extent) -> Iterator[Figure]:
     """Messages a second from one MQTT client to another, QoS 0, as fast as they are taken."""
@@ -30,6 +32,9 @@ def mqtt(extent: Extent) -> Iterator[Figure]:
     yield Figure("mqtt", "amqtt", f"{what}, stored", theirs.a_second, "messages/s", note=theirs.note)
     bare = _through(Amqtt(), extent._replace(trial=extent.trial // 10), packets.VALUE)
     yield Figure("mqtt", "amqtt alone", what, bare.a_second, "messages/s", note=bare.note)
+    flooded = _through(Amqtt(count=CONNECTIONS), extent._replace(trial=extent.trial // 10), packets.VALUE)
+    what_flooded = f"{CONNECTIONS} publishers to 1 subscriber, QoS 0"
+    yield Figure("mqtt", "amqtt alone", what_flooded, flooded.a_second, "messages/s", note=flooded.note)
     yield Figure("mqtt", "both", "embedded, stored, to amqtt alone", ours.a_second / bare.a_second, "times")
     if MOSQUITTO and MOSQUITTO_PASSWD:
         mosquitto = _through(Mosquitto(), extent, packets.VALUE)
@@ -48,7 +53,9 @@ def _through(server: Broker, extent: Extent, kind: packets.Kind) -> Rate:
 
 
 def _load(server: Broker, senders: Worker, subscriber: Worker, kind: packets.Kind, messages: int) -> Rate:
-    first, size = senders.call("prepare", messages, kind)
+    each = max(1, messages // len(server.accounts))
+    messages = each * len(server.accounts)
+    first, size = senders.call("prepare", each, kind)
     before = server.cpu()
     subscriber.start("count", messages, size, first)
     senders.start("flood")
