@@ -198,6 +198,6 @@ async def _prune(home: House) -> None:
 
 
 async def test_a_file_is_streamed(tmp_path):
-    """45 MB of frames are all in the file, and the gateway does not hold them."""
+    """60 MB of frames are all in the file, and the gateway does not hold them."""
     async with daemon(tmp_path) as gateway:
-        await files_of_history(gateway, 30_000, padding=1_500)
+        await files_of_history(gateway, 40_000, padding=1_500)
