@@ -1,4 +1,6 @@
-"""`python -m benchmarks`. Its worker processes import this file too: what it needs it imports when it is called."""
+"""`python -m benchmarks`. Its worker processes import this file too: what it needs it imports when
+it is called.
+"""
 
 if __name__ == "__main__":
     import typer

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class Figure(NamedTuple):
-    """One figure. `target`: what the issue asks for, at least, or with `at_most` at most; None: it says nothing."""
+    """One figure. `target`: what the issue asks for, at least, or with `at_most` at most; None: it
+    says nothing.
+    """
 
     measurement: str
     engine: str
@@ -30,7 +32,9 @@ class Figure(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """How much is measured. `seconds`: of each load; `trial`: messages that tell how many a second there will be."""
+    """How much is measured. `seconds`: of each load; `trial`: messages that tell how many a second
+    there will be.
+    """
 
     seconds: float = 5.0
     trial: int = 20_000
@@ -41,7 +45,9 @@ class Extent(NamedTuple):
     stored: tuple[int, ...] = (10_000, 10_000_000)
 
 
-TINY = Extent(seconds=0.05, trial=200, most=2_000, listeners=(3,), paced=20, crowd=30, stored=(100, 2_000))
+TINY = Extent(
+    seconds=0.05, trial=200, most=2_000, listeners=(3,), paced=20, crowd=30, stored=(100, 2_000)
+)
 """Enough to see that a measurement still works."""
 
 

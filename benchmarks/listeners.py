@@ -1,4 +1,6 @@
-"""Who listens: WebSocket listeners and an MQTT subscriber on raw sockets, which count bytes and check afterwards."""
+"""Who listens: WebSocket listeners and an MQTT subscriber on raw sockets, which count bytes and
+check afterwards.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _MARK = b"\x81"  # begins every WebSocket message, and is in no JSON text of our
 
 
 class Received(NamedTuple):
-    """When the last byte came (monotonic, s), how many messages or bytes came, and what was wrong with them."""
+    """When the last byte came (monotonic, s), how many messages or bytes came, and what was wrong
+    with them.
+    """
 
     end: float
     amount: int
@@ -33,7 +37,9 @@ class Listener:
         self._buffer = bytearray(CHUNK * 16)
 
     def count(self, expected: int, first: int, devices: int) -> Received:
-        """Read `expected` frames, then check that each device's values are all there from `first`, in order."""
+        """Read `expected` frames, then check that each device's values are all there from `first`,
+        in order.
+        """
         chunks, count = self._read(expected)
         fault = faults(b"".join(data for _, data in chunks), first, devices)
         return Received(chunks[-1][0] if chunks else 0.0, count, fault)
@@ -95,13 +101,17 @@ class Listeners:
             while waiting and (ready := selector.select(SILENCE)):
                 for key, _ in ready:
                     sock = cast("socket.socket", key.fileobj)
-                    left = missing[sock] = missing[sock] - sock.recv_into(buffer, 0, socket.MSG_TRUNC)
+                    left = missing[sock] = missing[sock] - sock.recv_into(
+                        buffer, 0, socket.MSG_TRUNC
+                    )
                     if left <= 0:
                         waiting -= 1
                         selector.unregister(sock)
                 end = time.monotonic()
         wrong = [left for left in missing.values() if left]
-        fault = f"{len(wrong)} listeners miss {sum(wrong) // len(wrong)} bytes each" if wrong else ""
+        fault = (
+            f"{len(wrong)} listeners miss {sum(wrong) // len(wrong)} bytes each" if wrong else ""
+        )
         return Received(end, expected * len(missing) - sum(missing.values()), fault)
 
 
@@ -110,7 +120,9 @@ class Subscriber:
 
     def __init__(self, port: int, account: packets.Account, topic_filter: str) -> None:
         self._sock = open_socket(port)
-        self._sock.sendall(packets.connect(account, "benchmark", 0) + packets.subscribe(topic_filter))
+        self._sock.sendall(
+            packets.connect(account, "benchmark", 0) + packets.subscribe(topic_filter)
+        )
         answer = b""
         while len(answer) < 9:
             answer += self._sock.recv(9 - len(answer))
@@ -118,7 +130,9 @@ class Subscriber:
             raise ConnectionError(f"the subscriber was refused: {answer!r}")
 
     def count(self, expected: int, size: int, first: int) -> Received:
-        """Read `expected` packets of `size` bytes each, and check that each topic's are in order; some may miss."""
+        """Read `expected` packets of `size` bytes each, and check that each topic's are in order;
+        some may miss.
+        """
         chunks: list[bytes] = []
         count, end, left = 0, 0.0, expected * size
         buffer = bytearray(CHUNK * 16)
@@ -166,7 +180,9 @@ def _until(sock: socket.socket, mark: bytes) -> bytes:
 
 
 def faults(data: bytes, first: int, devices: int) -> str:
-    """Tell what is wrong with frames: a device's values are to count up from `first`, and seq with every frame."""
+    """Tell what is wrong with frames: a device's values are to count up from `first`, and seq with
+    every frame.
+    """
     last_seq = 0
     expected: dict[bytes, int] = {}
     for seq, device, value in _FRAME.findall(data):

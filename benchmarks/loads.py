@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Rate(NamedTuple):
-    """Messages a second from the first write to the last arrival; `cost`: the server's processor time each, in us."""
+    """Messages a second from the first write to the last arrival; `cost`: the server's processor
+    time each, in us.
+    """
 
     a_second: float
     cost: float
@@ -44,14 +46,23 @@ def sized(extent: Extent, load: Callable[[int], Rate]) -> Rate:
 
 
 def rate(server: Server, before: float, sent: Sent, received: Received | None = None) -> Rate:
-    """Put together what senders and receivers say; `before`: the server's processor time when it began."""
+    """Put together what senders and receivers say; `before`: the server's processor time when it
+    began.
+    """
     end = received.end if received is not None else sent.end
     cost = (server.cpu() - before) / sent.messages * 1e6
-    return Rate(sent.messages / max(end - sent.start, 1e-9), cost, received.fault if received else "")
+    return Rate(
+        sent.messages / max(end - sent.start, 1e-9), cost, received.fault if received else ""
+    )
 
 
 def into_listener(
-    server: Gateway, senders: Worker, listener: Worker, devices: int, messages: int, kind: packets.Kind = packets.VALUE
+    server: Gateway,
+    senders: Worker,
+    listener: Worker,
+    devices: int,
+    messages: int,
+    kind: packets.Kind = packets.VALUE,
 ) -> Rate:
     """Flood with QoS 0 and take the frames from one listener."""
     each = max(1, messages // devices)

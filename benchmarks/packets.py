@@ -1,4 +1,6 @@
-"""The bytes that the load generator sends: MQTT 3.1.1 packets and a WebSocket's opening, made before the clock runs."""
+"""The bytes that the load generator sends: MQTT 3.1.1 packets and a WebSocket's opening, made
+before the clock runs.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def stream(device: str, kind: Kind, first: int, count: int, *, acknowledged: boo
     head, tail = _around(publish(device, kind, FIRST_VALUE, 1), kind)
     start = head[: len(head) - len(kind.before) - 2]
     before = kind.before.encode()
-    return b"".join([b"%b%b%b%d%b" % (start, packet_id(n), before, first + n, tail) for n in range(count)])
+    return b"".join(
+        [b"%b%b%b%d%b" % (start, packet_id(n), before, first + n, tail) for n in range(count)]
+    )
 
 
 def pubacks(count: int) -> bytes:
@@ -84,14 +88,26 @@ def upgrade(port: int, token: str) -> bytes:
 
 def ask(topic_filter: str) -> bytes:
     """Return a subscription to live frames as a masked WebSocket message."""
-    data = json.dumps({"type": "subscribe", "id": 1, "filter": topic_filter, "snapshot": False}).encode()
+    data = json.dumps(
+        {"type": "subscribe", "id": 1, "filter": topic_filter, "snapshot": False}
+    ).encode()
     mask = os.urandom(4)
-    return bytes((0x81, 0x80 | len(data))) + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))
+    return (
+        bytes((0x81, 0x80 | len(data)))
+        + mask
+        + bytes(byte ^ mask[n % 4] for n, byte in enumerate(data))
+    )
 
 
 def framed_length(device: str, seq: int, count: int) -> int:
-    """Return the bytes of `count` frames of a device with seq from `seq`, as a WebSocket listener gets them."""
-    fixed = len(f'..{{"type":"telemetry","seq":,"device":"{device}","channel":"t","ts":,"value":}}') + 13 + 7
+    """Return the bytes of `count` frames of a device with seq from `seq`, as a WebSocket listener
+    gets them.
+    """
+    fixed = (
+        len(f'..{{"type":"telemetry","seq":,"device":"{device}","channel":"t","ts":,"value":}}')
+        + 13
+        + 7
+    )
     digits, last = 0, seq + count
     while seq < last:
         width = len(str(seq))

@@ -16,7 +16,9 @@ TIMEOUT = 30.0  # s without any progress
 
 
 class Sent(NamedTuple):
-    """When the first byte was written, when all was done (monotonic, s), and how many messages it were."""
+    """When the first byte was written, when all was done (monotonic, s), and how many messages it
+    were.
+    """
 
     start: float
     end: float
@@ -36,7 +38,9 @@ class Publishers:
         self._count = 0
 
     def connect(self) -> float:
-        """Connect and sign in all of them, `CONNECTING` at a time; return how long it took in seconds."""
+        """Connect and sign in all of them, `CONNECTING` at a time; return how long it took in
+        seconds.
+        """
         start, opened, signed_in = time.monotonic(), 0, 0
         with selectors.DefaultSelector() as selector:
             while signed_in < len(self._accounts):
@@ -62,13 +66,16 @@ class Publishers:
         self._values[kind.topic] = first + each
         assert first + each < packets.FIRST_VALUE + packets.MOST_VALUES
         self._prepared = [
-            packets.stream(account.name, kind, first, each, acknowledged=acknowledged) for account in self._accounts
+            packets.stream(account.name, kind, first, each, acknowledged=acknowledged)
+            for account in self._accounts
         ]
         return first, len(self._prepared[0]) // each
 
     def flood(self) -> Sent:
         """Write all that was prepared as fast as it is taken."""
-        rest = {sock: memoryview(data) for sock, data in zip(self._sockets, self._prepared, strict=True)}
+        rest = {
+            sock: memoryview(data) for sock, data in zip(self._sockets, self._prepared, strict=True)
+        }
         with selectors.DefaultSelector() as selector:
             for sock in rest:
                 sock.setblocking(False)
@@ -84,9 +91,13 @@ class Publishers:
         return Sent(start, time.monotonic(), self._count * len(self._sockets))
 
     def window(self, in_flight: int) -> Sent:
-        """Send what was prepared with QoS 1, at most `in_flight` a connection without a PUBACK; check every PUBACK."""
+        """Send what was prepared with QoS 1, at most `in_flight` a connection without a PUBACK;
+        check every PUBACK.
+        """
         size = len(self._prepared[0]) // self._count
-        rest = {sock: memoryview(data) for sock, data in zip(self._sockets, self._prepared, strict=True)}
+        rest = {
+            sock: memoryview(data) for sock, data in zip(self._sockets, self._prepared, strict=True)
+        }
         answers = {sock: bytearray() for sock in self._sockets}
         with selectors.DefaultSelector() as selector:
             start = time.monotonic()
@@ -112,7 +123,9 @@ class Publishers:
         return Sent(start, end, self._count * len(self._sockets))
 
     def pace(self, rate: float, count: int, kind: packets.Kind) -> Sent:
-        """Send `count` messages, one a write, evenly and from each connection in turn; the value is the time in us."""
+        """Send `count` messages, one a write, evenly and from each connection in turn; the value is
+        the time in us.
+        """
         heads = [
             packets.publish(account.name, kind, _microseconds())[: -len(str(_microseconds()))]
             for account in self._accounts

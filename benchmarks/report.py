@@ -1,4 +1,6 @@
-"""The command line: `python -m benchmarks [NAME ...]` prints the figures beside what the issues ask for."""
+"""The command line: `python -m benchmarks [NAME ...]` prints the figures beside what the issues ask
+for.
+"""
 
 from __future__ import annotations
 
@@ -39,23 +41,33 @@ _console = Console(stderr=True)
 
 def main(
     names: Annotated[
-        list[str] | None, typer.Argument(help=f"Which: {', '.join(MEASUREMENTS)}; all without a name.")
+        list[str] | None,
+        typer.Argument(help=f"Which: {', '.join(MEASUREMENTS)}; all without a name."),
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each load is to take.")] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a figure.")] = False,
-    tiny: Annotated[bool, typer.Option(help="A few messages only, to see that everything runs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a figure.")
+    ] = False,
+    tiny: Annotated[
+        bool, typer.Option(help="A few messages only, to see that everything runs.")
+    ] = False,
 ) -> None:
     """Measure this gateway on this machine, each figure with a gateway process of its own."""
     unknown = set(names or ()) - MEASUREMENTS.keys()
     if unknown:
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: choose from {', '.join(MEASUREMENTS)}")
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))}: choose from {', '.join(MEASUREMENTS)}"
+        )
     extent = TINY if tiny else Extent(seconds=seconds)
     table = _table()
     start, busy = time.monotonic(), os.getloadavg()[0]
     for name in names or MEASUREMENTS:
         for figure in _measured(name, extent):
             if as_json:
-                print(json.dumps({**figure._asdict(), "met": figure.met, "cores": os.cpu_count()}), flush=True)
+                print(
+                    json.dumps({**figure._asdict(), "met": figure.met, "cores": os.cpu_count()}),
+                    flush=True,
+                )
             _add(table, figure)
         table.add_section()
     if not as_json:
@@ -64,8 +76,14 @@ def main(
 
 
 def _doubt(busy: float) -> str:
-    """Say so where other work took the machine away from the servers: `busy` is the load before the start."""
-    return f"; the machine was busy before (load {busy:.1f}): figures are too low" if busy > QUIET else ""
+    """Say so where other work took the machine away from the servers: `busy` is the load before the
+    start.
+    """
+    return (
+        f"; the machine was busy before (load {busy:.1f}): figures are too low"
+        if busy > QUIET
+        else ""
+    )
 
 
 def _measured(name: str, extent: Extent) -> Iterator[Figure]:
@@ -74,8 +92,19 @@ def _measured(name: str, extent: Extent) -> Iterator[Figure]:
         try:
             yield from MEASUREMENTS[name](extent)
         except Exception as error:
-            _console.print(f"{name}: {type(error).__name__}: {str(error).strip()[-400:]}", style="red", markup=False)
-            yield Figure(name, "", "failed", float("nan"), "", note=str(error).strip().rpartition("\n")[2][:80])
+            _console.print(
+                f"{name}: {type(error).__name__}: {str(error).strip()[-400:]}",
+                style="red",
+                markup=False,
+            )
+            yield Figure(
+                name,
+                "",
+                "failed",
+                float("nan"),
+                "",
+                note=str(error).strip().rpartition("\n")[2][:80],
+            )
 
 
 def _table() -> Table:
@@ -92,7 +121,11 @@ def _table() -> Table:
 def _add(table: Table, figure: Figure) -> None:
     colour = {True: "green", False: "red", None: "default"}[figure.met]
     value = f"[{colour}]{_number(figure.value)}[/{colour}] {figure.unit}"
-    target = "" if figure.target is None else f"{'at most' if figure.at_most else 'at least'} {_number(figure.target)}"
+    target = (
+        ""
+        if figure.target is None
+        else f"{'at most' if figure.at_most else 'at least'} {_number(figure.target)}"
+    )
     table.add_row(figure.measurement, figure.engine, figure.what, value, target, figure.note)
 
 

@@ -1,4 +1,6 @@
-"""What is measured: a real gateway, or Mosquitto, as a process of its own on free ports of this machine."""
+"""What is measured: a real gateway, or Mosquitto, as a process of its own on free ports of this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class ServerFailed(Exception):
 
 
 class Server(ABC):
-    """A process that serves MQTT at `port`. Entering starts it, leaving ends it and removes its folder."""
+    """A process that serves MQTT at `port`. Entering starts it, leaving ends it and removes its
+    folder.
+    """
 
     def __init__(self) -> None:
         self._temporary = TemporaryDirectory(prefix="gateway-benchmark-")
@@ -59,7 +63,11 @@ class Server(ABC):
         try:
             with (self.folder / "log").open("wb") as output:
                 self._process = subprocess.Popen(
-                    self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=_ROOT
+                    self.command(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=_ROOT,
                 )
             for port in self.ports():
                 self._wait_for(port)
@@ -69,7 +77,10 @@ class Server(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop()
 
@@ -116,8 +127,9 @@ class Server(ABC):
 class Gateway(Server):
     """A gateway with devices `b00000` and so on, and a token that reads them all.
 
-    History on, durability full, sign-in and permissions on. `fill` writes to the database before the start; `extra`
-    is added to the config; `types` are the types of the first devices; `modules` files beside the config.
+    History on, durability full, sign-in and permissions on. `fill` writes to the database before
+    the start; `extra` is added to the config; `types` are the types of the first devices; `modules`
+    files beside the config.
     """
 
     def __init__(
@@ -179,13 +191,17 @@ class Gateway(Server):
 
 
 def _to_disk(path: Path) -> None:
-    """Have the disk hold the file; the gateway's first checkpoint would otherwise wait for all of it, and pay."""
+    """Have the disk hold the file; the gateway's first checkpoint would otherwise wait for all of
+    it, and pay.
+    """
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 class Mosquitto(Server):
-    """Mosquitto with one device and one reader, sign-in and permissions on, and no bound on what waits."""
+    """Mosquitto with one device and one reader, sign-in and permissions on, and no bound on what
+    waits.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +214,9 @@ class Mosquitto(Server):
         passwords = self.folder / "passwords"
         passwords.touch(mode=0o600)
         for account in (*self.accounts, self.listener):
-            subprocess.run([MOSQUITTO_PASSWD, "-b", str(passwords), *account], check=True, capture_output=True)
+            subprocess.run(
+                [MOSQUITTO_PASSWD, "-b", str(passwords), *account], check=True, capture_output=True
+            )
         permissions = self.folder / "permissions"
         permissions.write_text("user token\ntopic read devices/#\npattern write devices/%u/#\n")
         permissions.chmod(0o600)
@@ -212,7 +230,9 @@ class Mosquitto(Server):
 
 
 class Amqtt(Server):
-    """amqtt as it comes, without the gateway's engine around it: no sign-in, no permissions, no history."""
+    """amqtt as it comes, without the gateway's engine around it: no sign-in, no permissions, no
+    history.
+    """
 
     def __init__(self, count: int = 1) -> None:
         super().__init__()
@@ -225,7 +245,13 @@ class Amqtt(Server):
             f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{self.port}\n"
             "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
         )
-        return (sys.executable, "-c", "from amqtt.scripts.broker_script import main; main()", "-c", str(config))
+        return (
+            sys.executable,
+            "-c",
+            "from amqtt.scripts.broker_script import main; main()",
+            "-c",
+            str(config),
+        )
 
 
 Broker: TypeAlias = Gateway | Mosquitto | Amqtt

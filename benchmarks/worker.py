@@ -20,12 +20,16 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """`Worker(Publishers, ...)` makes a `Publishers` elsewhere; `call` calls a method of it and waits."""
+    """`Worker(Publishers, ...)` makes a `Publishers` elsewhere; `call` calls a method of it and
+    waits.
+    """
 
     def __init__(self, factory: Callable[..., Any], *arguments: Any) -> None:
         self._name = getattr(factory, "__name__", "worker")
         self._link, theirs = _spawning.Pipe()
-        self._process = _spawning.Process(target=_serve, args=(theirs, factory, arguments), daemon=True)
+        self._process = _spawning.Process(
+            target=_serve, args=(theirs, factory, arguments), daemon=True
+        )
         self._process.start()
         theirs.close()
         self.result()
@@ -34,7 +38,10 @@ class Worker:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._link.close()  # it ends by itself
         self._process.join(5)
@@ -81,5 +88,7 @@ def _answer(link: Connection, call: Callable[[], Any]) -> Any:
     except Exception:
         link.send((traceback.format_exc(), None))
         return None
-    link.send((None, result if isinstance(result, int | float | str | tuple | list | dict) else None))
+    link.send(
+        (None, result if isinstance(result, int | float | str | tuple | list | dict) else None)
+    )
     return result

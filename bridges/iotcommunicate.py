@@ -1,8 +1,9 @@
 """IOTcommunicate: a device and its phones on `/ws?device=ID&key=KEY&side=device|client`.
 
-What the side `device` puts is telemetry, what the side `client` puts is a command; each side gets what the other put,
-whatever it came in by. A status is a JSON object: `{"sensor": "led", "value": 1}` is the value 1 of the channel `led`;
-if it has more members, the value is the object of them, and they stand beside `sensor` again on the way out.
+What the side `device` puts is telemetry, what the side `client` puts is a command; each side gets
+what the other put, whatever it came in by. A status is a JSON object: `{"sensor": "led", "value":
+1}` is the value 1 of the channel `led`; if it has more members, the value is the object of them,
+and they stand beside `sensor` again on the way out.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.edge.sockets import Open, accepted, framed
-from bridges.edge.values import Values, channel_of, name_of
+from gateway.bridges.edge.sockets import Open, accepted, framed
+from gateway.bridges.edge.values import Values, channel_of, name_of
 from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.edge.door import Door
-    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.door import Door
+    from gateway.bridges.edge.sockets import Socket
     from gateway.broker.port import Done
     from gateway.catalog import Catalog
     from gateway.commands import Command
@@ -85,9 +86,13 @@ def taken_apart(status: dict[str, Any]) -> tuple[str, str]:
     """Return a status as the sensor's name and the JSON text of its value."""
     sensor = status.get("sensor", SENSOR)
     members = {key: value for key, value in status.items() if key not in _OURS}
-    lone = members.keys() == {"value"} and not (isinstance(members["value"], dict) and "value" in members["value"])
+    lone = members.keys() == {"value"} and not (
+        isinstance(members["value"], dict) and "value" in members["value"]
+    )
     text = to_json(members["value"] if lone else members)
-    return (sensor if isinstance(sensor, str) else to_json(sensor)), one_value(text.encode(), "json")
+    return (sensor if isinstance(sensor, str) else to_json(sensor)), one_value(
+        text.encode(), "json"
+    )
 
 
 def put_together(channel: str, value: str, ts: int, side: Side) -> str:
@@ -100,7 +105,11 @@ def put_together(channel: str, value: str, ts: int, side: Side) -> str:
 
 def _to_clients(seq: int, entry: Entry, data: bytes) -> bytes:
     series, ts, value, _ = entry
-    return framed(put_together(series.channel, value, ts, "device")) if series.type == "telemetry" else b""
+    return (
+        framed(put_together(series.channel, value, ts, "device"))
+        if series.type == "telemetry"
+        else b""
+    )
 
 
 class Given(NamedTuple):
@@ -123,16 +132,20 @@ _DEVICES = Wire(form=_to_devices, join=lambda parts: parts, gap=lambda first, la
 
 
 class DeviceSide:
-    """A socket of the side `device`, as commands and presence see it, and the outlet of its listener.
+    """A socket of the side `device`, as commands and presence see it, and the outlet of its
+    listener.
 
-    The listener shows every command that is given from its beginning on; a delivery then only waits for the receipt,
-    and shows what is older. `others`: the device's links of other protocols, which get the command as well.
+    The listener shows every command that is given from its beginning on; a delivery then only waits
+    for the receipt, and shows what is older. `others`: the device's links of other protocols, which
+    get the command as well.
     """
 
     protocol = "iotcommunicate"
     acknowledges = True  # by the receipt: the device's WebSocket has the status
 
-    def __init__(self, device: str, socket: Socket, others: Callable[[str], Sequence[Link]]) -> None:
+    def __init__(
+        self, device: str, socket: Socket, others: Callable[[str], Sequence[Link]]
+    ) -> None:
         self.device = device
         self.listener: Listener | None = None
         self.backlog = socket.backlog
@@ -183,9 +196,11 @@ class DeviceSide:
 
 
 class IotCommunicate:
-    """Serves `/ws`. `send(principal, device, name, value, ttl)` sends a command, value being JSON text.
+    """Serves `/ws`. `send(principal, device, name, value, ttl)` sends a command, value being JSON
+    text.
 
-    `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes of a message.
+    `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes
+    of a message.
     """
 
     def __init__(
@@ -219,7 +234,9 @@ class IotCommunicate:
         return [web.get("/ws", self.handle, allow_head=False)]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one socket until it ends; who shows a wrong key is closed before anything else happens."""
+        """Serve one socket until it ends; who shows a wrong key is closed before anything else
+        happens.
+        """
         async with accepted(request, max_size=self._max_size) as socket:
             try:
                 principal, side = self._enter(request)
@@ -241,7 +258,9 @@ class IotCommunicate:
 
     async def _serve(self, socket: Socket, principal: Principal, side: Side) -> None:
         assert principal.device is not None
-        link = DeviceSide(principal.device, socket, self._presence.links) if side == "device" else None
+        link = (
+            DeviceSide(principal.device, socket, self._presence.links) if side == "device" else None
+        )
         view = self._door.view(principal)
         listener = Listener(self._hub, link or socket, _DEVICES if link else _CLIENTS, view)
         listener.subscribe("all", Subscription(TopicFilter(f"{principal.device}/#")))
@@ -290,14 +309,22 @@ class IotCommunicate:
         """Return the last status of a sensor, whichever side put it; `{}` if there is none."""
         sensor = SENSOR if asked.sensor is None else asked.sensor
         channel = channel_of(sensor if isinstance(sensor, str) else to_json(sensor))
-        of_type = {series.type: series for series in self._catalog.of_device(device) if series.channel == channel}
+        of_type = {
+            series.type: series
+            for series in self._catalog.of_device(device)
+            if series.channel == channel
+        }
         statuses = [*_told(of_type.get("telemetry")), *await self._given(of_type.get("command"))]
         if not statuses:
             return "{}"
-        return put_together(channel, *max(statuses, key=lambda status: status.ts))  # in one ms, what the device told
+        return put_together(
+            channel, *max(statuses, key=lambda status: status.ts)
+        )  # in one ms, what the device told
 
     async def _given(self, series: Series | None) -> Sequence[Status]:
-        """Return the last command of a name, with the time when it was given, unless it was in vain."""
+        """Return the last command of a name, with the time when it was given, unless it was in
+        vain.
+        """
         if series is None or series.latest is None:
             return ()
         latest = _latest(series.latest)

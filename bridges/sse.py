@@ -1,7 +1,7 @@
 """Frames as server-sent events: `GET /api/v1/stream` (HTML standard, section 9.2).
 
-`id` is the seq, `event` the type, `data` the frame; `Last-Event-ID`, or `after`, resumes. Events leave as bytes made
-once for all listeners, in one write a batch.
+`id` is the seq, `event` the type, `data` the frame; `Last-Event-ID`, or `after`, resumes. Events
+leave as bytes made once for all listeners, in one write a batch.
 """
 
 from __future__ import annotations
@@ -11,23 +11,29 @@ from typing import TYPE_CHECKING
 
 from aiohttp import HttpVersion11, web
 
-from bridges.edge.sockets import Outlet
+from gateway.bridges.edge.sockets import Outlet
 from gateway.errors import Invalid, Unauthenticated
 from gateway.frames import to_json
 from gateway.hub import Listener, Subscription, Wire
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
-    from bridges.edge.door import Door
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.door import Door
     from gateway.frames import Entry
     from gateway.hub import Hub
 
-KEEP_ALIVE = 10.0  # s between comments, so that proxies keep the stream open and a lost listener is noticed
+KEEP_ALIVE = (
+    10.0  # s between comments, so that proxies keep the stream open and a lost listener is noticed
+)
 RETRY = 2_000  # ms a browser waits before it comes back
 MAX_FILTERS = 100
 
-HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 
 
 def event(seq: int, entry: Entry, data: bytes) -> bytes:
@@ -46,7 +52,9 @@ def _chunk(data: bytes) -> bytes:
 
 
 CHUNKED = Wire(
-    form=event, join=lambda parts: _chunk(b"".join(parts)), gap=lambda first, last: _chunk(_gap_event(first, last))
+    form=event,
+    join=lambda parts: _chunk(b"".join(parts)),
+    gap=lambda first, last: _chunk(_gap_event(first, last)),
 )
 PLAIN = Wire(form=event, join=b"".join, gap=_gap_event)  # HTTP/1.0 knows no chunks
 
@@ -70,10 +78,14 @@ class Streams:
         response = web.StreamResponse(headers=HEADERS)
         outlet = Outlet(request)
         chunked = request.version >= HttpVersion11
-        listener = Listener(self._hub, outlet, CHUNKED if chunked else PLAIN, self._door.view(principal))
+        listener = Listener(
+            self._hub, outlet, CHUNKED if chunked else PLAIN, self._door.view(principal)
+        )
         self._subscribe(listener, request)
         await response.prepare(request)
-        await response.write(f"retry: {RETRY}\n: epoch {self._hub.epoch} seq {self._hub.seq}\n\n".encode())
+        await response.write(
+            f"retry: {RETRY}\n: epoch {self._hub.epoch} seq {self._hub.seq}\n\n".encode()
+        )
         ended = asyncio.Event()
         self._open[ended] = principal
         try:
@@ -125,6 +137,7 @@ def _cursor(request: web.Request) -> int | None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Invalid(
-            f"{text[:40]!r} is no cursor: the seq of the last frame you have", fields={"after": "a whole number"}
+            f"{text[:40]!r} is no cursor: the seq of the last frame you have",
+            fields={"after": "a whole number"},
         )
     return int(text)

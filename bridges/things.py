@@ -1,8 +1,10 @@
-"""The IoT REST server of the "IoT Server Framework Proposal": a thing has seven numbers, `s0` to `s6`.
+"""The IoT REST server of the "IoT Server Framework Proposal": a thing has seven numbers, `s0` to
+`s6`.
 
-`/things/post/SLUG?s0=..&s6=..` sets them, `/things/read/SLUG` reads them, the WebSocket `/listen/SLUG` tells every
-post. A thing is a device, its numbers are the channels of these names, so that what a board sends over MQTT shows here.
-The words of the answers, odd as they are, are those that its clients know.
+`/things/post/SLUG?s0=..&s6=..` sets them, `/things/read/SLUG` reads them, the WebSocket
+`/listen/SLUG` tells every post. A thing is a device, its numbers are the channels of these names,
+so that what a board sends over MQTT shows here. The words of the answers, odd as they are, are
+those that its clients know.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from bridges.edge.sockets import Open, accepted, framed
 from gateway.access import devices
 from gateway.access.policy import Action
+from gateway.bridges.edge.sockets import Open, accepted, framed
 from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
 from gateway.frames import encode, to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -26,10 +28,10 @@ from gateway.topics import TopicFilter, check_device
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridges.edge.door import Door
-    from bridges.edge.sockets import Socket
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
+    from gateway.bridges.edge.door import Door
+    from gateway.bridges.edge.sockets import Socket
     from gateway.catalog import Catalog
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
@@ -48,7 +50,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 def numbers(query: Mapping[str, str]) -> dict[str, str]:
-    """Return the JSON text of every slot's number; a missing one is 0. Raises `Invalid` that names the wrong ones."""
+    """Return the JSON text of every slot's number; a missing one is 0. Raises `Invalid` that names
+    the wrong ones.
+    """
     wrong: dict[str, str] = {}
     found: dict[str, str] = {}
     for slot in SLOTS:
@@ -87,10 +91,12 @@ WIRE = Wire(form=_update, join=lambda parts: parts, gap=lambda first, last: ())
 
 
 class Teller:
-    """A listener's outlet: makes one message of the slots that were set together, and writes it to the socket.
+    """A listener's outlet: makes one message of the slots that were set together, and writes it to
+    the socket.
 
-    Frames that follow each other, at one time, in the order of the slots, were set together. A run that reaches the
-    end of what was written goes out once the listener is live: while it catches up, the next page may go on with it.
+    Frames that follow each other, at one time, in the order of the slots, were set together. A run
+    that reaches the end of what was written goes out once the listener is live: while it catches
+    up, the next page may go on with it.
     """
 
     def __init__(self, socket: Socket, thing: str, state: dict[str, str]) -> None:
@@ -116,7 +122,9 @@ class Teller:
 
     def _take(self, update: Update) -> None:
         last = self._last
-        if last is not None and not (last.seq + 1 == update.seq and last.slot < update.slot and last.ts == update.ts):
+        if last is not None and not (
+            last.seq + 1 == update.seq and last.slot < update.slot and last.ts == update.ts
+        ):
             self._tell()
         self._state[SLOTS[update.slot]] = shown(_decode(update.value))
         self._last = update
@@ -130,11 +138,17 @@ class Teller:
 
     def _tell(self) -> None:
         self._last = None
-        self._socket.write(framed(to_json({STATE: ASSIGNED, "Thing name": self._thing, "State Vector": self._state})))
+        self._socket.write(
+            framed(
+                to_json({STATE: ASSIGNED, "Thing name": self._thing, "State Vector": self._state})
+            )
+        )
 
 
 class Things:
-    """Serves the REST server's clients. `seen(device)`: hears of each device that posts; `max_size`: bytes."""
+    """Serves the REST server's clients. `seen(device)`: hears of each device that posts;
+    `max_size`: bytes.
+    """
 
     def __init__(
         self,
@@ -177,7 +191,10 @@ class Things:
         now = self._clock()
         if principal.device is not None:
             self._seen(device)
-        entries = [(self._catalog.series("telemetry", device, slot), now, value, "") for slot, value in vector.items()]
+        entries = [
+            (self._catalog.series("telemetry", device, slot), now, value, "")
+            for slot, value in vector.items()
+        ]
         await self._intake.store(entries)
         given = {slot: request.query.get(slot, 0) for slot in SLOTS}
         return _json({"Vector State: ": given, STATE: ASSIGNED if known else MADE})
@@ -224,13 +241,17 @@ class Things:
         """Let the principal write a device, and make it if there is none and the principal may."""
         if device not in self._registry.devices and self._door.may(principal, Action.CREATE_DEVICE):
             by = By(principal.key, request.remote or "", self._clock())
-            await self._registry.apply(devices.create, by, id=device, type="thing", owner=principal.owner)
+            await self._registry.apply(
+                devices.create, by, id=device, type="thing", owner=principal.owner
+            )
         self._door.demand(principal, Action.WRITE, device)
         if self._registry.allowed_device(device) is None:
             raise Forbidden("this device is disabled")
 
     def _visible(self, principal: Principal, device: str) -> dict[str, Series]:
-        """Return the slots of a thing that the principal may see; none, of one that it may not know of."""
+        """Return the slots of a thing that the principal may see; none, of one that it may not know
+        of.
+        """
         try:
             self._door.demand(principal, Action.READ, device)
         except NotFound:
@@ -238,8 +259,16 @@ class Things:
         return self._slots(device)
 
     def _slots(self, device: str) -> dict[str, Series]:
-        known = ((series.channel, series) for series in self._catalog.of_device(device) if series.latest is not None)
-        return {channel: series for channel, series in known if channel in SLOTS and series.type == "telemetry"}
+        known = (
+            (series.channel, series)
+            for series in self._catalog.of_device(device)
+            if series.latest is not None
+        )
+        return {
+            channel: series
+            for channel, series in known
+            if channel in SLOTS and series.type == "telemetry"
+        }
 
 
 class _Unknown(GatewayError):
@@ -249,7 +278,10 @@ class _Unknown(GatewayError):
 
 
 def _state(slots: dict[str, Series]) -> dict[str, str]:
-    return {slot: shown(_decode(slots[slot].latest or b"")["value"] if slot in slots else 0) for slot in SLOTS}
+    return {
+        slot: shown(_decode(slots[slot].latest or b"")["value"] if slot in slots else 0)
+        for slot in SLOTS
+    }
 
 
 def _json(value: dict[str, Any]) -> web.Response:

@@ -1,6 +1,7 @@
 """Frames over WebSocket, and commands back: `/api/v1/ws`, as in the contract.
 
-Frames leave as bytes that were framed once for all listeners (RFC 6455 section 5.2), in one write a batch.
+Frames leave as bytes that were framed once for all listeners (RFC 6455 section 5.2), in one write a
+batch.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from aiohttp import WSMsgType, web
 
-from bridges.edge.sockets import Open, Socket, accepted, text
+from gateway.bridges.edge.sockets import Open, Socket, accepted, text
 from gateway.errors import GatewayError, Invalid, TooMany, Unauthenticated
 from gateway.frames import encode, to_json
 from gateway.hub import Listener, Subscription, Wire
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.edge.door import Door
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.door import Door
     from gateway.frames import Entry
     from gateway.hub import Hub
 
@@ -93,8 +94,8 @@ _decode = msgspec.json.Decoder(Request).decode
 class WebSockets:
     """The listeners on `/api/v1/ws`.
 
-    `send(principal, device, name, value, ttl)` sends a command, value being JSON text, and returns its id;
-    `wait(command, seconds)` returns its reply, JSON text. `max_size`: bytes of a message.
+    `send(principal, device, name, value, ttl)` sends a command, value being JSON text, and returns
+    its id; `wait(command, seconds)` returns its reply, JSON text. `max_size`: bytes of a message.
     """
 
     def __init__(
@@ -201,7 +202,9 @@ class _Conversation:
         if key not in listener.subscriptions and len(listener.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise TooMany(f"one connection holds {MAX_SUBSCRIPTIONS} subscriptions at most")
         subscription = Subscription(
-            TopicFilter(asked.filter), mode=asked.mode, snapshot=asked.snapshot and asked.since is None
+            TopicFilter(asked.filter),
+            mode=asked.mode,
+            snapshot=asked.snapshot and asked.since is None,
         )
         seq = listener.subscribe(key, subscription, asked.since, asked.epoch)
         self._say(type="ack", id=asked.id, seq=seq)

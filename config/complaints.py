@@ -15,7 +15,9 @@ _LONGEST = 120
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used: `problems` has a line for each thing wrong, the text is the first."""
+    """The configuration cannot be used: `problems` has a line for each thing wrong, the text is the
+    first.
+    """
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__(problems[0])
@@ -23,7 +25,9 @@ class ConfigError(Exception):
 
 
 class Places:
-    """Names the place of a setting: in the file, or the variable of the environment that replaced it."""
+    """Names the place of a setting: in the file, or the variable of the environment that replaced
+    it.
+    """
 
     def __init__(self, file: Path, overridden: Iterable[KeyPath]) -> None:
         self._file = file

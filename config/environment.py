@@ -5,16 +5,18 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from config.complaints import KeyPath
+from gateway.config.complaints import KeyPath
 
 PREFIX = "GATEWAY_"
 
 
-def overlay(tables: dict[str, Any], environ: Mapping[str, str], whole: Collection[str]) -> set[KeyPath]:
+def overlay(
+    tables: dict[str, Any], environ: Mapping[str, str], whole: Collection[str]
+) -> set[KeyPath]:
     """Put the variables into the file's tables; the answer is every path that they set.
 
-    Values stay text until their kind is known. A variable without `__` is somebody else's, unless it names
-    one of `whole`, the arrays of tables.
+    Values stay text until their kind is known. A variable without `__` is somebody else's, unless
+    it names one of `whole`, the arrays of tables.
     """
     paths: set[KeyPath] = set()
     for name in sorted(environ):
@@ -27,7 +29,9 @@ def overlay(tables: dict[str, Any], environ: Mapping[str, str], whole: Collectio
 def _put(tables: dict[str, Any], path: tuple[str, ...], text: str, paths: set[KeyPath]) -> None:
     for depth, part in enumerate(path[:-1], start=1):
         inner = tables.get(part)
-        if isinstance(inner, str) and path[:depth] in paths:  # GATEWAY_MQTT__TLS, then GATEWAY_MQTT__TLS__PORT
+        if (
+            isinstance(inner, str) and path[:depth] in paths
+        ):  # GATEWAY_MQTT__TLS, then GATEWAY_MQTT__TLS__PORT
             inner = structured(inner)
         if not isinstance(inner, dict):
             inner = {}

@@ -1,7 +1,7 @@
 """Kinds of values that settings have: what each accepts, and the words that say so.
 
-A setting is annotated `Annotated[kind, "help"]`. A kind is a type with msgspec constraints, whose title says
-what was expected, and a `Reading` where TOML has no such type.
+A setting is annotated `Annotated[kind, "help"]`. A kind is a type with msgspec constraints, whose
+title says what was expected, and a `Reading` where TOML has no such type.
 """
 
 import json
@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from config.complaints import shown
-from config.units import format_duration, format_size, parse_duration, parse_size
+from gateway.config.complaints import shown
+from gateway.config.units import format_duration, format_size, parse_duration, parse_size
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a value is read from its TOML form, raising ValueError where it cannot be, and written back."""
+    """How a value is read from its TOML form, raising ValueError where it cannot be, and written
+    back.
+    """
 
     read: Callable[[Any], Any]
     write: Callable[[Any], str] = str
@@ -57,7 +59,9 @@ def _url(*schemes: str, credentials: bool, path: bool) -> Callable[[Any], Any]:
         if not isinstance(value, str) or re.search(r"\s", value):
             raise ValueError(value)
         url = urlsplit(value)
-        unwanted = (url.username is not None and not credentials) or (url.path not in ("", "/") and not path)
+        unwanted = (url.username is not None and not credentials) or (
+            url.path not in ("", "/") and not path
+        )
         if url.scheme not in schemes or not url.hostname or url.port == 0 or unwanted:
             raise ValueError(value)
         return value
@@ -87,11 +91,19 @@ Count = Annotated[int, Meta(ge=1, le=2**31, title="a whole number from 1")]
 Rate = Annotated[int, Meta(ge=0, le=2**31, title="a whole number from 0")]
 Number = Annotated[float, Meta(ge=-1e300, le=1e300, title="a number")]
 Switch = Annotated[bool, Meta(title="true or false")]
-Duration = Annotated[float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION]
-Delay = Annotated[float, Meta(ge=0, le=_CENTURY, title='a duration such as "10s" or "5m"'), _DURATION]
-DiskSize = Annotated[int, Meta(ge=1 << 20, le=1 << 53, title='a size from "1MB", such as "4GB"'), _SIZE]
+Duration = Annotated[
+    float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION
+]
+Delay = Annotated[
+    float, Meta(ge=0, le=_CENTURY, title='a duration such as "10s" or "5m"'), _DURATION
+]
+DiskSize = Annotated[
+    int, Meta(ge=1 << 20, le=1 << 53, title='a size from "1MB", such as "4GB"'), _SIZE
+]
 PacketSize = Annotated[
-    int, Meta(ge=1 << 10, le=256 << 20, title='a size from "1KB" to "256MB", such as "256KB"'), _SIZE
+    int,
+    Meta(ge=1 << 10, le=256 << 20, title='a size from "1KB" to "256MB", such as "256KB"'),
+    _SIZE,
 ]
 FilePath = Annotated[Path, Meta(title="the path of a file"), Reading(_path)]
 ReadableFile = Annotated[Path, Meta(title="a file that can be read"), Reading(_path), READABLE]
@@ -100,7 +112,9 @@ Modules = Annotated[tuple[Module, ...], Meta(title='a list of modules such as ["
 Json = Annotated[Any, Meta(title="any value"), Reading(_json)]
 BrokerUrl = Annotated[
     str,
-    Meta(title='a URL such as "mqtt://broker:1883" or "mqtts://broker", without user name and password'),
+    Meta(
+        title='a URL such as "mqtt://broker:1883" or "mqtts://broker", without user name and password'
+    ),
     Reading(_url("mqtt", "mqtts", credentials=False, path=False)),
 ]
 WebUrl = Annotated[
@@ -133,7 +147,9 @@ class Kind:
         if get_origin(self.base) is Literal:
             *most, last = [f'"{choice}"' for choice in get_args(self.base)]
             return f"{', '.join(most)} or {last}"
-        return next((note.title for note in self.notes if isinstance(note, Meta) and note.title), "a value")
+        return next(
+            (note.title for note in self.notes if isinstance(note, Meta) and note.title), "a value"
+        )
 
     @property
     def table(self) -> type[msgspec.Struct] | None:
@@ -151,11 +167,15 @@ class Kind:
         return mark in self.notes
 
     def read(self, value: object, *, strict: bool) -> Any:
-        """Turn a TOML value into the setting, ValueError if it is none; unless strict, a text may be a number."""
+        """Turn a TOML value into the setting, ValueError if it is none; unless strict, a text may
+        be a number.
+        """
         if self.reading is not None:
             value = self.reading.read(value)
         metas = [note for note in self.notes if isinstance(note, Meta)]
-        return msgspec.convert(value, Annotated[self.base, *metas] if metas else self.base, strict=strict)
+        return msgspec.convert(
+            value, Annotated[self.base, *metas] if metas else self.base, strict=strict
+        )
 
     def write(self, value: object) -> str:
         """Write a setting as it stands in the file."""

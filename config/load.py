@@ -7,27 +7,33 @@ from typing import Any
 
 import msgspec
 
-from config.complaints import ConfigError, Places
-from config.environment import overlay
-from config.kinds import kind_of
-from config.model import Config, Settings
-from config.reader import Reader
+from gateway.config.complaints import ConfigError, Places
+from gateway.config.environment import overlay
+from gateway.config.kinds import kind_of
+from gateway.config.model import Config, Settings
+from gateway.config.reader import Reader
 
 DEFAULT = Path("gateway.toml")
-ARRAYS = frozenset(field.name for field in msgspec.structs.fields(Settings) if kind_of(field.type).many)
+ARRAYS = frozenset(
+    field.name for field in msgspec.structs.fields(Settings) if kind_of(field.type).many
+)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Load the configuration from `path`, or from `gateway.toml` in the working directory where there is one.
+    """Load the configuration from `path`, or from `gateway.toml` in the working directory where
+    there is one.
 
-    Variables such as `GATEWAY_HTTP__PORT` replace what the file says. ConfigError lists all that is wrong.
+    Variables such as `GATEWAY_HTTP__PORT` replace what the file says. ConfigError lists all that is
+    wrong.
     """
     file = path if path is not None else DEFAULT
     return build(_parse(file, required=path is not None), environ, file)
 
 
 def build(tables: dict[str, Any], environ: Mapping[str, str], file: Path) -> Config:
-    """Make the configuration from a file's tables and the environment; relative paths start beside `file`."""
+    """Make the configuration from a file's tables and the environment; relative paths start beside
+    `file`.
+    """
     directory = file.absolute().parent
     places = Places(file, overlay(tables, environ, ARRAYS))
     reader = Reader(directory, places)
@@ -39,7 +45,9 @@ def build(tables: dict[str, Any], environ: Mapping[str, str], file: Path) -> Con
 
 def _parse(file: Path, *, required: bool) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8-sig")  # Windows editors may put a byte order mark in front
+        text = file.read_text(
+            encoding="utf-8-sig"
+        )  # Windows editors may put a byte order mark in front
     except FileNotFoundError as error:
         if not required:
             return {}
@@ -47,7 +55,9 @@ def _parse(file: Path, *, required: bool) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError([f"{file}: not UTF-8 text (at byte {error.start})"]) from error
     except (OSError, ValueError) as error:
-        raise ConfigError([f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from error
+        raise ConfigError(
+            [f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}"]
+        ) from error
     try:
         return tomllib.loads(text)
     except RecursionError as error:

@@ -6,8 +6,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from config.complaints import KeyPath, shown
-from config.kinds import (
+from gateway.config.complaints import KeyPath, shown
+from gateway.config.kinds import (
     BrokerUrl,
     Code,
     Count,
@@ -24,10 +24,11 @@ from config.kinds import (
     Switch,
     Text,
 )
-from config.rules import Rule
-from config.table import Fault, Table
+from gateway.config.rules import Rule
+from gateway.config.table import Fault, Table
 
-# Boards are elsewhere on the network: a gateway that listens on loopback alone would be of no use to them.
+# Boards are elsewhere on the network: a gateway that listens on loopback alone would be of no use
+# to them.
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # nosec B104
 
 
@@ -69,8 +70,13 @@ class Http(Table, frozen=True, kw_only=True):
 class BrokerTls(Table, frozen=True, kw_only=True):
     """TLS towards an external broker whose `url` is `mqtts://`."""
 
-    ca: Annotated[ReadableFile | None, "CA that signed the broker's certificate, PEM; without it, the system's"] = None
-    cert: Annotated[ReadableFile | None, "certificate of the gateway, PEM, where the broker asks for one"] = None
+    ca: Annotated[
+        ReadableFile | None,
+        "CA that signed the broker's certificate, PEM; without it, the system's",
+    ] = None
+    cert: Annotated[
+        ReadableFile | None, "certificate of the gateway, PEM, where the broker asks for one"
+    ] = None
     key: Annotated[ReadableFile | None, "private key of that certificate, PEM"] = None
 
     def faults(self) -> Iterator[Fault]:
@@ -110,11 +116,12 @@ class Broker(Table, frozen=True, kw_only=True):
 class Store(Table, frozen=True, kw_only=True):
     """The database: one SQLite file."""
 
-    path: Annotated[FilePath, "file of the database; its directory is made if it is not there"] = Path(
-        "data/gateway.db"
+    path: Annotated[FilePath, "file of the database; its directory is made if it is not there"] = (
+        Path("data/gateway.db")
     )
     durability: Annotated[
-        Literal["full", "normal"], '`"normal"` is faster; safe against a crash, not against power loss'
+        Literal["full", "normal"],
+        '`"normal"` is faster; safe against a crash, not against power loss',
     ] = "full"
 
 
@@ -122,14 +129,20 @@ class History(Table, frozen=True, kw_only=True):
     """How much of the past is kept. What comes first counts; the oldest frames go."""
 
     keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400.0
-    max_size: Annotated[DiskSize, "size of the database above which the oldest frames are removed"] = 4 << 30
+    max_size: Annotated[
+        DiskSize, "size of the database above which the oldest frames are removed"
+    ] = 4 << 30
 
 
 class Limits(Table, frozen=True, kw_only=True):
     """What one gateway, and one device, may use."""
 
-    connections: Annotated[Count, "connections at the same time, on all entrances together; more are refused"] = 10_000
-    packet_size: Annotated[PacketSize, "largest MQTT packet, WebSocket message and HTTP body"] = 256 << 10
+    connections: Annotated[
+        Count, "connections at the same time, on all entrances together; more are refused"
+    ] = 10_000
+    packet_size: Annotated[PacketSize, "largest MQTT packet, WebSocket message and HTTP body"] = (
+        256 << 10
+    )
     messages_per_second: Annotated[Rate, "messages per second of one device; 0 is no limit"] = 0
 
 
@@ -139,9 +152,9 @@ class Access(Table, frozen=True, kw_only=True):
     device_to_device: Annotated[
         Literal["owner", "none"], "whether a device may send commands to other devices of its owner"
     ] = "owner"
-    sign_up: Annotated[Literal["invite", "open"], "who may make an account: whom an admin invites, or anyone"] = (
-        "invite"
-    )
+    sign_up: Annotated[
+        Literal["invite", "open"], "who may make an account: whom an admin invites, or anyone"
+    ] = "invite"
     claim_code: Annotated[
         Code | None,
         "code with which a new board may announce itself and wait for approval; without it, none can",
@@ -151,28 +164,37 @@ class Access(Table, frozen=True, kw_only=True):
 class Presence(Table, frozen=True, kw_only=True):
     """When a device counts as online."""
 
-    http_timeout: Annotated[Duration, "how long a device that only posts over HTTP is online after each post"] = 300.0
+    http_timeout: Annotated[
+        Duration, "how long a device that only posts over HTTP is online after each post"
+    ] = 300.0
 
 
 class Handlers(Table, frozen=True, kw_only=True):
     """Your own Python that reacts to devices."""
 
     modules: Annotated[
-        Modules, "modules to load, by the names you would import; the directory of this file is searched too"
+        Modules,
+        "modules to load, by the names you would import; the directory of this file is searched too",
     ] = ()
 
 
 class Log(Table, frozen=True, kw_only=True):
     """What the gateway writes about itself."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], "least severity that is written"] = "info"
-    format: Annotated[Literal["text", "json"], "lines for people, or JSON lines for a log collector"] = "text"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], "least severity that is written"
+    ] = "info"
+    format: Annotated[
+        Literal["text", "json"], "lines for people, or JSON lines for a log collector"
+    ] = "text"
 
 
 class Iotio(Table, frozen=True, kw_only=True):
     """The bridge for iot.io clients."""
 
-    anonymous: Annotated[Switch, "let iot.io devices in without a key; only for a network you trust"] = False
+    anonymous: Annotated[
+        Switch, "let iot.io devices in without a key; only for a network you trust"
+    ] = False
 
 
 class Bridges(Table, frozen=True, kw_only=True):
@@ -184,8 +206,12 @@ class Bridges(Table, frozen=True, kw_only=True):
 class Route(Table, frozen=True, kw_only=True):
     """Maps the messages of a topic of your own to frames."""
 
-    topic: Annotated[Text, "topic pattern with `{device}`, `{channel}`, `{channel...}` and literals"]
-    decode: Annotated[Literal["auto", "json", "text", "number", "raw"], "how payloads become values"] = "auto"
+    topic: Annotated[
+        Text, "topic pattern with `{device}`, `{channel}`, `{channel...}` and literals"
+    ]
+    decode: Annotated[
+        Literal["auto", "json", "text", "number", "raw"], "how payloads become values"
+    ] = "auto"
     retain: Annotated[
         Switch | None,
         "whether the broker keeps the last message of the topic; without it, as its sender asked",
@@ -216,7 +242,10 @@ class Settings(Table, frozen=True, kw_only=True):
         for (_, host, port), (place, other_host, other_port) in combinations(self._listeners(), 2):
             hosts = {host, other_host}
             if port == other_port != 0 and (len(hosts) == 1 or hosts & {EVERYWHERE, "::"}):
-                yield place, f"{port} is taken by another listener of this file; give each its own port"
+                yield (
+                    place,
+                    f"{port} is taken by another listener of this file; give each its own port",
+                )
         names = Counter(rule.name for rule in self.rules)
         for number, rule in enumerate(self.rules):
             if names[rule.name] > 1:
@@ -226,7 +255,9 @@ class Settings(Table, frozen=True, kw_only=True):
                 )
 
     def _listeners(self) -> list[tuple[KeyPath, str, int]]:
-        listeners: list[tuple[KeyPath, str, int]] = [(("http", "port"), self.http.host, self.http.port)]
+        listeners: list[tuple[KeyPath, str, int]] = [
+            (("http", "port"), self.http.host, self.http.port)
+        ]
         if self.broker.engine == "external":
             return listeners
         listeners.append((("mqtt", "port"), self.mqtt.host, self.mqtt.port))
@@ -244,5 +275,7 @@ class Config(Settings, frozen=True, kw_only=True):
     @classmethod
     def of(cls, settings: Settings, directory: Path) -> "Config":
         """Complete what the file says with where it is."""
-        values: dict[str, Any] = {name: getattr(settings, name) for name in settings.__struct_fields__}
+        values: dict[str, Any] = {
+            name: getattr(settings, name) for name in settings.__struct_fields__
+        }
         return cls(**values, directory=directory)

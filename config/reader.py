@@ -1,4 +1,6 @@
-"""From the tables of a TOML file to the typed model, with a complaint for everything that does not fit."""
+"""From the tables of a TOML file to the typed model, with a complaint for everything that does not
+fit.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,17 +8,19 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from config.complaints import KeyPath, Places, header, meant, quoted, shown, shown_key
-from config.environment import listed, structured
-from config.kinds import READABLE, SECRET, Kind, kind_of
-from config.model import Settings
-from config.table import Table
+from gateway.config.complaints import KeyPath, Places, header, meant, quoted, shown, shown_key
+from gateway.config.environment import listed, structured
+from gateway.config.kinds import READABLE, SECRET, Kind, kind_of
+from gateway.config.model import Settings
+from gateway.config.table import Table
 
 T = TypeVar("T", bound=Table)
 
 
 class Reader:
-    """Reads tables by the model and collects every problem on the way rather than stopping at the first."""
+    """Reads tables by the model and collects every problem on the way rather than stopping at the
+    first.
+    """
 
     def __init__(self, directory: Path, places: Places) -> None:
         self.problems: list[str] = []
@@ -62,7 +66,9 @@ class Reader:
     def _array(self, path: KeyPath, raw: object, model: type[Table]) -> tuple[Table | None, ...]:
         raw = self._structured(path, raw)
         if not isinstance(raw, list):
-            self._complain(path, f"expected {header(path, array=True)} in doubled brackets, got {shown(raw)}")
+            self._complain(
+                path, f"expected {header(path, array=True)} in doubled brackets, got {shown(raw)}"
+            )
             return ()
         return tuple(self.table((*path, number), item, model) for number, item in enumerate(raw))
 
@@ -100,7 +106,9 @@ class Reader:
             self._complain((), f"{shown_key(key)} stands outside of any table{_homes(key)}")
 
     def _structured(self, path: KeyPath, raw: object) -> object:
-        return structured(raw) if isinstance(raw, str) and self._places.from_environment(path) else raw
+        return (
+            structured(raw) if isinstance(raw, str) and self._places.from_environment(path) else raw
+        )
 
     def _complain(self, path: KeyPath, problem: str) -> None:
         self.problems.append(f"{self._places.name(path)}: {problem}")

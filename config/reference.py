@@ -1,18 +1,22 @@
-"""The table of all settings, read from the model: what README, documentation and `gateway check` print."""
+"""The table of all settings, read from the model: what README, documentation and `gateway check`
+print.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
-from config.complaints import KeyPath, header, variable
-from config.kinds import Kind, kind_of
-from config.model import Settings
+from gateway.config.complaints import KeyPath, header, variable
+from gateway.config.kinds import Kind, kind_of
+from gateway.config.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting; `default` as in the file, or `none` or `required`; `variable` is empty inside arrays."""
+    """One setting; `default` as in the file, or `none` or `required`; `variable` is empty inside
+    arrays.
+    """
 
     table: str
     name: str
@@ -41,7 +45,14 @@ def _key(path: KeyPath, field: msgspec.structs.FieldInfo, kind: Kind, *, array: 
     *around, name = path
     # Only the array itself has doubled brackets: [[rules]] holds [rules.command].
     table = header(tuple(around), array=array and len(around) == 1)
-    return Key(table, str(name), kind.expected, _default(field, kind), kind.help, "" if array else variable(path))
+    return Key(
+        table,
+        str(name),
+        kind.expected,
+        _default(field, kind),
+        kind.help,
+        "" if array else variable(path),
+    )
 
 
 def _default(field: msgspec.structs.FieldInfo, kind: Kind) -> str:

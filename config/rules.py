@@ -5,16 +5,18 @@ from typing import Annotated
 
 import msgspec
 
-from config.complaints import shown
-from config.kinds import Delay, Duration, Json, LongSecret, Name, Number, Text, WebUrl
-from config.table import Fault, Table
+from gateway.config.complaints import shown
+from gateway.config.kinds import Delay, Duration, Json, LongSecret, Name, Number, Text, WebUrl
+from gateway.config.table import Fault, Table
 
 
 class RuleCommand(Table, frozen=True, kw_only=True):
     """Sends a command."""
 
     name: Annotated[Text, "name of the command"]
-    device: Annotated[Text | None, "device that gets it; without it, the device that set the rule off"] = None
+    device: Annotated[
+        Text | None, "device that gets it; without it, the device that set the rule off"
+    ] = None
     value: Annotated[Json, "value of the command; without it, null"] = None
 
 
@@ -22,27 +24,36 @@ class RulePublish(Table, frozen=True, kw_only=True):
     """Publishes a frame."""
 
     channel: Annotated[Text, "channel of the frame"]
-    device: Annotated[Text | None, "device of the frame; without it, the device that set the rule off"] = None
-    value: Annotated[Json, "value of the frame; without it, true when the rule sets in and false when it is over"] = (
-        None
-    )
+    device: Annotated[
+        Text | None, "device of the frame; without it, the device that set the rule off"
+    ] = None
+    value: Annotated[
+        Json, "value of the frame; without it, true when the rule sets in and false when it is over"
+    ] = None
 
 
 class RuleWebhook(Table, frozen=True, kw_only=True):
     """Posts to a URL."""
 
     url: Annotated[WebUrl, "where to post"]
-    secret: Annotated[LongSecret | None, "key of the signature; without it, the post is not signed"] = None
+    secret: Annotated[
+        LongSecret | None, "key of the signature; without it, the post is not signed"
+    ] = None
 
 
 class Rule(Table, frozen=True, kw_only=True):
     """Does something when a value crosses a bound, or when a channel falls silent."""
 
     name: Annotated[Name, "name of the rule, for logs and webhooks"]
-    filter: Annotated[Text, "channels it watches, as `device/channel`, with `+` and `#`; each is watched by itself"]
+    filter: Annotated[
+        Text,
+        "channels it watches, as `device/channel`, with `+` and `#`; each is watched by itself",
+    ]
     above: Annotated[Number | None, "sets in when a value is greater than this"] = None
     below: Annotated[Number | None, "sets in when a value is less than this"] = None
-    clear: Annotated[Number | None, "the value at which it is over; without it, the bound itself"] = None
+    clear: Annotated[
+        Number | None, "the value at which it is over; without it, the bound itself"
+    ] = None
     hold: Annotated[Delay, "how long the value must stay beyond the bound first"] = msgspec.field(
         name="for", default=0.0
     )
@@ -55,12 +66,24 @@ class Rule(Table, frozen=True, kw_only=True):
         """Check that there is one condition that can be met, and something to do."""
         conditions = [key for key in ("above", "below", "silent") if getattr(self, key) is not None]
         if len(conditions) != 1:
-            yield (), f"expected one of above, below and silent, got {' and '.join(conditions) or 'none'}"
+            yield (
+                (),
+                f"expected one of above, below and silent, got {' and '.join(conditions) or 'none'}",
+            )
         elif self.silent is not None and (self.hold or self.clear is not None):
-            yield (("for",) if self.hold else ("clear",)), "goes with above or below, not with silent"
+            yield (
+                (("for",) if self.hold else ("clear",)),
+                "goes with above or below, not with silent",
+            )
         elif self.above is not None and self.clear is not None and self.clear > self.above:
-            yield ("clear",), f"expected {shown(self.above)} (above) or less, got {shown(self.clear)}"
+            yield (
+                ("clear",),
+                f"expected {shown(self.above)} (above) or less, got {shown(self.clear)}",
+            )
         elif self.below is not None and self.clear is not None and self.clear < self.below:
-            yield ("clear",), f"expected {shown(self.below)} (below) or more, got {shown(self.clear)}"
+            yield (
+                ("clear",),
+                f"expected {shown(self.below)} (below) or more, got {shown(self.clear)}",
+            )
         if self.command is None and self.publish is None and self.webhook is None:
             yield (), "expected something to do: command, publish or webhook"

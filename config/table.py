@@ -1,11 +1,13 @@
-"""What every table of the model is: frozen, typed, able to say where its settings contradict each other."""
+"""What every table of the model is: frozen, typed, able to say where its settings contradict each
+other.
+"""
 
 from collections.abc import Iterator
 
 import msgspec
 
-from config.complaints import KeyPath
-from config.kinds import SECRET, kind_of
+from gateway.config.complaints import KeyPath
+from gateway.config.kinds import SECRET, kind_of
 
 Fault = tuple[KeyPath, str]
 """Where inside a table settings contradict each other, and how."""

@@ -1,10 +1,12 @@
-"""The quickstart of iot.io, its server side: prints every message of an "echo" client and sends it back.
+"""The quickstart of iot.io, its server side: prints every message of an "echo" client and sends it
+back.
 
 On the gateway, with this file where Python finds it (PYTHONPATH=examples):
     [handlers]
     modules = ["iotio_echo_handler"]                        # in gateway.toml
     gateway device add echo-1 --type echo --owner you@example.com
-Then any iot.io client connects as it is; only its key is new: IoTClient("echo-1", "echo", {"key": "..."})
+Then any iot.io client connects as it is; only its key is new: IoTClient("echo-1", "echo", {"key":
+"..."})
 """
 
 from gateway.handlers import Device, DeviceType

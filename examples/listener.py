@@ -1,4 +1,5 @@
-"""Print frames as they happen, one JSON object a line, and miss none while the network comes and goes.
+"""Print frames as they happen, one JSON object a line, and miss none while the network comes and
+goes.
 
 On the gateway:
     gateway device add kitchen --owner you@example.com

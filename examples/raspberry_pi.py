@@ -1,4 +1,5 @@
-"""A Raspberry Pi, or any computer, as a device: reports its load and temperature, answers two commands.
+"""A Raspberry Pi, or any computer, as a device: reports its load and temperature, answers two
+commands.
 
 On the gateway:
     gateway device add attic --owner you@example.com    # prints the KEY
@@ -54,7 +55,9 @@ def switch_led(on: bool) -> None:
 
 def main() -> None:
     args = arguments()
-    device = Device(args.device, args.key, args.host, args.port, ca_file=args.ca_file, path=args.keep_in)
+    device = Device(
+        args.device, args.key, args.host, args.port, ca_file=args.ca_file, path=args.keep_in
+    )
     interval = args.interval
     changed = threading.Event()
 

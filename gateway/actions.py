@@ -1,4 +1,6 @@
-"""Actions: what a rule does when it sets in or is over: send a command, publish a frame, post to a webhook."""
+"""Actions: what a rule does when it sets in or is over: send a command, publish a frame, post to a
+webhook.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ class ActionTable(Protocol):
 
 
 class Event(NamedTuple):
-    """A rule has set in (`active`) or is over. `value`: the JSON text of the last reading, None if there was none."""
+    """A rule has set in (`active`) or is over. `value`: the JSON text of the last reading, None if
+    there was none.
+    """
 
     rule: str
     active: bool
@@ -72,7 +76,12 @@ class Event(NamedTuple):
 
     def json(self) -> bytes:
         """Return what a webhook posts."""
-        start = {"rule": self.rule, "active": self.active, "device": self.series.device, "channel": self.series.channel}
+        start = {
+            "rule": self.rule,
+            "active": self.active,
+            "device": self.series.device,
+            "channel": self.series.channel,
+        }
         return encode(start)[:-1] + f',"ts":{self.ts},"value":{self.value or "null"}}}'.encode()
 
 
@@ -80,7 +89,9 @@ Act: TypeAlias = "Callable[[Event], None]"
 
 
 def check(table: ActionTable) -> None:
-    """Raise `Invalid` where a name or a device of what a rule does is none, `TypeError` where a value is not JSON."""
+    """Raise `Invalid` where a name or a device of what a rule does is none, `TypeError` where a
+    value is not JSON.
+    """
     if table.command is not None:
         check_channel(table.command.name)
     if table.publish is not None:
@@ -93,7 +104,9 @@ def check(table: ActionTable) -> None:
 
 
 class Actions:
-    """What rules can do. `hook(name, url, secret)` makes a webhook: what posts a body. `clock`: ms since 1970 UTC."""
+    """What rules can do. `hook(name, url, secret)` makes a webhook: what posts a body. `clock`: ms
+    since 1970 UTC.
+    """
 
     def __init__(
         self,
@@ -130,7 +143,9 @@ class Actions:
 
         def act(event: Event) -> None:
             if event.active:
-                self._commands.submit(device or event.series.device, name, value, sender=f"rule:{event.rule}")
+                self._commands.submit(
+                    device or event.series.device, name, value, sender=f"rule:{event.rule}"
+                )
 
         return act
 
@@ -145,6 +160,8 @@ class Actions:
             if value is None or event.active:
                 text = value or to_json(event.active)
                 series = self._catalog.series("telemetry", target, channel)
-                self._intake.submit([(series, self._clock(), text, f',"rule":{to_json(event.rule)}')])
+                self._intake.submit(
+                    [(series, self._clock(), text, f',"rule":{to_json(event.rule)}')]
+                )
 
         return act

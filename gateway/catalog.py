@@ -35,7 +35,11 @@ class Catalog:
             self._add(Series(number, type_, device, channel))
         for seq, number, ts, value, extra in opened.latest:
             series = self._by_id[number]
-            series.latest, series.latest_ts, series.latest_seq = series.json(seq, ts, value, extra), ts, seq
+            series.latest, series.latest_ts, series.latest_seq = (
+                series.json(seq, ts, value, extra),
+                ts,
+                seq,
+            )
         self._last = max(self._last, opened.last_series)
 
     def __len__(self) -> int:
@@ -48,11 +52,16 @@ class Catalog:
         if found is not None:
             return found
         if known and len(known) >= MAX_SERIES:
-            raise TooMany(f"{device} has {MAX_SERIES} channels already: put what varies into the value")
+            raise TooMany(
+                f"{device} has {MAX_SERIES} channels already: put what varies into the value"
+            )
         series = Series(self._last + 1, type_, device, channel)
         self._add(series)
         self._unsaved.append(
-            ("INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)", (series.id, type_, device, channel))
+            (
+                "INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)",
+                (series.id, type_, device, channel),
+            )
         )
         return series
 
@@ -77,8 +86,14 @@ class Catalog:
 
     def newest_reading(self, device: str) -> bytes | None:
         """Return the JSON of a device's latest telemetry frame, whichever its channel."""
-        known = [s for s in self.of_device(device) if s.type == "telemetry" and s.latest is not None]
-        return max(known, key=lambda series: (series.latest_ts, series.latest_seq)).latest if known else None
+        known = [
+            s for s in self.of_device(device) if s.type == "telemetry" and s.latest is not None
+        ]
+        return (
+            max(known, key=lambda series: (series.latest_ts, series.latest_seq)).latest
+            if known
+            else None
+        )
 
     def all(self) -> Iterable[Series]:
         """Every series."""
@@ -87,11 +102,15 @@ class Catalog:
     def hide(self, device: str) -> Statement:
         """Forget a removed device's series; return what makes that durable.
 
-        It also goes with the next batch, before the series of a new device of that name, and leaves those alone.
+        It also goes with the next batch, before the series of a new device of that name, and leaves
+        those alone.
         """
         for series in self._devices.pop(device, {}).values():
             del self._by_id[series.id]
         self.changes += 1
-        hidden = "UPDATE series SET hidden = 1 WHERE device = ? AND id <= ? AND NOT hidden", (device, self._last)
+        hidden = (
+            "UPDATE series SET hidden = 1 WHERE device = ? AND id <= ? AND NOT hidden",
+            (device, self._last),
+        )
         self._unsaved.append(hidden)
         return hidden

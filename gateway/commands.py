@@ -2,9 +2,10 @@
 
     queued -> sent -> delivered -> replied, or expired, or failed
 
-Each change is a row and a `command` frame, committed together. A device gets its commands in order, a few at a time
-over one link, again over the next one until it acknowledges or their time is over. `delivered` is the device's
-acknowledgement. What the database holds is the truth: after a restart all goes on from there.
+Each change is a row and a `command` frame, committed together. A device gets its commands in order,
+a few at a time over one link, again over the next one until it acknowledges or their time is over.
+`delivered` is the device's acknowledgement. What the database holds is the truth: after a restart
+all goes on from there.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ PRUNE_ROWS = 1_000
 class Commands:
     """Keeps and sends commands. Call `start` before anything else, and let `run` be a task.
 
-    `links(device)`: a device's links, the newest first. `exists(device)`: whether there is such a device. `clock`: ms
-    since 1970 UTC. `answer(command)` tells the device that sent a command its reply, once that is stored. `keep`: ms
-    that commands are kept; None: for ever.
+    `links(device)`: a device's links, the newest first. `exists(device)`: whether there is such a
+    device. `clock`: ms since 1970 UTC. `answer(command)` tells the device that sent a command its
+    reply, once that is stored. `keep`: ms that commands are kept; None: for ever.
     """
 
     def __init__(
@@ -95,7 +96,9 @@ class Commands:
                 self._line(command.device).add(command, stored=True)
         for device in [device for device in self._lines if not self._exists(device)]:
             self.forget(device)  # removed while the gateway did not run
-        for sender, key, command_id in await self._database.read(partial(store.keys, limit=MAX_KEYS)):
+        for sender, key, command_id in await self._database.read(
+            partial(store.keys, limit=MAX_KEYS)
+        ):
             self._keys[sender, key] = command_id
 
     # Asking
@@ -113,17 +116,27 @@ class Commands:
     ) -> Command:
         """Send a command, `value` being JSON text; return it once it is stored.
 
-        A key that the sender has used before gives the command of that time. Raises what `submit` does.
+        A key that the sender has used before gives the command of that time. Raises what `submit`
+        does.
         """
         known = await self._known(sender, idempotency_key) if idempotency_key is not None else None
         if known is not None:
             if (known.device, known.name, known.value) != (device, name, value):
-                raise Conflict(f"{idempotency_key!r} was the key of another command, {known.id}: use a new one")
+                raise Conflict(
+                    f"{idempotency_key!r} was the key of another command, {known.id}: use a new one"
+                )
             return known
         stored = asyncio.get_running_loop().create_future()
         done = partial(resolve, stored)
         command = self.submit(
-            device, name, value, sender=sender, ttl=ttl, idempotency_key=idempotency_key, answer_to=answer_to, done=done
+            device,
+            name,
+            value,
+            sender=sender,
+            ttl=ttl,
+            idempotency_key=idempotency_key,
+            answer_to=answer_to,
+            done=done,
         )
         await stored
         return command
@@ -150,7 +163,8 @@ class Commands:
     ) -> Command:
         """Take a command in, without waiting; `done` runs once it is stored, and then it is sent.
 
-        Raises `NotFound`, `Invalid`, `TooLarge`, `TooMany` (the device's queue is full), `Unavailable`.
+        Raises `NotFound`, `Invalid`, `TooLarge`, `TooMany` (the device's queue is full),
+        `Unavailable`.
         """
         lifetime = _lifetime(ttl)
         self._admit(device, name, value)
@@ -182,13 +196,19 @@ class Commands:
             raise NotFound(f"there is no device {device}")
         check_channel(name)
         if len(value) > MAX_VALUE:
-            raise TooLarge(f"a command's value has at most {MAX_VALUE} characters, this one {len(value)}")
+            raise TooLarge(
+                f"a command's value has at most {MAX_VALUE} characters, this one {len(value)}"
+            )
         if self._intake.refusal is not None or self._intake.full:
             raise Unavailable(self._intake.refusal or "more arrives than can be stored")
         line = self._lines.get(device)
-        if line is not None and (len(line.open) >= MAX_OPEN or line.size + len(value) > MAX_OPEN_BYTES):
+        if line is not None and (
+            len(line.open) >= MAX_OPEN or line.size + len(value) > MAX_OPEN_BYTES
+        ):
             raise TooMany(f"{len(line.open)} commands wait for {device} already: its queue is full")
-        self._catalog.series("command", device, name)  # raises `TooMany` where the device has its fill of them
+        self._catalog.series(
+            "command", device, name
+        )  # raises `TooMany` where the device has its fill of them
 
     def _take_up(self, command: Command) -> None:
         self._line(command.device).add(command, stored=False)
@@ -215,7 +235,8 @@ class Commands:
         return found
 
     async def wait(self, command_id: str, seconds: float) -> str:
-        """Return the JSON text of a command's reply once it is stored; raises `NoReply` when the time is over.
+        """Return the JSON text of a command's reply once it is stored; raises `NoReply` when the
+        time is over.
 
         At once, where no reply can come any more. Raises `NotFound`.
         """
@@ -248,11 +269,15 @@ class Commands:
         if command.state in {"queued", "sent"}:
             self._failed(command, why)
 
-    def replied(self, device: str, name: str, value: str, correlation: bytes | None, now: int) -> list[Entry]:
-        """Return the frames to store, with the message that made them, for a device's reply (JSON text).
+    def replied(
+        self, device: str, name: str, value: str, correlation: bytes | None, now: int
+    ) -> list[Entry]:
+        """Return the frames to store, with the message that made them, for a device's reply (JSON
+        text).
 
-        With the `correlation` of a command it answers that one, without the oldest unanswered one of its name. What
-        answers nothing is still a `reply` frame. Raises `TooMany` where the device has its fill of channels.
+        With the `correlation` of a command it answers that one, without the oldest unanswered one
+        of its name. What answers nothing is still a `reply` frame. Raises `TooMany` where the
+        device has its fill of channels.
         """
         series = self._catalog.series("reply", device, name)
         command = self._answered(device, name, correlation)
@@ -280,7 +305,11 @@ class Commands:
             return
         for command in (*line.open.values(), *line.unanswered.values()):
             if command.state != "delivered":
-                command.state, command.error, command.changed = "failed", "the device was removed", self._clock()
+                command.state, command.error, command.changed = (
+                    "failed",
+                    "the device was removed",
+                    self._clock(),
+                )
             self._intake.submit((), partial(self._finished, command), (store.change(command),))
 
     # The life of a command
@@ -390,5 +419,8 @@ def _lifetime(ttl: float | None) -> int:
     if ttl is None:
         return round(TTL * 1000)
     if not 0 < ttl <= MAX_TTL:
-        raise Invalid(f"ttl: {ttl:g} is not between 0 and {MAX_TTL:.0f} seconds", fields={"ttl": "out of range"})
+        raise Invalid(
+            f"ttl: {ttl:g} is not between 0 and {MAX_TTL:.0f} seconds",
+            fields={"ttl": "out of range"},
+        )
     return max(round(ttl * 1000), 1)

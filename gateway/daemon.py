@@ -1,7 +1,7 @@
 """The composition root: the only module that knows every part.
 
-A `Gateway` builds its parts from below upwards and ends them the other way round, so that what was accepted is
-stored, shown and acknowledged.
+A `Gateway` builds its parts from below upwards and ends them the other way round, so that what was
+accepted is stored, shown and acknowledged.
 """
 
 from __future__ import annotations
@@ -16,11 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from bridges.mqtt import MqttGate, Route, Routes
-from bridges.mqtt.claiming import Claiming
-from bridges.mqtt.cluster import ClusterGate, ClusterLink
-from bridges.mqtt.link import MqttLink
-from bridges.mqtt.translation import Translation
 from gateway import engines, rules
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
@@ -29,6 +24,11 @@ from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.actions import Actions
+from gateway.bridges.mqtt import MqttGate, Route, Routes
+from gateway.bridges.mqtt.claiming import Claiming
+from gateway.bridges.mqtt.cluster import ClusterGate, ClusterLink
+from gateway.bridges.mqtt.link import MqttLink
+from gateway.bridges.mqtt.translation import Translation
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
     from pathlib import Path
 
-    from config import Config
-    from config.model import HttpTls, MqttTls
-    from config.model import Route as RouteTable
     from gateway.access.principal import Principal
     from gateway.broker.port import Statement
     from gateway.commands import Command
+    from gateway.config import Config
+    from gateway.config.model import HttpTls, MqttTls
+    from gateway.config.model import Route as RouteTable
     from gateway.frames import Entry
     from gateway.links import Link
     from gateway.store.history import Page
@@ -142,10 +142,14 @@ class Gateway:
         store, kept = self._config.store, self._config.history
         self.database = await Database.open(store.path, durability=store.durability)
         self._stack.push_async_callback(self.database.close)
-        self.upkeep = Upkeep(self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms)
+        self.upkeep = Upkeep(
+            self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms
+        )
         self.run_beside(self.upkeep.run(), "upkeep")
 
-    async def _commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
+    async def _commit(
+        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
+    ) -> None:
         await self.database.write(lambda db: history.append(db, seq, entries, statements))
 
     async def _read(self, cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Page:
@@ -155,16 +159,22 @@ class Gateway:
 
     async def _build_access(self) -> None:
         access = self._config.access
-        self.routes = Routes([_route(number, route) for number, route in enumerate(self._config.routes, 1)])
+        self.routes = Routes(
+            [_route(number, route) for number, route in enumerate(self._config.routes, 1)]
+        )
         self.registry = Registry(self.database, clock=now_ms)
         await self.registry.load()
-        self.policy = Policy(self.registry, route=self.routes.device_of, device_to_device=access.device_to_device)
+        self.policy = Policy(
+            self.registry, route=self.routes.device_of, device_to_device=access.device_to_device
+        )
         self.journal = Journal(self.database, clock=now_ms)
         self._stack.push_async_callback(self.journal.flush)
         self.passwords = Passwords()
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)
-        self.sign_in = SignIn(self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code)
+        self.sign_in = SignIn(
+            self.registry, throttle, self.journal, self.passwords, claim_code=access.claim_code
+        )
         self.run_beside(self.registry.run(), "registry")
         self.run_beside(self.journal.run(), "journal")
 
@@ -184,7 +194,10 @@ class Gateway:
         running = self._watched(self.intake.run(), "intake")
         self._stack.push_async_callback(self._drain, running)
         self.presence = Presence(
-            intake=self.intake, catalog=self.catalog, clock=now_ms, http_timeout=self._config.presence.http_timeout
+            intake=self.intake,
+            catalog=self.catalog,
+            clock=now_ms,
+            http_timeout=self._config.presence.http_timeout,
         )
         self.presence.start()
         self.commands = Commands(
@@ -204,7 +217,9 @@ class Gateway:
     def _links(self, device: str) -> Sequence[Link]:
         """Return a device's links; behind an external broker any device may be listening."""
         links = self.presence.links(device)
-        return links or ([ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ())
+        return links or (
+            [ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ()
+        )
 
     def _slow(self, full: bool) -> None:
         if full:
@@ -226,12 +241,16 @@ class Gateway:
                 return
 
     def _changed(self, change: Change) -> None:
-        """Let what has changed in the registry take effect on what is open, once for all changes of a moment."""
+        """Let what has changed in the registry take effect on what is open, once for all changes of
+        a moment.
+        """
         if change.kind == "device" and change.gone:
             self.commands.forget(change.key)
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
-            self.broker.purge(f"device:{change.key}", lambda topic: self.policy.device_of(topic) == change.key)
+            self.broker.purge(
+                f"device:{change.key}", lambda topic: self.policy.device_of(topic) == change.key
+            )
             self.rules.forget(change.key)
         if change.kind == "session" and not change.gone:
             return
@@ -257,7 +276,10 @@ class Gateway:
             policy=self.policy,
             routes=self.routes,
             translation=Translation(
-                catalog=self.catalog, presence=self.presence, commands=self.commands, journal=self.journal
+                catalog=self.catalog,
+                presence=self.presence,
+                commands=self.commands,
+                journal=self.journal,
             ),
             claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
@@ -358,7 +380,13 @@ def _tls(table: str, cert: Path, key: Path, client_ca: Path | None = None) -> Se
 
 def _route(number: int, route: RouteTable) -> Route:
     try:
-        return Route(route.topic, decode=route.decode, retain=route.retain, device=route.device, channel=route.channel)
+        return Route(
+            route.topic,
+            decode=route.decode,
+            retain=route.retain,
+            device=route.device,
+            channel=route.channel,
+        )
     except Invalid as error:
         raise Invalid(f"[[routes]] #{number}: {error}") from error
 

@@ -32,11 +32,21 @@ class Events(NamedTuple):
 class Line:
     """What waits for one device, in order, and what it has not answered yet.
 
-    A few commands are under way at a time, all over one link: MQTT keeps their order there, and when the link is gone
-    they go again over the next, from the oldest on. A name that the device does not listen to holds up no other name.
+    A few commands are under way at a time, all over one link: MQTT keeps their order there, and
+    when the link is gone they go again over the next, from the oldest on. A name that the device
+    does not listen to holds up no other name.
     """
 
-    __slots__ = ("_events", "_flight", "_link", "_pumping", "_unstored", "open", "size", "unanswered")
+    __slots__ = (
+        "_events",
+        "_flight",
+        "_link",
+        "_pumping",
+        "_unstored",
+        "open",
+        "size",
+        "unanswered",
+    )
 
     def __init__(self, events: Events) -> None:
         self.open: dict[str, Command] = {}  # not yet acknowledged
@@ -73,7 +83,9 @@ class Line:
         self._unstored.discard(command.id)
 
     def await_reply(self, command: Command) -> Command | None:
-        """Move a command to those that may be answered; return the one that is given up for it, if any."""
+        """Move a command to those that may be answered; return the one that is given up for it, if
+        any.
+        """
         self.take_out(command)
         self.unanswered[command.id] = command
         if len(self.unanswered) <= MAX_UNANSWERED:
@@ -103,7 +115,11 @@ class Line:
             for command in self._ready():
                 if len(self._flight) >= WINDOW:
                     break
-                if command.name not in refused and command.id in self.open and not self._offer(command, links):
+                if (
+                    command.name not in refused
+                    and command.id in self.open
+                    and not self._offer(command, links)
+                ):
                     refused.add(command.name)
         finally:
             self._pumping = False
@@ -118,14 +134,18 @@ class Line:
     def _offer(self, command: Command, links: Sequence[Link]) -> bool:
         """Send one command, or find that it cannot be; tell whether that settles it for now."""
         if self._flight:
-            links = [link for link in links if link is self._link] or links  # order holds within one link only
+            links = [
+                link for link in links if link is self._link
+            ] or links  # order holds within one link only
         for link in links:
             self._flight[command.id] = link
             try:
                 left = link.deliver(command, partial(self._events.delivered, command))
             except Exception as error:
                 if not isinstance(error, GatewayError):
-                    log.exception("command %s to %s over %s", command.id, command.device, link.protocol)
+                    log.exception(
+                        "command %s to %s over %s", command.id, command.device, link.protocol
+                    )
                 self._events.failed(command, str(error))
                 return True
             if left:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridges.mqtt.cluster import CLUSTER
+from gateway.bridges.mqtt.cluster import CLUSTER
 from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
@@ -15,13 +15,14 @@ from gateway.tls import client_context
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from config import Config
     from gateway.broker.port import Broker, Gate
+    from gateway.config import Config
     from gateway.store.database import Database
     from gateway.tls import ServerTls
 
 
-KEEP_ALIVE = 60  # s; the longest of an MQTT 5 client, so that presence is true within 90 s (section 3.2.2.3.14)
+# s; the longest of an MQTT 5 client, so that presence is true within 90 s (section 3.2.2.3.14)
+KEEP_ALIVE = 60
 
 
 async def build(

@@ -1,8 +1,8 @@
 """One tree of errors.
 
-Each class carries what the three protocols need to say it: an HTTP status, a WebSocket close code and an
-MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge catches `GatewayError` at its
-boundary and needs no table of its own.
+Each class carries what the three protocols need to say it: an HTTP status, a WebSocket close code
+and an MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge catches
+`GatewayError` at its boundary and needs no table of its own.
 
     GatewayError
     ├── Invalid                 what was sent is wrong; `fields` names each wrong part
@@ -151,7 +151,9 @@ class NoReply(GatewayError):
 
 
 class ProtocolError(GatewayError):
-    """The peer broke its protocol; only this connection ends, with `reason_code` where MQTT has one."""
+    """The peer broke its protocol; only this connection ends, with `reason_code` where MQTT has
+    one.
+    """
 
     code = "protocol"
     status = 400

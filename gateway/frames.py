@@ -1,7 +1,7 @@
 """Frames: what listeners get and history keeps.
 
-A frame's JSON never changes: the half that depends only on the series is computed once, a payload that is
-valid JSON goes in as it came, and nothing is encoded twice.
+A frame's JSON never changes: the half that depends only on the series is computed once, a payload
+that is valid JSON goes in as it came, and nothing is encoded twice.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def to_json(value: Any) -> str:
 class Series:
     """One stream of frames: what has the same type, device and channel.
 
-    `latest` is the JSON of the frame with the greatest `ts`, the greater `seq` among equals; None before the
-    first. `groups` and `generation` are the hub's: who listens, and as of when.
+    `latest` is the JSON of the frame with the greatest `ts`, the greater `seq` among equals; None
+    before the first. `groups` and `generation` are the hub's: who listens, and as of when.
     """
 
     __slots__ = (

@@ -1,8 +1,9 @@
 """The one way in: accept, group commit, publish, acknowledge.
 
-What arrives while a batch is being committed is the next batch: batches grow with load and shrink to one message
-when idle. A batch is committed whole, then shown to listeners, then its senders are told. While the disk refuses,
-the batch is tried again until it goes through; nothing is acknowledged meanwhile, and the senders are slowed.
+What arrives while a batch is being committed is the next batch: batches grow with load and shrink
+to one message when idle. A batch is committed whole, then shown to listeners, then its senders are
+told. While the disk refuses, the batch is tried again until it goes through; nothing is
+acknowledged meanwhile, and the senders are slowed.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ RETRY_FIRST, RETRY_LAST = 0.1, 2.0  # s
 
 
 class Commit(Protocol):
-    """Write a batch in one transaction, its first entry as `seq`; raises `sqlite3.Error` where the disk refuses."""
+    """Write a batch in one transaction, its first entry as `seq`; raises `sqlite3.Error` where the
+    disk refuses.
+    """
 
-    def __call__(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> Awaitable[None]: ...
+    def __call__(
+        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
+    ) -> Awaitable[None]: ...
 
 
 class _Batch:
@@ -51,8 +56,9 @@ class _Batch:
 class Intake:
     """Gathers entries into batches and sees them through.
 
-    `seq`: the newest seq in history. `publish(first, entries)` shows a committed batch. `unsaved` gives statements to
-    go with every batch. `slow(True)` is called when too much waits, `slow(False)` when there is room again.
+    `seq`: the newest seq in history. `publish(first, entries)` shows a committed batch. `unsaved`
+    gives statements to go with every batch. `slow(True)` is called when too much waits,
+    `slow(False)` when there is room again.
     """
 
     def __init__(
@@ -96,9 +102,14 @@ class Intake:
         return self._full
 
     def submit(
-        self, entries: Sequence[Entry], done: Done | None = None, statements: Sequence[Statement] = (), size: int = 0
+        self,
+        entries: Sequence[Entry],
+        done: Done | None = None,
+        statements: Sequence[Statement] = (),
+        size: int = 0,
     ) -> int:
-        """Take entries in, in order; return the last one's seq. `done` runs once they are stored and shown.
+        """Take entries in, in order; return the last one's seq. `done` runs once they are stored
+        and shown.
 
         `size`: bytes they were made from, for the bound on what waits.
         """
@@ -120,10 +131,14 @@ class Intake:
         self._arrived.set()
         return self._next - 1
 
-    async def store(self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0) -> int:
-        """Take entries in and return the last one's seq once they are stored and shown; raises `Unavailable`.
+    async def store(
+        self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0
+    ) -> int:
+        """Take entries in and return the last one's seq once they are stored and shown; raises
+        `Unavailable`.
 
-        What was taken in when the disk began to refuse is stored when it takes it, though its sender was told no.
+        What was taken in when the disk began to refuse is stored when it takes it, though its
+        sender was told no.
         """
         if self._closing:
             raise Unavailable("the gateway is stopping")
@@ -132,7 +147,9 @@ class Intake:
         if self._full:
             raise Unavailable("more arrives than can be stored")
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        seq = self.submit(entries, lambda: None if stored.done() else stored.set_result(None), statements, size)
+        seq = self.submit(
+            entries, lambda: None if stored.done() else stored.set_result(None), statements, size
+        )
         self._askers.add(stored)
         try:
             await stored
@@ -194,7 +211,9 @@ class Intake:
     def _refuse_askers(self) -> None:
         for stored in self._askers:
             if not stored.done():
-                stored.set_exception(Unavailable(f"the gateway cannot store at the moment: {self.refusal}"))
+                stored.set_exception(
+                    Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
+                )
 
     def _finish(self, batch: _Batch) -> None:
         self.committed += 1

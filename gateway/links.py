@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class Link(Protocol):
-    """One live connection of a device. A bridge makes it and tells `Presence` when it begins and ends.
+    """One live connection of a device. A bridge makes it and tells `Presence` when it begins and
+    ends.
 
-    `acknowledges`: the device itself tells that it got the command that was delivered last. Where another broker stands
-    in between, or the device subscribes with QoS 0, it does not: the command stays `sent` until it is answered, and is
-    not sent again.
+    `acknowledges`: the device itself tells that it got the command that was delivered last. Where
+    another broker stands in between, or the device subscribes with QoS 0, it does not: the command
+    stays `sent` until it is answered, and is not sent again.
     """
 
     @property
@@ -35,8 +36,9 @@ class Link(Protocol):
     def deliver(self, command: Command, delivered: Done) -> bool:
         """Send now, at most once; tell whether it left.
 
-        `delivered` runs when the device has acknowledged; never, if the link ends first. False: not now (the device
-        does not listen to this name, or has not room). Raises `GatewayError` where it can never be sent.
+        `delivered` runs when the device has acknowledged; never, if the link ends first. False: not
+        now (the device does not listen to this name, or has not room). Raises `GatewayError` where
+        it can never be sent.
         """
 
     def close(self, error: GatewayError) -> None:

@@ -1,4 +1,6 @@
-"""Frames as they happen, for a script or another program: `async for frame in Listener(url, token, filter)`."""
+"""Frames as they happen, for a script or another program: `async for frame in Listener(url, token,
+filter)`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ log = logging.getLogger("gateway.listener")
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _REFUSED_STATUS = frozenset({401, 403})
 _REFUSED_CLOSE = frozenset({4401, 4403})
-_PASSING = frozenset({"unavailable", "too_many", "internal"})  # error codes that another attempt may not meet
+_PASSING = frozenset(
+    {"unavailable", "too_many", "internal"}
+)  # error codes that another attempt may not meet
 _BACKLOG = 64  # frames between the connections of several filters and the program
 
 
@@ -45,15 +49,16 @@ class Arrival(NamedTuple):
 class Listener:
     """An endless stream of frames that goes on where it was after each lost connection.
 
-    `filters` are `device/channel` with the MQTT wildcards; without one, everything. Frames are dicts as the
-    gateway sends them. The first are the latest of each channel, unless `snapshot` is false; with `since`, and
-    the `epoch` that belongs to it, all stored frames after that `seq`. `{"type": "gap", "from": a, "to": b}`
-    stands where history no longer holds what was missed. `retry` bounds the seconds between two attempts to
-    connect; a connection that is silent for `heartbeat` seconds, though asked, counts as lost.
+    `filters` are `device/channel` with the MQTT wildcards; without one, everything. Frames are
+    dicts as the gateway sends them. The first are the latest of each channel, unless `snapshot` is
+    false; with `since`, and the `epoch` that belongs to it, all stored frames after that `seq`.
+    `{"type": "gap", "from": a, "to": b}` stands where history no longer holds what was missed.
+    `retry` bounds the seconds between two attempts to connect; a connection that is silent for
+    `heartbeat` seconds, though asked, counts as lost.
 
-    Each filter has a connection of its own, and its frames come in order. A frame that matches several
-    filters comes once; between filters there is no order. Raises ListenerRefused for a token or a filter
-    that the gateway does not accept.
+    Each filter has a connection of its own, and its frames come in order. A frame that matches
+    several filters comes once; between filters there is no order. Raises ListenerRefused for a
+    token or a filter that the gateway does not accept.
     """
 
     def __init__(
@@ -75,13 +80,15 @@ class Listener:
         self._session: aiohttp.ClientSession | None = None
         self._entered = False
         self._feeds = [
-            _Feed(text, self._connect, since, epoch, snapshot, retry) for text in dict.fromkeys(filters or ("#",))
+            _Feed(text, self._connect, since, epoch, snapshot, retry)
+            for text in dict.fromkeys(filters or ("#",))
         ]
         self._cursors: dict[_Feed, int | None] = dict.fromkeys(self._feeds, since)
 
     @property
     def since(self) -> int | None:
-        """The cursor after the last frame given, to go on from in another Listener; None before the first.
+        """The cursor after the last frame given, to go on from in another Listener; None before the
+        first.
 
         For several filters it is the least of theirs, and some frames may come again.
         """
@@ -96,15 +103,21 @@ class Listener:
     async def command(self, device: str, name: str, value: Any = None, *, wait: float = 5.0) -> Any:
         """Send a command and return the device's reply.
 
-        Raises NoReply after `wait` seconds, ListenerRefused where the token may not write, GatewayError for
-        anything else that the gateway answers. Needs `async with`, like any use beside iteration.
+        Raises NoReply after `wait` seconds, ListenerRefused where the token may not write,
+        GatewayError for anything else that the gateway answers. Needs `async with`, like any use
+        beside iteration.
         """
         url = self._api / "devices" / device / "commands" / name
         headers = {"Content-Type": "application/json"}
         patience = aiohttp.ClientTimeout(total=wait + 10)
         body = msgspec.json.encode(value)
         async with self._http_session().post(
-            url, params={"wait": str(wait)}, data=body, headers=headers, timeout=patience, ssl=self._tls
+            url,
+            params={"wait": str(wait)},
+            data=body,
+            headers=headers,
+            timeout=patience,
+            ssl=self._tls,
         ) as response:
             answer = await response.read()
         if response.status == 200:
@@ -145,7 +158,9 @@ class Listener:
         return self._session
 
     def _connect(self) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
-        return self._http_session().ws_connect(self._api / "ws", heartbeat=self._heartbeat, ssl=self._tls)
+        return self._http_session().ws_connect(
+            self._api / "ws", heartbeat=self._heartbeat, ssl=self._tls
+        )
 
 
 class _Feed:
@@ -178,7 +193,9 @@ class _Feed:
                 problem = _closed(socket)
             except aiohttp.WSServerHandshakeError as error:
                 if error.status in _REFUSED_STATUS:
-                    raise ListenerRefused(f"the gateway refused the token: {error.status} {error.message}") from error
+                    raise ListenerRefused(
+                        f"the gateway refused the token: {error.status} {error.message}"
+                    ) from error
                 problem = f"{error.status} {error.message}"
             except (aiohttp.ClientError, OSError) as error:
                 problem = str(error) or type(error).__name__
@@ -186,7 +203,9 @@ class _Feed:
             log.warning("not connected (%s); next attempt in %.1f s", problem, wait)
             await asyncio.sleep(wait)
 
-    async def _received(self, socket: aiohttp.ClientWebSocketResponse) -> AsyncGenerator[Arrival, None]:
+    async def _received(
+        self, socket: aiohttp.ClientWebSocketResponse
+    ) -> AsyncGenerator[Arrival, None]:
         await socket.send_str(msgspec.json.encode(self._subscription()).decode())
         epoch = None
         async for message in socket:
@@ -220,7 +239,9 @@ class _Feed:
     def _advance(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "gap":
             self._cursor = frame["to"]
-        elif self._cursor is None or frame["seq"] > self._cursor:  # the snapshot is older than the cursor
+        elif (
+            self._cursor is None or frame["seq"] > self._cursor
+        ):  # the snapshot is older than the cursor
             self._cursor = frame["seq"]
 
     def _complain(self, error: dict[str, Any]) -> None:
@@ -239,7 +260,10 @@ async def _alone(feed: _Feed) -> AsyncGenerator[tuple[_Feed, Arrival], None]:
 async def _merged(feeds: list[_Feed]) -> AsyncGenerator[tuple[_Feed, Arrival], None]:
     """Yield what any feed has; a frame that several have is given by the first of them."""
     queue: asyncio.Queue[tuple[_Feed, Arrival] | Exception] = asyncio.Queue(_BACKLOG)
-    tasks = [asyncio.create_task(_pass_on(feed, feeds[:place], queue)) for place, feed in enumerate(feeds)]
+    tasks = [
+        asyncio.create_task(_pass_on(feed, feeds[:place], queue))
+        for place, feed in enumerate(feeds)
+    ]
     try:
         while True:
             item = await queue.get()
@@ -252,7 +276,9 @@ async def _merged(feeds: list[_Feed]) -> AsyncGenerator[tuple[_Feed, Arrival], N
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _pass_on(feed: _Feed, before: list[_Feed], queue: asyncio.Queue[tuple[_Feed, Arrival] | Exception]) -> None:
+async def _pass_on(
+    feed: _Feed, before: list[_Feed], queue: asyncio.Queue[tuple[_Feed, Arrival] | Exception]
+) -> None:
     try:
         async with aclosing(feed.arrivals()) as arrivals:
             async for arrival in arrivals:
@@ -275,5 +301,7 @@ def _closed(socket: aiohttp.ClientWebSocketResponse) -> str:
 def _http(url: str) -> URL:
     base = URL(url)
     if base.scheme not in _SCHEMES or not base.host:
-        raise ValueError(f"{url!r} is not the address of a gateway, such as http://192.168.1.10:8080")
+        raise ValueError(
+            f"{url!r} is not the address of a gateway, such as http://192.168.1.10:8080"
+        )
     return base.with_scheme(_SCHEMES[base.scheme])

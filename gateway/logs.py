@@ -10,7 +10,9 @@ from gateway.frames import to_json
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `time` (RFC 3339), `level`, `logger`, `message`, `error` where there is one."""
+    """One JSON object a line: `time` (RFC 3339), `level`, `logger`, `message`, `error` where there
+    is one.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

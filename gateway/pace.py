@@ -15,7 +15,8 @@ REMEMBERED = 10_000  # devices; who has not posted for a second needs no remembe
 
 
 class Pace:
-    """Lets a device post up to `rate` messages a second, and a second's worth at once; 0 is no limit.
+    """Lets a device post up to `rate` messages a second, and a second's worth at once; 0 is no
+    limit.
 
     `clock`: seconds, monotonic.
     """
@@ -26,7 +27,9 @@ class Pace:
         self._full: dict[str, float] = {}  # when a device's allowance is full again
 
     async def turn(self, device: str) -> None:
-        """Count a message, and return when it may be taken; the sender's socket is not read meanwhile."""
+        """Count a message, and return when it may be taken; the sender's socket is not read
+        meanwhile.
+        """
         over = self._count(device)
         while over > 0:
             await asyncio.sleep(over)
@@ -39,7 +42,9 @@ class Pace:
             raise TooMany(f"{device} posts more often than it may", retry_after=over)
 
     def _count(self, device: str) -> float:
-        """Count a message and return 0; where it is one too many, return the seconds until it is not."""
+        """Count a message and return 0; where it is one too many, return the seconds until it is
+        not.
+        """
         if not self._step:
             return 0.0
         now = self._clock()

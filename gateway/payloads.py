@@ -1,7 +1,7 @@
 """Payloads to values: what a device sent, as the JSON text that goes into a frame.
 
-A payload that is valid JSON goes in as it came. JSON here is RFC 8259 with what every reader can hold: UTF-8, fractions
-and exponents within the range of a double, `MAX_DEPTH` levels of nesting.
+A payload that is valid JSON goes in as it came. JSON here is RFC 8259 with what every reader can
+hold: UTF-8, fractions and exponents within the range of a double, `MAX_DEPTH` levels of nesting.
 """
 
 from __future__ import annotations
@@ -26,13 +26,19 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError)
 
 MAX_DEPTH = 200  # levels: what reads a frame later, here or in a client, is not to run out of stack
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")  # as printf and people write it
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")  # RFC 8259 section 6
+_NUMBER = re.compile(
+    r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+)  # as printf and people write it
+_JSON_NUMBER = re.compile(
+    r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+)  # RFC 8259 section 6
 _BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
 class Reading(NamedTuple):
-    """One value: channel, the value's JSON text, and when it was measured (ms) if the device said so."""
+    """One value: channel, the value's JSON text, and when it was measured (ms) if the device said
+    so.
+    """
 
     channel: str
     value: str
@@ -61,10 +67,11 @@ def one_value(payload: bytes, how: Decode = "auto") -> str:
 
 
 def readings(payload: bytes, how: Decode = "auto") -> list[Reading]:
-    """Return the values of a payload whose channels are in it: the body of `devices/{device}/telemetry`.
+    """Return the values of a payload whose channels are in it: the body of
+    `devices/{device}/telemetry`.
 
-    A JSON object: each key is a channel. `{"ts": ms, "values": {...}}`, or an array of those, carries the device's
-    own time. Anything else is the channel `value`. Raises `Untranslatable`.
+    A JSON object: each key is a channel. `{"ts": ms, "values": {...}}`, or an array of those,
+    carries the device's own time. Anything else is the channel `value`. Raises `Untranslatable`.
     """
     if how not in {"auto", "json"}:
         return [Reading("value", one_value(payload, how))]
@@ -75,14 +82,20 @@ def readings(payload: bytes, how: Decode = "auto") -> list[Reading]:
     if isinstance(value, dict):
         return _timed(payload, value) if _is_timed(value) else _channels(payload, None)
     if isinstance(value, list) and value and all(map(_is_timed, value)):
-        return [r for raw, item in zip(_items(payload), value, strict=True) for r in _timed(bytes(raw), item)]
+        return [
+            r
+            for raw, item in zip(_items(payload), value, strict=True)
+            for r in _timed(bytes(raw), item)
+        ]
     return [Reading("value", _one_line(payload))]
 
 
 def plain_members(payload: bytes) -> list[tuple[str, str]] | None:
-    """Return a JSON object's members as (channel, JSON text), without checking the names; the short way.
+    """Return a JSON object's members as (channel, JSON text), without checking the names; the short
+    way.
 
-    None where the payload is anything but a one-line object without a time of its own: then `readings` decides.
+    None where the payload is anything but a one-line object without a time of its own: then
+    `readings` decides.
     """
     if len(payload) > 2 * MAX_DEPTH and payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
         return None  # perhaps nested too deeply
@@ -96,7 +109,11 @@ def plain_members(payload: bytes) -> list[tuple[str, str]] | None:
 
 
 def _is_timed(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"ts", "values"} and isinstance(value["values"], dict)
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"ts", "values"}
+        and isinstance(value["values"], dict)
+    )
 
 
 def _timed(payload: bytes, value: dict[str, Any]) -> list[Reading]:
@@ -112,7 +129,10 @@ def timestamp(value: Any) -> int:
 
 def _channels(payload: bytes, ts: int | None) -> list[Reading]:
     try:
-        return [Reading(check_channel(key), _one_line(bytes(raw)), ts) for key, raw in _members(payload).items()]
+        return [
+            Reading(check_channel(key), _one_line(bytes(raw)), ts)
+            for key, raw in _members(payload).items()
+        ]
     except InvalidTopic as error:
         raise Untranslatable(str(error)) from None
 
@@ -128,7 +148,11 @@ def _decode(payload: bytes) -> Any:
 
 
 def _depth(document: bytes) -> int:
-    steps = (1 if token.lastindex == 1 else -1 for token in _BRACKET.finditer(document) if token.lastindex)
+    steps = (
+        1 if token.lastindex == 1 else -1
+        for token in _BRACKET.finditer(document)
+        if token.lastindex
+    )
     return max(accumulate(steps), default=0)
 
 

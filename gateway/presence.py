@@ -1,10 +1,10 @@
 """Presence: who is connected now, told in frames.
 
-The truth is the links that bridges hold: a device is online while it has one. Every connection begins a session, whose
-number grows and survives restarts, and is told by an `online` frame; the end of the last one is told by an `offline`
-frame with its reason. What ends after its successor has begun, as in a quick reconnect, is not told. Devices without a
-link are online by their own word (`devices/{device}/status`, through an external broker) or for some
-time after each HTTP post.
+The truth is the links that bridges hold: a device is online while it has one. Every connection
+begins a session, whose number grows and survives restarts, and is told by an `online` frame; the
+end of the last one is told by an `offline` frame with its reason. What ends after its successor has
+begun, as in a quick reconnect, is not told. Devices without a link are online by their own word
+(`devices/{device}/status`, through an external broker) or for some time after each HTTP post.
 """
 
 from __future__ import annotations
@@ -51,9 +51,13 @@ class _State:
 
 
 class Presence:
-    """Keeps who is online. `clock`: ms since 1970 UTC; `http_timeout`: seconds. Call `start` before any link."""
+    """Keeps who is online. `clock`: ms since 1970 UTC; `http_timeout`: seconds. Call `start` before
+    any link.
+    """
 
-    def __init__(self, *, intake: Intake, catalog: Catalog, clock: Callable[[], int], http_timeout: float) -> None:
+    def __init__(
+        self, *, intake: Intake, catalog: Catalog, clock: Callable[[], int], http_timeout: float
+    ) -> None:
         self._intake = intake
         self._catalog = catalog
         self._clock = clock
@@ -62,7 +66,9 @@ class Presence:
         self._deadlines: Deadlines[str] = Deadlines()
 
     def start(self) -> None:
-        """Take up the sessions where they were, and mark offline who was online when the gateway ended."""
+        """Take up the sessions where they were, and mark offline who was online when the gateway
+        ended.
+        """
         now = self._clock()
         for series in list(self._catalog.all()):
             if series.type == "presence" and series.latest is not None:
@@ -109,9 +115,11 @@ class Presence:
             self._intake.submit(self._begin(device, state, now))
 
     def reported(self, device: str, status: Status, now: int) -> list[Entry]:
-        """Return the frame to store for what a device, or its will, says on `devices/{device}/status`.
+        """Return the frame to store for what a device, or its will, says on
+        `devices/{device}/status`.
 
-        There is none where that is nothing new. While the device has a link, the link tells, not the device.
+        There is none where that is nothing new. While the device has a link, the link tells, not
+        the device.
         """
         state = self._state(device)
         if state.links:
@@ -120,7 +128,11 @@ class Presence:
         state.reported = status == "online"
         if state.online == state.reported:
             return []
-        return self._begin(device, state, now) if state.reported else self._end(device, state, "reported", now)
+        return (
+            self._begin(device, state, now)
+            if state.reported
+            else self._end(device, state, "reported", now)
+        )
 
     # What others ask
 
@@ -143,7 +155,11 @@ class Presence:
         state = self._states.get(device)
         if state is not None and state.links:
             return now
-        heard = [s.latest_ts for s in self._catalog.of_device(device) if s.type == "telemetry" and s.latest is not None]
+        heard = [
+            s.latest_ts
+            for s in self._catalog.of_device(device)
+            if s.type == "telemetry" and s.latest is not None
+        ]
         if state is not None and state.seen:
             heard.append(state.seen)
         return min(max(heard), now) if heard else None
@@ -195,11 +211,14 @@ class Presence:
         state.until = 0
         extra = f',"session":{state.session},"reason":"{reason}"'
         if reason == "restart":
-            extra += f',"seen":{state.seen}'  # its time says when the gateway began, not when the device ended
+            # its time says when the gateway began, not when the device ended
+            extra += f',"seen":{state.seen}'
         return self._frame(device, state, now, extra)
 
     def _frame(self, device: str, state: _State, now: int, extra: str) -> list[Entry]:
-        state.ts = max(now, state.ts)  # the newest frame is the latest, also when the clock was set back
+        state.ts = max(
+            now, state.ts
+        )  # the newest frame is the latest, also when the clock was set back
         try:
             series = self._catalog.series("presence", device, "status")
         except TooMany as error:

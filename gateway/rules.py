@@ -1,9 +1,10 @@
 """Rules: what happens when a value crosses a bound, or a channel falls silent, without code.
 
-Rules are compiled once; a mistake is one clear line. Each watches every channel that its filter matches by itself.
-A rule sets in when a value is beyond its bound, for as long as `for` says, and is over when a value has come back to
-`clear`; or it sets in when nothing came for `silent`, and is over with the next reading. Frames that rules publish
-set off no rule: there are no loops. After a restart everything is watched afresh.
+Rules are compiled once; a mistake is one clear line. Each watches every channel that its filter
+matches by itself. A rule sets in when a value is beyond its bound, for as long as `for` says, and
+is over when a value has come back to `clear`; or it sets in when nothing came for `silent`, and is
+over with the next reading. Frames that rules publish set off no rule: there are no loops. After a
+restart everything is watched afresh.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ MAX_LATER = 1_000  # actions that wait for storage
 
 
 class RuleTable(ActionTable, Protocol):
-    """`[[rules]]`, as the config has it: one of above, below and silent; `hold` and `silent` in seconds."""
+    """`[[rules]]`, as the config has it: one of above, below and silent; `hold` and `silent` in
+    seconds.
+    """
 
     @property
     def filter(self) -> str: ...
@@ -121,7 +124,9 @@ def _bound(table: RuleTable) -> Bound | None:
         return None
     clear = limit if table.clear is None else table.clear
     if clear != limit and (clear > limit) == up:
-        raise Invalid(f"clear: {clear:g} is beyond the bound, {limit:g}: the rule would be over before it sets in")
+        raise Invalid(
+            f"clear: {clear:g} is beyond the bound, {limit:g}: the rule would be over before it sets in"
+        )
     return Bound(up, limit, clear, round(table.hold * 1000))
 
 
@@ -145,7 +150,9 @@ _WIRE = Wire(form=_form, join=lambda parts: parts, gap=lambda first, last: None)
 class Rules:
     """Watches for compiled rules. `start`, then let `run` be a task. `clock`: ms since 1970 UTC."""
 
-    def __init__(self, rules: Iterable[Rule], *, hub: Hub, catalog: Catalog, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], *, hub: Hub, catalog: Catalog, clock: Callable[[], int]
+    ) -> None:
         self._rules = tuple(rules)
         self._hub = hub
         self._catalog = catalog
@@ -174,7 +181,11 @@ class Rules:
 
     def forget(self, device: str) -> None:
         """Watch a removed device no more."""
-        for number in [n for n, watches in self._watches.items() if watches and watches[0].series.device == device]:
+        for number in [
+            n
+            for n, watches in self._watches.items()
+            if watches and watches[0].series.device == device
+        ]:
             for watch in self._watches.pop(number):
                 self._deadlines.discard(watch)
 
@@ -192,7 +203,9 @@ class Rules:
                 self._see(watch, ts, value, now)
 
     def _watch(self, series: Series, now: int) -> tuple[_Watch, ...]:
-        watches = tuple(_Watch(rule, series, now) for rule in self._rules if rule.filter.matches(series.path))
+        watches = tuple(
+            _Watch(rule, series, now) for rule in self._rules if rule.filter.matches(series.path)
+        )
         self._watches[series.id] = watches
         for watch in watches:
             if watch.rule.bound is None:
@@ -207,7 +220,9 @@ class Rules:
             if watch.active:
                 self._turn(watch, now, active=False)
                 self._deadlines.set(watch, now + watch.rule.silent)
-        elif ts >= watch.series.latest_ts and (number := _number(value)) is not None:  # a late one says nothing of now
+        elif (
+            ts >= watch.series.latest_ts and (number := _number(value)) is not None
+        ):  # a late one says nothing of now
             watch.value = value
             self._measure(watch, bound, number, now)
 
@@ -265,7 +280,11 @@ class Rules:
 
 
 def _number(value: str) -> float | None:
-    """Return what a reading counts as: a number is itself, a boolean 0 or 1, anything else does not count."""
+    """Return what a reading counts as: a number is itself, a boolean 0 or 1, anything else does not
+    count.
+    """
     if value in {"true", "false"}:
         return float(value == "true")
-    return float(value) if value[0] in "-0123456789" else None  # JSON that begins like a number is one
+    return (
+        float(value) if value[0] in "-0123456789" else None
+    )  # JSON that begins like a number is one

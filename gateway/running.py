@@ -1,7 +1,7 @@
 """The running gateway of a database: one at the most, and where it listens.
 
-Two gateways on one file would give out the same seq twice. The lock file beside the database is held while one runs,
-and says on which ports.
+Two gateways on one file would give out the same seq twice. The lock file beside the database is
+held while one runs, and says on which ports.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Lock:
 
 @contextmanager
 def alone(database: Path) -> Iterator[Lock]:
-    """Hold the database for this process; raises `Conflict` where another gateway does, or no file can be made."""
+    """Hold the database for this process; raises `Conflict` where another gateway does, or no file
+    can be made.
+    """
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         file = _lock_file(database).open("a+")

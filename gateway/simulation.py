@@ -30,7 +30,11 @@ class Room:
         target = 21 + 3 * math.sin(now / 60) - 4 * self._fan
         self._warmth += (target - self._warmth) * 0.1 + self._chance.gauss(0, 0.05)
         humidity = 45 + 8 * math.cos(now / 90) + self._chance.gauss(0, 0.4)
-        return {"temperature": round(self._warmth, 2), "humidity": round(humidity, 1), "fan": self._fan}
+        return {
+            "temperature": round(self._warmth, 2),
+            "humidity": round(humidity, 1),
+            "fan": self._fan,
+        }
 
     def obey(self, name: str, value: Any) -> Any:
         self._fan = 1 if value in {True, "on"} else 0
@@ -77,10 +81,16 @@ class Door:
         return "locked"
 
 
-KINDS: Mapping[str, Callable[[random.Random], Room | Garden | Door]] = {"room": Room, "garden": Garden, "door": Door}
+KINDS: Mapping[str, Callable[[random.Random], Room | Garden | Door]] = {
+    "room": Room,
+    "garden": Garden,
+    "door": Door,
+}
 
 
-async def simulate(device: str, key: str, kind: str, *, port: int, every: float, host: str = "127.0.0.1") -> None:
+async def simulate(
+    device: str, key: str, kind: str, *, port: int, every: float, host: str = "127.0.0.1"
+) -> None:
     """Publish a device's readings every so many seconds until cancelled."""
     thing = KINDS[kind](random.Random(device))  # noqa: S311 - the weather is no secret
     client = Device(device, key, host, port)

@@ -1,27 +1,29 @@
-"""What is served on the HTTP port: the API, listeners, MQTT over WebSocket and the pages, put together."""
+"""What is served on the HTTP port: the API, listeners, MQTT over WebSocket and the pages, put
+together.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from bridges.edge.door import Door, offer
-from bridges.http import listening, waiting
-from bridges.http.api import api
-from bridges.http.application import application
-from bridges.http.authentication import Authentication
-from bridges.http.metrics import Measure
-from bridges.http.porch import Porch, PorchSite
-from bridges.iotcommunicate import IotCommunicate
-from bridges.iotio import IotIo
-from bridges.mqtt.websocket import MqttOverWebSocket
-from bridges.sse import Streams
-from bridges.things import Things
-from bridges.web.pages import Pages
-from bridges.websocket import WebSockets
 from gateway import __version__
 from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin
+from gateway.bridges.edge.door import Door, offer
+from gateway.bridges.http import listening, waiting
+from gateway.bridges.http.api import api
+from gateway.bridges.http.application import application
+from gateway.bridges.http.authentication import Authentication
+from gateway.bridges.http.metrics import Measure
+from gateway.bridges.http.porch import Porch, PorchSite
+from gateway.bridges.iotcommunicate import IotCommunicate
+from gateway.bridges.iotio import IotIo
+from gateway.bridges.mqtt.websocket import MqttOverWebSocket
+from gateway.bridges.sse import Streams
+from gateway.bridges.things import Things
+from gateway.bridges.web.pages import Pages
+from gateway.bridges.websocket import WebSockets
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
 from gateway.pace import Pace
@@ -31,13 +33,15 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from bridges.edge.sockets import Open
-    from bridges.http.routes import Route
-    from config import Config
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.sockets import Open
+    from gateway.bridges.http.routes import Route
+    from gateway.config import Config
     from gateway.daemon import Gateway
 
-RESERVE = 100  # one connection in so many more is for HTTP alone: probes and admins get in when all places are taken
+# one connection in so many more is for HTTP alone: probes and admins get in when all places are
+# taken
+RESERVE = 100
 RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 
 
@@ -51,10 +55,16 @@ class Site:
         self._app: web.Application | None = None
         self._door = door = Door(gateway.sign_in, gateway.policy, gateway.registry)
         self._websockets = WebSockets(
-            hub=gateway.hub, door=door, send=self._send, wait=gateway.commands.wait, max_size=self._size
+            hub=gateway.hub,
+            door=door,
+            send=self._send,
+            wait=gateway.commands.wait,
+            max_size=self._size,
         )
         self._streams = Streams(hub=gateway.hub, door=door)
-        self._mqtt = MqttOverWebSocket(accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size)
+        self._mqtt = MqttOverWebSocket(
+            accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size
+        )
         self._porch = Porch(full=self._full)
         self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
@@ -63,7 +73,11 @@ class Site:
         """Return the application that serves everything."""
         gateway, secure = self._gateway, self._config.http.tls is not None
         self._app = app = application(
-            self._routes(), Authentication(gateway.sign_in), body_limit=self._size, tls=secure, porch=self._porch
+            self._routes(),
+            Authentication(gateway.sign_in),
+            body_limit=self._size,
+            tls=secure,
+            porch=self._porch,
         )
         pages = Pages(
             gateway.database,
@@ -153,7 +167,10 @@ class Site:
         gateway = self._gateway
         return [
             Measure(
-                "counter", "messages_rejected", "Messages that could not be translated", lambda: gateway.gate.rejected
+                "counter",
+                "messages_rejected",
+                "Messages that could not be translated",
+                lambda: gateway.gate.rejected,
             ),
             Measure(
                 "counter",
@@ -161,11 +178,36 @@ class Site:
                 "Events that handlers were too slow for",
                 lambda: gateway.handlers.dropped,
             ),
-            Measure("counter", "handler_failures", "Exceptions in handlers", lambda: gateway.handlers.failed),
-            Measure("counter", "webhooks_dropped", "Webhook posts given up", lambda: gateway.webhooks.dropped),
-            Measure("gauge", "websockets", "Open WebSockets of listeners", lambda: len(self._websockets.open)),
-            Measure("gauge", "event_streams", "Open streams of server-sent events", lambda: len(self._streams)),
-            Measure("gauge", "http_connections", "Connections to the HTTP port, MQTT's left out", self.connections),
+            Measure(
+                "counter",
+                "handler_failures",
+                "Exceptions in handlers",
+                lambda: gateway.handlers.failed,
+            ),
+            Measure(
+                "counter",
+                "webhooks_dropped",
+                "Webhook posts given up",
+                lambda: gateway.webhooks.dropped,
+            ),
+            Measure(
+                "gauge",
+                "websockets",
+                "Open WebSockets of listeners",
+                lambda: len(self._websockets.open),
+            ),
+            Measure(
+                "gauge",
+                "event_streams",
+                "Open streams of server-sent events",
+                lambda: len(self._streams),
+            ),
+            Measure(
+                "gauge",
+                "http_connections",
+                "Connections to the HTTP port, MQTT's left out",
+                self.connections,
+            ),
         ]
 
     def listener(self, runner: web.AppRunner, tls: ssl.SSLContext | None) -> PorchSite:
@@ -192,10 +234,14 @@ class Site:
             for open_ in self._open():
                 open_.recheck()
 
-    async def _send(self, principal: Principal, device: str, name: str, value: str, ttl: float | None) -> str:
+    async def _send(
+        self, principal: Principal, device: str, name: str, value: str, ttl: float | None
+    ) -> str:
         self._gateway.policy.demand(principal, Action.COMMAND, device)
         self._gateway.journal.note(principal.key, "command", f"device:{device}", command=name)
-        command = await self._gateway.commands.send(device, name, value, sender=principal.key, ttl=ttl)
+        command = await self._gateway.commands.send(
+            device, name, value, sender=principal.key, ttl=ttl
+        )
         return command.id
 
     async def _end_listening(self, _: web.Application) -> None:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 
 class ServerTls:
-    """A server's context whose certificate can be renewed: connections that are open go on with the old one.
+    """A server's context whose certificate can be renewed: connections that are open go on with the
+    old one.
 
-    `client_ca`: clients may show a certificate of this CA. Raises `Invalid` where the files do not fit together.
+    `client_ca`: clients may show a certificate of this CA. Raises `Invalid` where the files do not
+    fit together.
     """
 
     def __init__(self, cert: Path, key: Path, client_ca: Path | None = None) -> None:
@@ -40,7 +42,9 @@ class ServerTls:
 
 
 def _nobody_to_ask() -> bytes:
-    """A key with a passphrase is refused: OpenSSL would ask for it on the terminal, and the start would hang there."""
+    """A key with a passphrase is refused: OpenSSL would ask for it on the terminal, and the start
+    would hang there.
+    """
     return b""
 
 

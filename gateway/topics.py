@@ -55,7 +55,9 @@ def check_filter(topic_filter: str) -> str:
     if "#" in topic_filter or "+" in topic_filter:
         *front, last = topic_filter.split("/")
         if any("#" in level for level in front) or ("#" in last and last != "#"):  # [MQTT-4.7.1-1]
-            raise InvalidTopic(f"{topic_filter[:80]!r} is no filter: # stands alone, as the last level")
+            raise InvalidTopic(
+                f"{topic_filter[:80]!r} is no filter: # stands alone, as the last level"
+            )
         if any("+" in level and level != "+" for level in (*front, last)):  # [MQTT-4.7.1-2]
             raise InvalidTopic(f"{topic_filter[:80]!r} is no filter: + stands alone in its level")
     return topic_filter
@@ -109,7 +111,8 @@ class Captures(NamedTuple):
 
 
 class TopicPattern:
-    """A route's topic, such as `tele/{device}/SENSOR`: literals, `{device}`, `{channel}`, `{channel...}`.
+    """A route's topic, such as `tele/{device}/SENSOR`: literals, `{device}`, `{channel}`,
+    `{channel...}`.
 
     `filter` is the narrowest MQTT topic filter that covers all its topics.
     """

@@ -1,8 +1,8 @@
 """Webhooks: posts to other people's servers, signed, in order, tried again with a growing pause.
 
-Signed as Standard Webhooks (standardwebhooks.com) has it: `webhook-id` names the post and is the same in every attempt,
-`webhook-timestamp` is in seconds, `webhook-signature` is `v1,` and the base64 of the HMAC-SHA256 of
-`{id}.{timestamp}.{body}`.
+Signed as Standard Webhooks (standardwebhooks.com) has it: `webhook-id` names the post and is the
+same in every attempt, `webhook-timestamp` is in seconds, `webhook-signature` is `v1,` and the
+base64 of the HMAC-SHA256 of `{id}.{timestamp}.{body}`.
 """
 
 from __future__ import annotations
@@ -142,7 +142,10 @@ class Webhook:
             ) as answer:
                 if 200 <= answer.status < 300:
                     return None, False
-                return f"the server answers {answer.status}", answer.status >= 500 or answer.status in AGAIN
+                return (
+                    f"the server answers {answer.status}",
+                    answer.status >= 500 or answer.status in AGAIN,
+                )
         except ValueError as error:  # no URL after all; some of these are client errors, too
             return f"{type(error).__name__} {error}", False
         except (aiohttp.ClientError, OSError) as error:
@@ -174,7 +177,9 @@ class Webhooks:
         return sum(hook.dropped for hook in self._hooks)
 
     def hook(self, name: str, url: str, secret: str | None) -> Callable[[bytes], None]:
-        """Return what posts to a URL; call it on the event loop. Raises `Invalid` where the secret is none."""
+        """Return what posts to a URL; call it on the event loop. Raises `Invalid` where the secret
+        is none.
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession()
         made = Webhook(name, url, secret, session=self._session, clock=self._clock)

@@ -1,4 +1,6 @@
-"""A gateway's core that sends commands to a device that comes and goes, and says what happens, until it is killed."""
+"""A gateway's core that sends commands to a device that comes and goes, and says what happens,
+until it is killed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What all tests share: the event loop that the gateway runs on, and a hypothesis without a stopwatch."""
+"""What all tests share: the event loop that the gateway runs on, and a hypothesis without a
+stopwatch.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""The gateway's end of `/api/v1/ws` and of commands over HTTP, in memory, for tests of what connects to it."""
+"""The gateway's end of `/api/v1/ws` and of commands over HTTP, in memory, for tests of what
+connects to it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from gateway.topics import TopicFilter
 class FramesPeer:
     """Keeps frames, replays them after a cursor, and shows new ones; `drop` ends all connections.
 
-    `subscriptions` is what was asked for, `cut_after` ends the next connection after so many frames.
+    `subscriptions` is what was asked for, `cut_after` ends the next connection after so many
+    frames.
     """
 
     def __init__(self, token: str = "good") -> None:
@@ -138,7 +141,9 @@ class FramesPeer:
 
 
 def _status(status: int) -> web.HTTPException:
-    return {502: web.HTTPBadGateway, 503: web.HTTPServiceUnavailable, 403: web.HTTPForbidden}[status]()
+    return {502: web.HTTPBadGateway, 503: web.HTTPServiceUnavailable, 403: web.HTTPForbidden}[
+        status
+    ]()
 
 
 def _matches(wanted: TopicFilter, frame: dict[str, Any]) -> bool:

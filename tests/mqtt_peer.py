@@ -1,4 +1,6 @@
-"""The broker's end of MQTT 3.1.1 and 5 over a raw socket, for tests that need it to misbehave on purpose."""
+"""The broker's end of MQTT 3.1.1 and 5 over a raw socket, for tests that need it to misbehave on
+purpose.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ class Publication:
 class MqttPeer:
     """Listens on a free port; `refusals` answers CONNECT of a version with a reason code.
 
-    `acknowledge` is the reason code of each PUBACK; None withholds it. While `absent` is set, connections are
-    closed as soon as they come.
+    `acknowledge` is the reason code of each PUBACK; None withholds it. While `absent` is set,
+    connections are closed as soon as they come.
     """
 
     refusals: dict[int, int] = field(default_factory=dict)
@@ -79,7 +81,8 @@ class MqttPeer:
     def cut(self) -> None:
         """Close the device's connection without a word."""
         if self._current is not None:
-            # Not SSLSocket's own shutdown: after it, the thread that reads would take TLS records for plain bytes.
+            # Not SSLSocket's own shutdown: after it, the thread that reads would take TLS records
+            # for plain bytes.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._current, socket.SHUT_RDWR)
 
@@ -93,7 +96,10 @@ class MqttPeer:
     def publish(self, topic: str, payload: bytes, **properties: Any) -> int:
         """Send a QoS 1 publication and return its packet identifier."""
         self._mid += 1
-        self._send(0x32, _text(topic) + struct.pack("!H", self._mid) + self._properties(**properties) + payload)
+        self._send(
+            0x32,
+            _text(topic) + struct.pack("!H", self._mid) + self._properties(**properties) + payload,
+        )
         return self._mid
 
     def _properties(self, **values: Any) -> bytes:

@@ -44,7 +44,9 @@ class Clock:
 class FakeLink:
     """A device's connection: keeps what is delivered, acknowledges when told to."""
 
-    def __init__(self, device: str = "kitchen", *, room: int = 1_000, acknowledges: bool = True) -> None:
+    def __init__(
+        self, device: str = "kitchen", *, room: int = 1_000, acknowledges: bool = True
+    ) -> None:
         self.device = device
         self.protocol = "fake"
         self.address = "192.0.2.1"
@@ -85,7 +87,9 @@ class FakeLink:
 class Rig:
     """The core, running."""
 
-    def __init__(self, database: Database, opened: history.Opened, clock: Clock, devices: tuple[str, ...]) -> None:
+    def __init__(
+        self, database: Database, opened: history.Opened, clock: Clock, devices: tuple[str, ...]
+    ) -> None:
         self.database = database
         self.clock = clock
         self.answers: list[Command] = []
@@ -99,7 +103,9 @@ class Rig:
             unsaved=self.catalog.take_unsaved,
             slow=lambda slow: None,
         )
-        self.presence = Presence(intake=self.intake, catalog=self.catalog, clock=clock, http_timeout=60)
+        self.presence = Presence(
+            intake=self.intake, catalog=self.catalog, clock=clock, http_timeout=60
+        )
         self.commands = Commands(
             intake=self.intake,
             database=database,
@@ -112,10 +118,14 @@ class Rig:
         )
 
     async def _commit(self, seq: int, entries: Any, statements: Any) -> None:
-        await self.database.write(partial(history.append, seq=seq, entries=entries, statements=statements))
+        await self.database.write(
+            partial(history.append, seq=seq, entries=entries, statements=statements)
+        )
 
     async def _read(self, cursor: int, upto: int, series: Any, limit: int) -> history.Page:
-        return await self.database.read(partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit))
+        return await self.database.read(
+            partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit)
+        )
 
     async def telemetry(self, device: str, channel: str, value: str, ts: int | None = None) -> int:
         """Store one reading."""
@@ -138,7 +148,9 @@ class Rig:
         return [
             msgspec.json.decode(found.json(seq, ts, value, extra))
             for seq, number, ts, value, extra in page.rows
-            if (found := series[number]) is not None and found.type == type_ and found.device == device
+            if (found := series[number]) is not None
+            and found.type == type_
+            and found.device == device
         ]
 
 

@@ -1,4 +1,6 @@
-"""Clients of the three projects: their own libraries on threads, and bare WebSockets for what no library sends."""
+"""Clients of the three projects: their own libraries on threads, and bare WebSockets for what no
+library sends.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class RealClient:
 
     def run(self, port: int) -> None:
         options = {"use_tls": False, "reconnect_delay": 0.1}
-        self._thread = threading.Thread(target=self.client.run, args=(f"127.0.0.1:{port}",), kwargs=options)
+        self._thread = threading.Thread(
+            target=self.client.run, args=(f"127.0.0.1:{port}",), kwargs=options
+        )
         self._thread.start()
 
     async def next(self, event: str) -> Any:
@@ -72,7 +76,9 @@ class RealClient:
             socket.shutdown()
 
     async def stop(self, gateway: Gateway) -> None:
-        """End a client that would reconnect for ever: there is no way to tell it but to close its connection."""
+        """End a client that would reconnect for ever: there is no way to tell it but to close its
+        connection.
+        """
         if self._thread is not None:
             self.client._IoTClient__fatal_exception = True
             for link in gateway.presence.links(self.client._IoTClient__id):
@@ -117,11 +123,19 @@ async def bare(url: str, **headers: str) -> AsyncIterator[Bare]:
 def hello(client_id: str, type_: str, key: str | None = None, **more: str) -> dict[str, str]:
     """Return the headers of iot.io 1."""
     data = {"IoT_IO_Data": json.dumps({"key": key})} if key is not None else {}
-    return {"IoT_IO_Id": client_id, "IoT_IO_Type": type_, "IoT_IO_ProtocolVersion": "1", **data, **more}
+    return {
+        "IoT_IO_Id": client_id,
+        "IoT_IO_Type": type_,
+        "IoT_IO_ProtocolVersion": "1",
+        **data,
+        **more,
+    }
 
 
 class Script:
-    """A script of IOTcommunicate: websocket-client with callbacks, as `iotcommute` is built, on a thread."""
+    """A script of IOTcommunicate: websocket-client with callbacks, as `iotcommute` is built, on a
+    thread.
+    """
 
     def __init__(self, url: str) -> None:
         self.loop = asyncio.get_running_loop()
@@ -145,7 +159,8 @@ class Script:
     async def __aexit__(self, *_: object) -> None:
         socket = self.app.sock
         self.app.keep_running = False
-        socket.send_close()  # whose answer wakes the thread; `close` would wait for it to look at its clock
+        # whose answer wakes the thread; `close` would wait for it to look at its clock
+        socket.send_close()
         await asyncio.to_thread(self._thread.join, WAIT)
         socket.shutdown()
 

@@ -1,7 +1,8 @@
-"""The rooms of the project: imports point down, a bridge knows no other bridge, and nothing goes in a circle.
+"""The rooms of the project: imports point down, a bridge knows no other bridge, and nothing goes in
+a circle.
 
-Imports are read, not run; those for the type checker alone count as any other: what a module names, it knows. Only
-within a room may two modules name each other that way.
+Imports are read, not run; those for the type checker alone count as any other: what a module names,
+it knows. Only within a room may two modules name each other that way.
 """
 
 import ast
@@ -16,17 +17,30 @@ ROOT = Path(__file__).parents[1]
 
 ROOT_ROOMS = ["gateway.daemon", "gateway.site", "gateway.engines"]
 LAYERS = [
-    # From the top down. A module may import what stands below its line, and its neighbours where that makes no circle.
+    # From the top down. A module may import what stands below its line, and its neighbours where
+    # that makes no circle.
     ["gateway.__main__"],
     ["gateway.cli", "gateway.simulation"],
     ROOT_ROOMS,  # the composition root: it knows every part
-    ["bridges"],
-    ["bridges.edge"],  # what bridges share: HTTP, so not the core's
+    ["gateway.bridges"],
+    ["gateway.bridges.edge"],  # what bridges share: HTTP, so not the core's
     [
         *("gateway.hub", "gateway.intake", "gateway.catalog"),  # frames in and out
-        *("gateway.commands", "gateway.delivery", "gateway.links", "gateway.actions", "gateway.presence"),  # devices
+        *(
+            "gateway.commands",
+            "gateway.delivery",
+            "gateway.links",
+            "gateway.actions",
+            "gateway.presence",
+        ),  # devices
         *("gateway.handlers", "gateway.rules", "gateway.webhooks"),  # what users add
-        *("gateway.access", "gateway.deadlines", "gateway.pace", "gateway.waiters", "gateway.running"),
+        *(
+            "gateway.access",
+            "gateway.deadlines",
+            "gateway.pace",
+            "gateway.waiters",
+            "gateway.running",
+        ),
     ],
     ["gateway.store", "gateway.broker"],
     [
@@ -36,6 +50,7 @@ LAYERS = [
     ["gateway.payloads", "gateway.logs"],
     ["gateway.frames", "gateway.topics", "gateway.tls"],
     ["gateway.errors", "gateway.clock", "gateway.backoff"],
+    ["gateway.config"],  # imports nothing of ours; who may read it is a test of its own
     ["gateway"],
 ]
 PURE = ["gateway.errors", "gateway.topics", "gateway.frames", "gateway.payloads"]
@@ -44,12 +59,18 @@ READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.site", "gateway.engines
 
 def sources() -> dict[str, Path]:
     """Every module of ours by name."""
-    files = [path for folder in ("gateway", "bridges", "config") for path in (ROOT / folder).rglob("*.py")]
+    files = [
+        path
+        for folder in ("gateway", "bridges", "config")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
     return {_name(path.relative_to(ROOT).with_suffix("").parts): path for path in files}
 
 
 def _name(parts: tuple[str, ...]) -> str:
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    """The name to import a file by; `bridges/` and `config/` are packages of `gateway`."""
+    inside = parts if parts[0] == "gateway" else ("gateway", *parts)
+    return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
 
 
 def imports(module: str, path: Path, *, typed: bool = True) -> set[str]:
@@ -81,7 +102,10 @@ def _nodes(node: ast.AST, typed: bool) -> Iterator[ast.AST]:
 
 SOURCES = sources()
 IMPORTS = {module: imports(module, path) for module, path in SOURCES.items()}
-OURS = {module: {name for name in found if name in SOURCES and name != module} for module, found in IMPORTS.items()}
+OURS = {
+    module: {name for name in found if name in SOURCES and name != module}
+    for module, found in IMPORTS.items()
+}
 ROOMS = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
 
@@ -94,8 +118,17 @@ def room(module: str) -> str:
 
 def test_the_table_for_contributors_is_this_one() -> None:
     """Who reads CONTRIBUTING.md learns what is checked here."""
-    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("\n## Layers\n")[2].partition("\n\n`config`")[0]
-    rows = [re.findall(r"`([\w.]+)`", line.split("|")[2]) for line in table.splitlines() if line.startswith("|")]
+    table = (
+        (ROOT / "CONTRIBUTING.md")
+        .read_text("utf-8")
+        .partition("\n## Layers\n")[2]
+        .partition("\n\n`gateway.config`")[0]
+    )
+    rows = [
+        re.findall(r"`([\w.]+)`", line.split("|")[2])
+        for line in table.splitlines()
+        if line.startswith("|")
+    ]
     assert [set(row) for row in rows if row] == [set(rooms) for rooms in LAYERS]
 
 
@@ -111,19 +144,24 @@ def test_imports_point_down() -> None:
         f"{module} imports {name}"
         for module, found in OURS.items()
         for name in found
-        if not {module.split(".")[0], name.split(".")[0]} & {"config"} and ROOMS[room(name)] < ROOMS[room(module)]
+        if not {room(module), room(name)} & {"gateway.config"}
+        and ROOMS[room(name)] < ROOMS[room(module)]
     ]
     assert sorted(upward) == []
 
 
 def test_a_bridge_knows_no_other_bridge() -> None:
     """What two bridges share belongs to the core, or where it is HTTP's to the line below them."""
-    bridge = {name: ".".join(name.split(".")[:2]) for name in SOURCES if name.startswith("bridges.")}
+    bridge = {
+        name: ".".join(name.split(".")[:3])
+        for name in SOURCES
+        if name.startswith("gateway.bridges.")
+    }
     sideways = [
         f"{module} imports {name}"
         for module in bridge
         for name in OURS[module]
-        if name in bridge and bridge[name] != bridge[module] and room(name) == "bridges"
+        if name in bridge and bridge[name] != bridge[module] and room(name) == "gateway.bridges"
     ]
     assert sorted(sideways) == []
 
@@ -147,27 +185,49 @@ def test_no_circle_of_rooms() -> None:
 
 
 def test_no_circle_of_modules() -> None:
-    """Modules can be loaded one after the other; within a room two may name each other for the type checker."""
+    """Modules can be loaded one after the other; within a room two may name each other for the type
+    checker.
+    """
     graph = {}
     for module, path in SOURCES.items():
         found = imports(module, path, typed=False)
-        graph[module] = {name for name in found if name in SOURCES and not module.startswith(f"{name}.")}
+        graph[module] = {
+            name for name in found if name in SOURCES and not module.startswith(f"{name}.")
+        }
     in_order(graph)
 
 
 def test_config_stays_at_the_root() -> None:
     """`config` knows nothing of ours, and only the composition root and the command line know it."""
-    assert {name for module in OURS if room(module) == "config" for name in OURS[module]} <= {
-        name for name in SOURCES if room(name) == "config"
+    assert {
+        name for module in OURS if room(module) == "gateway.config" for name in OURS[module]
+    } <= {name for name in SOURCES if room(name) == "gateway.config"}
+    readers = {
+        room(module)
+        for module, found in OURS.items()
+        for name in found
+        if room(name) == "gateway.config"
     }
-    readers = {room(module) for module, found in OURS.items() for name in found if room(name) == "config"}
-    assert readers - {"config"} <= READ_CONFIG
+    assert readers - {"gateway.config"} <= READ_CONFIG
 
 
 @pytest.mark.parametrize("module", PURE)
 def test_pure_values_do_nothing(module: str) -> None:
-    """No event loop, no clock, no sockets, no files: what is in these modules needs no stand-in to be tested."""
-    doing = {"asyncio", "time", "datetime", "socket", "threading", "os", "pathlib", "logging", "sqlite3", "aiohttp"}
+    """No event loop, no clock, no sockets, no files: what is in these modules needs no stand-in to
+    be tested.
+    """
+    doing = {
+        "asyncio",
+        "time",
+        "datetime",
+        "socket",
+        "threading",
+        "os",
+        "pathlib",
+        "logging",
+        "sqlite3",
+        "aiohttp",
+    }
     assert {name.split(".")[0] for name in IMPORTS[module]} & doing == set()
 
 

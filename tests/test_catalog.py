@@ -50,7 +50,9 @@ def test_latest_is_there_after_the_start(db: sqlite3.Connection) -> None:
     catalog = Catalog(history.opened(db))
     a, b = catalog.series("telemetry", "k", "a"), catalog.series("telemetry", "k", "b")
     save(db, catalog)
-    history.append(db, 1, [(a, 5, "1", ""), (b, 7, "2", ""), (a, 5, "3", ',"received":9'), (a, 4, "4", "")], ())
+    history.append(
+        db, 1, [(a, 5, "1", ""), (b, 7, "2", ""), (a, 5, "3", ',"received":9'), (a, 4, "4", "")], ()
+    )
     again = Catalog(history.opened(db))
     a, b = again.series("telemetry", "k", "a"), again.series("telemetry", "k", "b")
     assert (a.latest_seq, a.latest_ts, a.latest) == (3, 5, a.json(3, 5, "3", ',"received":9'))
@@ -85,7 +87,9 @@ def test_a_removed_device_is_not_inherited(db: sqlite3.Connection) -> None:
 
 @pytest.mark.parametrize("saved", [True, False])
 def test_removed_and_made_again_within_one_batch(db: sqlite3.Connection, saved: bool) -> None:
-    """The statements of one batch pass whatever the order in which the caller's own comes; the new series stays."""
+    """The statements of one batch pass whatever the order in which the caller's own comes; the new
+    series stays.
+    """
     catalog = Catalog(history.opened(db))
     catalog.series("telemetry", "k", "a")
     if saved:

@@ -9,7 +9,17 @@ import sys
 import pytest
 
 from gateway.commands import AnswerTo
-from gateway.errors import Conflict, Forbidden, Invalid, InvalidTopic, NoReply, NotFound, TooLarge, TooMany, Unavailable
+from gateway.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    InvalidTopic,
+    NoReply,
+    NotFound,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
 from tests.rig import Clock, FakeLink, Rig, running
 
 
@@ -51,7 +61,8 @@ async def test_a_command_s_whole_life(rig):
     stored = await rig.commands.get(command.id)
     assert (stored.state, stored.reply) == ("replied", '"on"')
     assert stored.json() == (
-        b'{"id":"%s","device":"kitchen","name":"led","state":"replied","value":1,"reply":"on"}' % command.id.encode()
+        b'{"id":"%s","device":"kitchen","name":"led","state":"replied","value":1,"reply":"on"}'
+        % command.id.encode()
     )
     assert await states(rig) == ["queued", "sent", "delivered", "replied"]
     frames = await rig.frames("reply")
@@ -164,7 +175,9 @@ async def test_another_broker_is_handed_a_command_once(rig):
 
 
 async def test_what_can_never_be_sent_fails(rig):
-    """A link's refusal fails that one command, with its reason, and a fault of the bridge no other either."""
+    """A link's refusal fails that one command, with its reason, and a fault of the bridge no other
+    either.
+    """
     link = connect(rig, FakeLink())
     link.refuses = TooLarge("above the device's packet size")
     one = await send(rig)
@@ -201,7 +214,9 @@ async def test_a_delivered_command_does_not_expire(rig):
     rig.clock.forward(11)
     rig.commands.sweep()
     assert await states(rig, command.id) == ["queued", "sent", "delivered"]
-    assert [entry[3] for entry in rig.commands.replied("kitchen", "led", "1", None, rig.clock())] == [""]
+    assert [
+        entry[3] for entry in rig.commands.replied("kitchen", "led", "1", None, rig.clock())
+    ] == [""]
 
 
 async def test_a_reply_answers_the_oldest_of_its_name(rig):
@@ -211,7 +226,9 @@ async def test_a_reply_answers_the_oldest_of_its_name(rig):
     other = await send(rig, 4, "fan")
     link.acknowledge()
     for value in "abcd":
-        await rig.intake.store(rig.commands.replied("kitchen", "led", f'"{value}"', None, rig.clock()))
+        await rig.intake.store(
+            rig.commands.replied("kitchen", "led", f'"{value}"', None, rig.clock())
+        )
     replies = [(await rig.commands.get(c.id)).reply for c in (one, two, three, other)]
     assert replies == ['"a"', '"b"', None, None]
     assert [f.get("id") for f in await rig.frames("reply")] == [one.id, two.id, None, None]
@@ -225,7 +242,11 @@ async def test_correlation_answers_exactly(rig):
     reply = rig.commands.replied
     await rig.intake.store(reply("kitchen", "led", "7", two.id.encode(), rig.clock()))
     assert (await rig.commands.get(two.id)).reply == "7"
-    for device, correlation in (("kitchen", two.id.encode()), ("kitchen", b"\xff\x00"), ("hall", two.id.encode())):
+    for device, correlation in (
+        ("kitchen", two.id.encode()),
+        ("kitchen", b"\xff\x00"),
+        ("hall", two.id.encode()),
+    ):
         assert len(reply(device, "led", "8", correlation, rig.clock())) == 1
 
 
@@ -262,7 +283,9 @@ async def test_a_wait_ends_when_no_reply_can_come(rig):
 
 
 async def test_a_key_sends_once(rig, tmp_path):
-    """The same key gives the same command, also while the first is being stored; another command is a conflict."""
+    """The same key gives the same command, also while the first is being stored; another command is
+    a conflict.
+    """
     link = connect(rig, FakeLink())
     one, two = await asyncio.gather(send(rig, idempotency_key="k"), send(rig, idempotency_key="k"))
     assert one.id == two.id
@@ -274,7 +297,9 @@ async def test_a_key_sends_once(rig, tmp_path):
 
 
 async def test_a_restart_goes_on_where_it_was(tmp_path):
-    """What was not acknowledged is sent again in order, what was may be answered, and keys still send once."""
+    """What was not acknowledged is sent again in order, what was may be answered, and keys still
+    send once.
+    """
     async with running(tmp_path / "a.db") as rig:
         link = connect(rig, FakeLink())
         ids = [(await send(rig, value, idempotency_key=str(value))).id for value in range(3)]
@@ -314,7 +339,9 @@ async def test_a_full_queue_is_a_clear_error(rig):
 
 
 async def test_wrong_commands_are_refused(rig):
-    """Unknown devices, bad names, bad times and huge values are errors of their own, and leave nothing behind."""
+    """Unknown devices, bad names, bad times and huge values are errors of their own, and leave
+    nothing behind.
+    """
     with pytest.raises(NotFound, match="nowhere"):
         await rig.commands.send("nowhere", "led", "1", sender="user:1")
     with pytest.raises(InvalidTopic):
@@ -333,7 +360,9 @@ async def test_wrong_commands_are_refused(rig):
 
 
 async def test_the_sending_device_is_told_the_reply(rig):
-    """The answer is called once the reply is stored, also after a restart, with what the request asked for."""
+    """The answer is called once the reply is stored, also after a restart, with what the request
+    asked for.
+    """
     connect(rig, FakeLink())
     answer_to = AnswerTo("hall", "replies/here", b"\x00\x01")
     command = await send(rig, answer_to=answer_to)
@@ -345,7 +374,9 @@ async def test_the_sending_device_is_told_the_reply(rig):
 
 
 async def test_a_removed_device_s_commands_fail(rig):
-    """Nothing waits for it any more, who waits for a reply is told, and the rows say what became of them."""
+    """Nothing waits for it any more, who waits for a reply is told, and the rows say what became of
+    them.
+    """
     command = await send(rig)
     waiting = asyncio.create_task(rig.commands.wait(command.id, 3600))
     await asyncio.sleep(0)
@@ -393,14 +424,18 @@ async def test_a_cut_off_link_changes_no_state(rig):
 
 
 async def test_kill_9_between_commands(tmp_path):
-    """Whenever the gateway is killed: nothing taken is lost, nothing unacknowledged is delivered, and order holds."""
+    """Whenever the gateway is killed: nothing taken is lost, nothing unacknowledged is delivered,
+    and order holds.
+    """
     path, dice = tmp_path / "a.db", random.Random(9)
     taken, acknowledged, arrived = set(), set(), {}  # the last: in order of first arrival
     for round_ in range(4):
         lines = await killed(path, first=round_ * 1_000, after=dice.randint(50, 700))
         taken |= {value for word, value in lines if word == "taken"}
         acknowledged |= {value for word, value in lines if word == "acknowledged"}
-        arrived |= {value: None for word, value in lines if word == "arrived" and value not in arrived}
+        arrived |= {
+            value: None for word, value in lines if word == "arrived" and value not in arrived
+        }
         async with running(path) as rig:
             state = {f["value"]: f["state"] for f in await rig.frames("command")}
             assert taken <= state.keys()
@@ -416,14 +451,23 @@ async def test_kill_9_between_commands(tmp_path):
 
 
 async def killed(path, *, first: int, after: int) -> list[tuple[str, int]]:
-    """Run `tests.command_child` on a database, kill it after so many lines, and return all that it wrote."""
+    """Run `tests.command_child` on a database, kill it after so many lines, and return all that it
+    wrote.
+    """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.command_child", str(path), str(first), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "tests.command_child",
+        str(path),
+        str(first),
+        stdout=asyncio.subprocess.PIPE,
     )
     lines = [await child.stdout.readline() for _ in range(after)]
     child.kill()
     rest, _ = await child.communicate()
-    whole = [line.split() for line in (*lines, *rest.splitlines(keepends=True)) if line.endswith(b"\n")]
+    whole = [
+        line.split() for line in (*lines, *rest.splitlines(keepends=True)) if line.endswith(b"\n")
+    ]
     return [(word.decode(), int(value)) for word, value in whole]
 
 

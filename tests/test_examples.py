@@ -28,7 +28,13 @@ FILES = sorted(path for path in EXAMPLES.rglob("*.*") if path.suffix in {".ino",
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 DEVICE_TOPICS = [
     TopicPattern(f"devices/{{device}}/{rest}")
-    for rest in ("telemetry", "telemetry/{channel...}", "status", "commands/{channel...}", "replies/{channel...}")
+    for rest in (
+        "telemetry",
+        "telemetry/{channel...}",
+        "status",
+        "commands/{channel...}",
+        "replies/{channel...}",
+    )
 ]
 
 
@@ -48,7 +54,9 @@ def test_each_begins_with_what_the_gateway_needs(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SKETCHES[1:], ids=lambda path: path.name)
 def test_sketches_use_the_topics_of_the_contract(path: Path) -> None:
-    """Every topic a sketch is built of is one that the gateway knows, and sign-in, will and reply are there."""
+    """Every topic a sketch is built of is one that the gateway knows, and sign-in, will and reply
+    are there.
+    """
     text = path.read_text()
     device = re.search(r'#define DEVICE_ID "(.+)"', text)
     assert device
@@ -114,9 +122,25 @@ def test_the_page_holds_together() -> None:
 def test_raspberry_pi_reports_and_answers(tmp_path: Path) -> None:
     """The Pi's program reports, obeys its two commands, and says goodbye when interrupted."""
     with MqttPeer() as peer:
-        program = [sys.executable, EXAMPLES / "raspberry_pi.py", "attic", "secret", "--host", "127.0.0.1"]
-        options = ["--port", str(peer.port), "--keep-in", tmp_path / "unsent.db", "--interval", "3600"]
-        with subprocess.Popen([*program, *options], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        program = [
+            sys.executable,
+            EXAMPLES / "raspberry_pi.py",
+            "attic",
+            "secret",
+            "--host",
+            "127.0.0.1",
+        ]
+        options = [
+            "--port",
+            str(peer.port),
+            "--keep-in",
+            tmp_path / "unsent.db",
+            "--interval",
+            "3600",
+        ]
+        with subprocess.Popen(
+            [*program, *options], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        ) as process:
             try:
                 connect = peer.connects.get(timeout=WAIT)
                 assert (connect.username, connect.password) == ("attic", "secret")
@@ -134,7 +158,9 @@ def test_raspberry_pi_reports_and_answers(tmp_path: Path) -> None:
 
 
 async def test_listener_prints_frames() -> None:
-    """The listener prints one JSON object a line, goes on after a lost connection, and ends when interrupted."""
+    """The listener prints one JSON object a line, goes on after a lost connection, and ends when
+    interrupted.
+    """
     async with FramesPeer() as peer:
         first = peer.store("temperature", 21.4)
         process = await asyncio.create_subprocess_exec(
@@ -156,7 +182,9 @@ async def test_listener_prints_frames() -> None:
 
 
 async def test_thermostat_switches_with_hysteresis(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The heater goes on below the setpoint and off above it, is told of changes only, and again after a reconnect."""
+    """The heater goes on below the setpoint and off above it, is told of changes only, and again
+    after a reconnect.
+    """
     stand_in: Any = types.ModuleType("gateway.handlers")
     stand_in.DeviceType = type("DeviceType", (), {})
     stand_in.Device = type("Device", (), {"id": "living-room", "join": lambda self, room: None})
@@ -165,7 +193,10 @@ async def test_thermostat_switches_with_hysteresis(monkeypatch: pytest.MonkeyPat
     device = stand_in.Device()
     await thermostat.on_connect(device)
     await thermostat.on_setpoint(20, device)
-    answers = [await thermostat.on_temperature(value, device) for value in (19, 19.8, 20.4, 20.6, 20.1, 19.4)]
+    answers = [
+        await thermostat.on_temperature(value, device)
+        for value in (19, 19.8, 20.4, 20.6, 20.1, 19.4)
+    ]
     assert answers == [("heater", 1), None, None, ("heater", 0), None, ("heater", 1)]
     await thermostat.on_disconnect(device)
     await thermostat.on_connect(device)

@@ -9,7 +9,11 @@ from gateway.frames import MAX_TS, Frame, Series, to_json
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -43,5 +47,10 @@ def test_any_frame_is_json_on_one_line(channel: str, seq: int, ts: int, value: o
 def test_a_new_series() -> None:
     """A series begins without a latest frame, and says where filters find it."""
     series = Series(7, "reply", "k", "a/b")
-    assert (series.path, series.latest, series.latest_ts, series.latest_seq) == ("k/a/b", None, -1, 0)
+    assert (series.path, series.latest, series.latest_ts, series.latest_seq) == (
+        "k/a/b",
+        None,
+        -1,
+        0,
+    )
     assert repr(series) == "Series(7, reply, k/a/b)"

@@ -142,7 +142,12 @@ async def test_any_json_value_may_be_an_answer(house):
 
 @pytest.mark.parametrize(
     ("channel", "name"),
-    [("temperature", "on_temperature"), ("relay/0", "on_relay_0"), ("a-b/c", "on_a_b_c"), ("a.b c", "on_a_b_c")],
+    [
+        ("temperature", "on_temperature"),
+        ("relay/0", "on_relay_0"),
+        ("a-b/c", "on_a_b_c"),
+        ("a.b c", "on_a_b_c"),
+    ],
 )
 def test_method_names(channel, name):
     """What cannot stand in a name becomes an underscore."""
@@ -262,7 +267,10 @@ async def test_a_refused_command_is_logged_without_a_trace(house, caplog):
 async def test_an_answer_waits_for_storage(house, monkeypatch):
     """While nothing can be stored the lane waits, and then sends."""
     monkeypatch.setattr("gateway.handlers.runtime.UNAVAILABLE_PAUSES", (0, 0))
-    submit, refusals = house.rig.commands.submit, [Unavailable("disk full"), Unavailable("disk full")]
+    submit, refusals = (
+        house.rig.commands.submit,
+        [Unavailable("disk full"), Unavailable("disk full")],
+    )
 
     def refusing(*arguments, **options):
         if refusals:
@@ -377,7 +385,9 @@ async def test_a_closed_room_is_empty(house):
 
 
 async def test_rooms(house):
-    """A command to a room reaches those in it that are online; a type filters it; who disconnects has left."""
+    """A command to a room reaches those in it that are online; a type filters it; who disconnects
+    has left.
+    """
 
     class Roomy(DeviceType):
         type = "thing"
@@ -438,7 +448,9 @@ async def test_request_returns_the_reply(house):
     house.rig.presence.connected(link)
     await house.tell("x", 1)
     await until(lambda: link.got)
-    await house.rig.intake.store(house.rig.commands.replied("kitchen", "question", '{"a":2}', None, 1))
+    await house.rig.intake.store(
+        house.rig.commands.replied("kitchen", "question", '{"a":2}', None, 1)
+    )
     assert await house.sent() == [("question", 1), ("got", {"a": 2})]
     await house.tell("y", 1)
     await house.done()
@@ -537,7 +549,10 @@ def write(folder, name: str, text: str) -> str:
 
 def test_modules_are_found_beside_the_config_file(tmp_path):
     """Types come by name; bases without a type, and what a module imports, are none of its types."""
-    text = GOOD.format(answer=1) + "class Base(DeviceType): pass\nfrom tests.test_handlers import Thing\n"
+    text = (
+        GOOD.format(answer=1)
+        + "class Base(DeviceType): pass\nfrom tests.test_handlers import Thing\n"
+    )
     found = load([write(tmp_path, "lamp_a", text)], tmp_path)
     assert list(found) == ["lamp"]
     assert found["lamp"].on_x(0, None) == 1
@@ -546,21 +561,33 @@ def test_modules_are_found_beside_the_config_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import nothing_of_this_name", r"cannot import bad: ModuleNotFoundError: .*nothing_of_this_name.*line 1"),
+        (
+            "import nothing_of_this_name",
+            r"cannot import bad: ModuleNotFoundError: .*nothing_of_this_name.*line 1",
+        ),
         ("1 / 0", r"cannot import bad: ZeroDivisionError.*bad.py, line 1"),
         ("def (", "cannot import bad: SyntaxError"),
         ("raise SystemExit(1)", "cannot import bad: SystemExit"),
         ("x = 1", "bad has no DeviceType with a type"),
         (GOOD.format(answer=1) * 2 + "Other = Lamp", None),
-        (GOOD.format(answer=1) + "class Two(DeviceType): type = 'lamp'", "Lamp and Two are both of type 'lamp'"),
+        (
+            GOOD.format(answer=1) + "class Two(DeviceType): type = 'lamp'",
+            "Lamp and Two are both of type 'lamp'",
+        ),
         (GOOD.format(answer=1) + "    type = 5", "Lamp.type is not a text"),
-        (GOOD.format(answer=1) + "    def __init__(self): raise OSError('no')", r"Lamp\(\) fails: OSError: no"),
+        (
+            GOOD.format(answer=1) + "    def __init__(self): raise OSError('no')",
+            r"Lamp\(\) fails: OSError: no",
+        ),
         (
             GOOD.format(answer=1) + "    def on_conect(self, device): pass",
             r"Lamp.on_conect is to be on_conect\(self, v",
         ),
         (GOOD.format(answer=1) + "    def on_connect(self): pass", r"on_connect\(self, device\)"),
-        (GOOD.format(answer=1) + "    def on_frame(self, device): pass", r"on_frame\(self, frame, device\)"),
+        (
+            GOOD.format(answer=1) + "    def on_frame(self, device): pass",
+            r"on_frame\(self, frame, device\)",
+        ),
     ],
 )
 def test_mistakes_are_clear(tmp_path, monkeypatch, text, message):
@@ -576,7 +603,9 @@ def test_mistakes_are_clear(tmp_path, monkeypatch, text, message):
 
 def test_a_missing_module_is_named(tmp_path):
     """A module that is not there is named, without a trace into the import machinery."""
-    with pytest.raises(Invalid, match=r"cannot import no\.such: ModuleNotFoundError: No module named 'no'$"):
+    with pytest.raises(
+        Invalid, match=r"cannot import no\.such: ModuleNotFoundError: No module named 'no'$"
+    ):
         load(["no.such"], tmp_path)
 
 
@@ -584,7 +613,9 @@ def test_the_documented_handler_loads(tmp_path):
     """The example in docs/handlers.md is a module with a device type."""
     page = (Path(__file__).parents[1] / "docs" / "handlers.md").read_text("utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    assert list(load([write(tmp_path, "documented_thermostat", example)], tmp_path)) == ["thermostat"]
+    assert list(load([write(tmp_path, "documented_thermostat", example)], tmp_path)) == [
+        "thermostat"
+    ]
 
 
 async def test_hot_reload(house, tmp_path):

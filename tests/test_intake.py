@@ -1,4 +1,6 @@
-"""The intake: stored, then shown, then acknowledged; in order; and it goes on by itself when the disk does."""
+"""The intake: stored, then shown, then acknowledged; in order; and it goes on by itself when the
+disk does.
+"""
 
 import asyncio
 import sqlite3
@@ -37,7 +39,9 @@ class Disk:
         self.begun = asyncio.Event()
         self.unsaved: list[Statement] = []
 
-    async def commit(self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
+    async def commit(
+        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
+    ) -> None:
         self.begun.set()
         await self.open.wait()
         if self.refusals:
@@ -66,7 +70,9 @@ class Disk:
 @asynccontextmanager
 async def running(disk: Disk, seq: int = 0) -> AsyncIterator[Intake]:
     """An intake on a disk; at the end it is closed and must end by itself."""
-    intake = Intake(seq=seq, commit=disk.commit, publish=disk.publish, unsaved=disk.take_unsaved, slow=disk.slow)
+    intake = Intake(
+        seq=seq, commit=disk.commit, publish=disk.publish, unsaved=disk.take_unsaved, slow=disk.slow
+    )
     task = asyncio.create_task(intake.run())
     yield intake
     intake.close()
@@ -81,8 +87,16 @@ async def test_stored_then_shown_then_told() -> None:
         assert intake.submit(entries("a", "b"), disk.told("x")) == 43
         assert await intake.store(entries("c")) == 44
     assert disk.rows == {42: "a", 43: "b", 44: "c"}
-    assert disk.log.index(("stored", 43)) < disk.log.index(("shown", 42)) < disk.log.index(("told", "x"))
-    assert [entry for entry in disk.log if entry[0] == "shown"] == [("shown", 42), ("shown", 43), ("shown", 44)]
+    assert (
+        disk.log.index(("stored", 43))
+        < disk.log.index(("shown", 42))
+        < disk.log.index(("told", "x"))
+    )
+    assert [entry for entry in disk.log if entry[0] == "shown"] == [
+        ("shown", 42),
+        ("shown", 43),
+        ("shown", 44),
+    ]
 
 
 async def test_what_comes_meanwhile_is_the_next_batch() -> None:
@@ -134,7 +148,9 @@ async def test_the_next_commit_begins_before_the_batch_is_shown() -> None:
 async def test_a_disk_that_refuses_holds_everything_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is shown or acknowledged meanwhile; then it goes on by itself, nothing lost, nothing twice."""
+    """Nothing is shown or acknowledged meanwhile; then it goes on by itself, nothing lost, nothing
+    twice.
+    """
     monkeypatch.setattr(intakes, "RETRY_FIRST", 0.001)
     disk = Disk()
     disk.refusals = [FULL] * 4
@@ -171,7 +187,9 @@ async def test_other_errors_are_not_tried_again() -> None:
     assert disk.log == []
 
 
-async def test_a_sender_that_cannot_be_told_costs_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_sender_that_cannot_be_told_costs_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A callback that raises is logged; the others run."""
 
     def broken() -> None:
@@ -213,7 +231,9 @@ async def test_unsaved_statements_go_first() -> None:
 
 
 async def test_idle() -> None:
-    """Idle is when nothing waits, is on the disk's way or is about to be told: then an answer may be given at once."""
+    """Idle is when nothing waits, is on the disk's way or is about to be told: then an answer may
+    be given at once.
+    """
     disk = Disk()
     seen: list[bool] = []
     async with running(disk) as intake:
@@ -234,7 +254,9 @@ async def test_idle() -> None:
 
 
 async def test_senders_are_slowed_by_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slowed once when too many wait, let go once when half of them are through; HTTP is refused meanwhile."""
+    """Slowed once when too many wait, let go once when half of them are through; HTTP is refused
+    meanwhile.
+    """
     monkeypatch.setattr(intakes, "MAX_ENTRIES", 10)
     disk = Disk()
     async with running(disk) as intake:
@@ -255,7 +277,9 @@ async def test_senders_are_slowed_by_count(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_senders_are_slowed_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few large messages count as much as many small ones; statements count too, and all is given back."""
+    """Few large messages count as much as many small ones; statements count too, and all is given
+    back.
+    """
     monkeypatch.setattr(intakes, "MAX_BYTES", 1_000)
     disk = Disk()
     async with running(disk) as intake:
@@ -271,7 +295,9 @@ async def test_senders_are_slowed_by_bytes(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_close_stores_what_was_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Closing waits for the disk, even for one that refuses at first; who comes later is told to come again."""
+    """Closing waits for the disk, even for one that refuses at first; who comes later is told to
+    come again.
+    """
     monkeypatch.setattr(intakes, "RETRY_FIRST", 0.001)
     disk = Disk()
     disk.refusals = [FULL]

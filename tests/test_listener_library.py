@@ -47,7 +47,9 @@ def numbers(frames: list[dict[str, Any]]) -> list[int]:
 
 
 async def test_gives_the_latest_then_live_frames(peer: FramesPeer) -> None:
-    """Without a cursor the latest frame of each channel comes first, as the gateway sent it, then what happens."""
+    """Without a cursor the latest frame of each channel comes first, as the gateway sent it, then
+    what happens.
+    """
     peer.store("temperature")
     latest = [peer.store("temperature"), peer.store("humidity")]
     taking = asyncio.create_task(take(listen(peer, "kitchen/#"), 3))
@@ -79,7 +81,9 @@ async def test_since_replays_history(peer: FramesPeer) -> None:
 
 
 async def test_since_is_where_another_listener_goes_on(peer: FramesPeer) -> None:
-    """`since` and `epoch` of one listener are the cursor of the next: nothing twice, nothing missing."""
+    """`since` and `epoch` of one listener are the cursor of the next: nothing twice, nothing
+    missing.
+    """
     peer.store("temperature")
     first = listen(peer)
     assert (first.since, first.epoch) == (None, None)
@@ -152,11 +156,17 @@ async def test_another_database_is_a_gap(peer: FramesPeer) -> None:
 
 
 async def test_several_filters_give_each_frame_once(peer: FramesPeer) -> None:
-    """Overlapping filters and lost connections neither double nor lose a frame; each filter keeps its order."""
+    """Overlapping filters and lost connections neither double nor lose a frame; each filter keeps
+    its order.
+    """
     filters = ("kitchen/#", "+/temperature", "cellar/#")
     for n in range(60):
         peer.store(("temperature", "humidity")[n % 2], device=("kitchen", "cellar", "roof")[n % 3])
-    expected = [frame for frame in peer.frames if frame["device"] != "roof" or frame["channel"] == "temperature"]
+    expected = [
+        frame
+        for frame in peer.frames
+        if frame["device"] != "roof" or frame["channel"] == "temperature"
+    ]
     peer.cut_after = 9
     listener = listen(peer, *filters, since=0, epoch="one")
     frames = await take(listener, len(expected))
@@ -243,8 +253,12 @@ async def test_sends_a_command(peer: FramesPeer) -> None:
     assert peer.commands == [("/api/v1/devices/kitchen/commands/relay/0", [1], "2")]
 
 
-@pytest.mark.parametrize(("status", "error"), [(504, NoReply), (401, ListenerRefused), (404, GatewayError)])
-async def test_a_command_without_reply_is_an_error(peer: FramesPeer, status: int, error: type[GatewayError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "error"), [(504, NoReply), (401, ListenerRefused), (404, GatewayError)]
+)
+async def test_a_command_without_reply_is_an_error(
+    peer: FramesPeer, status: int, error: type[GatewayError]
+) -> None:
     """No reply in time, no permission and no device each have their error."""
     peer.answer = (status, {"title": "no"})
     async with listen(peer) as listener:

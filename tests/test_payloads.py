@@ -1,4 +1,6 @@
-"""Payloads to values: valid JSON comes out as it went in, and nothing but `Untranslatable` is raised."""
+"""Payloads to values: valid JSON comes out as it went in, and nothing but `Untranslatable` is
+raised.
+"""
 
 import base64
 import json
@@ -9,7 +11,15 @@ from hypothesis import strategies as st
 
 from gateway.errors import Untranslatable
 from gateway.frames import MAX_TS
-from gateway.payloads import MAX_DEPTH, Decode, Reading, one_value, plain_members, readings, timestamp
+from gateway.payloads import (
+    MAX_DEPTH,
+    Decode,
+    Reading,
+    one_value,
+    plain_members,
+    readings,
+    timestamp,
+)
 
 HOW: list[Decode] = ["auto", "json", "text", "number", "raw"]
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
@@ -52,13 +62,17 @@ def test_anything_is_one_line_of_json_or_untranslatable(payload: bytes, how: Dec
 
 
 @given(JSON, st.sampled_from([None, 2, "\t"]), st.booleans(), st.sampled_from(["auto", "json"]))
-def test_json_is_what_it_was(value: object, indent: int | str | None, ascii_only: bool, how: Decode) -> None:
+def test_json_is_what_it_was(
+    value: object, indent: int | str | None, ascii_only: bool, how: Decode
+) -> None:
     """Valid JSON, however it is spaced and escaped, is the same value afterwards."""
     payload = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode()
     assert one_line_json(one_value(payload, how)) == value
 
 
-@pytest.mark.parametrize("text", ["21.40", "1E5", "-0", "-0.0", "1e-7", "123456789012345678901234567890", '"\\u00e9"'])
+@pytest.mark.parametrize(
+    "text", ["21.40", "1E5", "-0", "-0.0", "1e-7", "123456789012345678901234567890", '"\\u00e9"']
+)
 def test_numbers_keep_their_digits(text: str) -> None:
     """A payload on one line goes in as it came; nothing is rounded or written anew."""
     assert one_value(f" {text}\t".encode()) == text
@@ -104,12 +118,28 @@ def test_auto_falls_back(payload: bytes, value: object) -> None:
     ],
 )
 def test_number(payload: bytes, number: str) -> None:
-    """A number as sketches print it: padded, signed, with leading zeros; JSON numbers keep their digits."""
+    """A number as sketches print it: padded, signed, with leading zeros; JSON numbers keep their
+    digits.
+    """
     assert one_value(payload, "number") == number
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"nan", b"inf", b"-Infinity", b"1e400", b"true", b'"5"', b"1_000", b"0x10", b"5 C", b"\xff", b"-"]
+    "payload",
+    [
+        b"",
+        b"nan",
+        b"inf",
+        b"-Infinity",
+        b"1e400",
+        b"true",
+        b'"5"',
+        b"1_000",
+        b"0x10",
+        b"5 C",
+        b"\xff",
+        b"-",
+    ],
 )
 def test_no_number(payload: bytes) -> None:
     """What is no finite number is refused, also where Python would read one."""
@@ -143,11 +173,17 @@ def test_json_only(payload: bytes) -> None:
 @pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 900, 990, 995, 1_000, 100_000])
 @pytest.mark.parametrize(
     ("before", "opening", "closing", "after"),
-    [(b"", b"[", b"\n]", b""), (b"", b'{"a":', b"}", b""), (b'{"ts":', b"[", b"]", b',"values":{}}')],
+    [
+        (b"", b"[", b"\n]", b""),
+        (b"", b'{"a":', b"}", b""),
+        (b'{"ts":', b"[", b"]", b',"values":{}}'),
+    ],
 )
 def test_too_deep(depth: int, before: bytes, opening: bytes, closing: bytes, after: bytes) -> None:
     """Deep nesting is refused whatever the stack has left, before anyone runs out of it."""
-    payload = before + opening * depth + (b"" if opening == b"[" else b"1") + closing * depth + after
+    payload = (
+        before + opening * depth + (b"" if opening == b"[" else b"1") + closing * depth + after
+    )
     for translate in (one_value, readings):
         with pytest.raises(Untranslatable, match="nested"):
             translate(payload)
@@ -173,7 +209,10 @@ def test_object_of_channels() -> None:
 
 def test_the_devices_own_time() -> None:
     """`ts` and `values`, alone or in an array, carry the time of measuring."""
-    assert readings(b'{"ts":5,"values":{"a":1,"b":2}}') == [Reading("a", "1", 5), Reading("b", "2", 5)]
+    assert readings(b'{"ts":5,"values":{"a":1,"b":2}}') == [
+        Reading("a", "1", 5),
+        Reading("b", "2", 5),
+    ]
     assert readings(b'[{"ts":5.9,"values":{"a":1}},{"ts":6,"values":{"a":2}}]') == [
         Reading("a", "1", 5),
         Reading("a", "2", 6),
@@ -184,7 +223,10 @@ def test_the_devices_own_time() -> None:
     ("payload", "expected"),
     [
         (b'{"ts":5,"values":7}', [Reading("ts", "5"), Reading("values", "7")]),
-        (b'{"ts":5,"values":{},"x":1}', [Reading("ts", "5"), Reading("values", "{}"), Reading("x", "1")]),
+        (
+            b'{"ts":5,"values":{},"x":1}',
+            [Reading("ts", "5"), Reading("values", "{}"), Reading("x", "1")],
+        ),
         (b"[]", [Reading("value", "[]")]),
         (b'[{"ts":5,"values":{}},1]', [Reading("value", '[{"ts":5,"values":{}},1]')]),
         (b"21.4", [Reading("value", "21.4")]),
@@ -195,14 +237,18 @@ def test_nearly_the_devices_own_time(payload: bytes, expected: list[Reading]) ->
     assert readings(payload) == expected
 
 
-@pytest.mark.parametrize("payload", [b'{"a+":1}', b'{"":1}', b'{"/a":1}', b'{"a\\n":1}', b'{"ts":1,"values":{"#":1}}'])
+@pytest.mark.parametrize(
+    "payload", [b'{"a+":1}', b'{"":1}', b'{"/a":1}', b'{"a\\n":1}', b'{"ts":1,"values":{"#":1}}']
+)
 def test_no_channel(payload: bytes) -> None:
     """A key that is no channel makes the payload untranslatable, whole."""
     with pytest.raises(Untranslatable, match="not a channel"):
         readings(payload)
 
 
-@pytest.mark.parametrize("ts", ["-1", "null", "true", '"5"', "[]", "1e300", str(MAX_TS + 1), "9" * 4_000])
+@pytest.mark.parametrize(
+    "ts", ["-1", "null", "true", '"5"', "[]", "1e300", str(MAX_TS + 1), "9" * 4_000]
+)
 def test_no_time(ts: str) -> None:
     """A time is a number of ms that an RFC 3339 date can say."""
     with pytest.raises(Untranslatable, match="ts"):
@@ -218,7 +264,9 @@ def test_time() -> None:
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, 50_000])
 def test_the_short_way_leaves_deep_nesting_to_the_long_one(depth: int) -> None:
-    """An object nested too deeply, however deeply, is not taken apart before its depth was looked at."""
+    """An object nested too deeply, however deeply, is not taken apart before its depth was looked
+    at.
+    """
     payload = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
     assert plain_members(payload) is None
     with pytest.raises(Untranslatable, match="nested"):

@@ -114,12 +114,16 @@ async def test_a_device_s_own_word_counts_where_it_has_no_link(rig):
     assert [(entry[2], entry[3]) for entry in first] == [('"online"', ',"session":1')]
     assert rig.presence.reported("kitchen", "online", now) == []
     last = rig.presence.reported("kitchen", "offline", now)
-    assert [(entry[2], entry[3]) for entry in last] == [('"offline"', ',"session":1,"reason":"reported"')]
+    assert [(entry[2], entry[3]) for entry in last] == [
+        ('"offline"', ',"session":1,"reason":"reported"')
+    ]
     assert rig.presence.reported("kitchen", "offline", now) == []
 
 
 async def test_a_link_contradicts_the_device_s_word(rig):
-    """A will that says offline makes no frame of its own: the link's end does, with the true reason."""
+    """A will that says offline makes no frame of its own: the link's end does, with the true
+    reason.
+    """
     link = FakeLink()
     rig.presence.connected(link)
     assert rig.presence.reported("kitchen", "offline", rig.clock()) == []

@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import config
-from config.rules import Rule as Table
-from config.rules import RuleCommand, RulePublish, RuleWebhook
+from gateway import config
 from gateway.actions import Actions
+from gateway.config.rules import Rule as Table
+from gateway.config.rules import RuleCommand, RulePublish, RuleWebhook
 from gateway.errors import Invalid
 from gateway.rules import Rules, compiled
 from tests.rig import START, Rig, running
@@ -136,7 +136,9 @@ async def test_each_channel_is_watched_by_itself(watched):
 
 
 async def test_silence(watched):
-    """It sets in when nothing came for the time, for known and new channels, and is over with the next reading."""
+    """It sets in when nothing came for the time, for known and new channels, and is over with the
+    next reading.
+    """
     await feed(watched, 1)
     rules = watched.start(table(silent=60))
     await watched.rig.telemetry("hall", "temperature", "2")
@@ -148,7 +150,10 @@ async def test_silence(watched):
     watched.rig.clock.forward(40)
     rules.sweep()
     rules.sweep()
-    assert [(p["device"], p["active"]) for p in watched.posts] == [("hall", True), ("kitchen", True)]
+    assert [(p["device"], p["active"]) for p in watched.posts] == [
+        ("hall", True),
+        ("kitchen", True),
+    ]
     await feed(watched, 4)
     assert watched.told[-1] == (False, 4)
     watched.rig.clock.forward(60)
@@ -159,11 +164,18 @@ async def test_silence(watched):
 async def test_a_command_is_sent_when_it_sets_in(watched):
     """To the device that set it off, or to the named one; nothing when it is over."""
     watched.start(
-        table(name="here", webhook=None, above=30, command=RuleCommand(name="fan", value={"on": True})),
-        table(name="there", webhook=None, above=30, command=RuleCommand(name="bell", device="hall")),
+        table(
+            name="here", webhook=None, above=30, command=RuleCommand(name="fan", value={"on": True})
+        ),
+        table(
+            name="there", webhook=None, above=30, command=RuleCommand(name="bell", device="hall")
+        ),
     )
     await feed(watched, 31, 20)
-    frames = [*await watched.rig.frames("command", "kitchen"), *await watched.rig.frames("command", "hall")]
+    frames = [
+        *await watched.rig.frames("command", "kitchen"),
+        *await watched.rig.frames("command", "hall"),
+    ]
     assert [(f["device"], f["channel"], f["value"]) for f in frames] == [
         ("kitchen", "fan", {"on": True}),
         ("hall", "bell", None),
@@ -176,7 +188,12 @@ async def test_a_frame_is_published(watched):
     """True and false by default; a value of its own only when it sets in. The frame names the rule."""
     watched.start(
         table(name="a", webhook=None, above=30, publish=RulePublish(channel="alarm/hot")),
-        table(name="b", webhook=None, above=30, publish=RulePublish(channel="note", device="hall", value="hot!")),
+        table(
+            name="b",
+            webhook=None,
+            above=30,
+            publish=RulePublish(channel="note", device="hall", value="hot!"),
+        ),
     )
     await feed(watched, 31, 20)
     frames = [f for f in await watched.rig.frames("telemetry") if f["channel"] == "alarm/hot"]
@@ -186,7 +203,11 @@ async def test_a_frame_is_published(watched):
 
 async def test_rules_set_off_no_rules(watched):
     """A rule that publishes into its own filter does not run round in circles."""
-    watched.start(table(filter="#", above=0, webhook=None, publish=RulePublish(channel="temperature", value=5)))
+    watched.start(
+        table(
+            filter="#", above=0, webhook=None, publish=RulePublish(channel="temperature", value=5)
+        )
+    )
     await feed(watched, 1)
     assert [f["value"] for f in await watched.rig.frames("telemetry")] == [1, 5]
 
@@ -203,7 +224,9 @@ async def test_a_refused_action_costs_no_other(watched, caplog):
     """It is logged with the rule, and the next action is done."""
     watched.start(
         table(
-            above=30, command=RuleCommand(name="fan", device="nowhere"), publish=RulePublish(channel="x", device="no")
+            above=30,
+            command=RuleCommand(name="fan", device="nowhere"),
+            publish=RulePublish(channel="x", device="no"),
         )
     )
     await feed(watched, 31)
@@ -217,7 +240,9 @@ async def test_a_command_waits_for_storage(watched):
     rules = watched.start(table(above=30, command=RuleCommand(name="fan", value=1)))
     series = watched.rig.catalog.series("telemetry", "kitchen", "temperature")
     watched.rig.intake.refusal = "disk full"
-    watched.rig.intake.submit([(series, START, "31", "")], lambda: setattr(watched.rig.intake, "refusal", "still"))
+    watched.rig.intake.submit(
+        [(series, START, "31", "")], lambda: setattr(watched.rig.intake, "refusal", "still")
+    )
     await watched.rig.intake._arrived.wait()
     while not watched.posts:
         await watched.rig.database.read(lambda db: None)
@@ -256,7 +281,10 @@ async def test_stop_and_no_rules(watched):
         ({"above": 1, "command": RuleCommand(name="a/+")}, "'a/\\+' is not a channel"),
         ({"above": 1, "command": RuleCommand(name="a", device="a b")}, "'a b' is not a device id"),
         ({"above": 1, "publish": RulePublish(channel="")}, "is not a channel"),
-        ({"above": 1, "publish": RulePublish(channel="a", value=object())}, r"\[\[rules\]\] 'hot': .*object"),
+        (
+            {"above": 1, "publish": RulePublish(channel="a", value=object())},
+            r"\[\[rules\]\] 'hot': .*object",
+        ),
         ({"above": 1, "clear": 2}, "clear: 2 is beyond the bound, 1"),
         ({"below": 1, "clear": 0}, "clear: 0 is beyond the bound, 1"),
         ({"above": 1, "below": 2}, "expected one of above and below"),

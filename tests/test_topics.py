@@ -18,9 +18,10 @@ from gateway.topics import (
 LEVELS = st.sampled_from(["", "a", "b", "$a", "ab", "a.b", "a\nb", "(", "ü", "*"])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join).filter(bool)
 FILTERS = (
-    st.tuples(st.lists(LEVELS | st.just("+"), max_size=3), st.sampled_from([[], ["#"], ["+"], ["a"], [""]])).map(
-        lambda parts: "/".join([*parts[0], *parts[1]])
-    )
+    st.tuples(
+        st.lists(LEVELS | st.just("+"), max_size=3),
+        st.sampled_from([[], ["#"], ["+"], ["a"], [""]]),
+    ).map(lambda parts: "/".join([*parts[0], *parts[1]]))
 ).filter(bool)
 
 
@@ -69,21 +70,27 @@ def test_the_examples_of_the_standard(text: str, topic: str, matches: bool) -> N
     assert TopicFilter(text).matches(topic) is matches
 
 
-@pytest.mark.parametrize("text", ["", "a\0", "a/#/b", "a#", "#a", "a+", "+a/b", "a/b+/c", "##", "\ud800", "é" * 40_000])
+@pytest.mark.parametrize(
+    "text", ["", "a\0", "a/#/b", "a#", "#a", "a+", "+a/b", "a/b+/c", "##", "\ud800", "é" * 40_000]
+)
 def test_no_filter(text: str) -> None:
     """A wildcard shares its level with nothing, # is the last; no NUL, no surrogate, 65,535 bytes."""
     with pytest.raises(InvalidTopic):
         check_filter(text)
 
 
-@pytest.mark.parametrize("text", ["", "a+", "#", "a\0b", "\udfff", "a" * 65_536, "é" * 32_768, "😀" * 16_384])
+@pytest.mark.parametrize(
+    "text", ["", "a+", "#", "a\0b", "\udfff", "a" * 65_536, "é" * 32_768, "😀" * 16_384]
+)
 def test_no_topic(text: str) -> None:
     """A topic name has no wildcard, no NUL and no surrogate, and fits into 65,535 bytes."""
     with pytest.raises(InvalidTopic):
         check_topic(text)
 
 
-@pytest.mark.parametrize("text", ["/", "a//b", "a" * 65_535, "é" * 32_767, "😀" * 16_383, " ", "\x01"])
+@pytest.mark.parametrize(
+    "text", ["/", "a//b", "a" * 65_535, "é" * 32_767, "😀" * 16_383, " ", "\x01"]
+)
 def test_topic_and_filter(text: str) -> None:
     """Empty levels, spaces and control characters are the sender's affair; the bound is in bytes."""
     assert check_topic(text) == text
@@ -93,7 +100,14 @@ def test_topic_and_filter(text: str) -> None:
 @given(st.text(st.characters(exclude_categories=())))
 def test_checks_raise_nothing_else(text: str) -> None:
     """Whatever comes, a check returns it or raises `InvalidTopic`."""
-    for check in (check_topic, check_filter, check_channel, check_device, TopicFilter, TopicPattern):
+    for check in (
+        check_topic,
+        check_filter,
+        check_channel,
+        check_device,
+        TopicFilter,
+        TopicPattern,
+    ):
         try:
             check(text)
         except InvalidTopic as error:
@@ -120,7 +134,21 @@ def test_channel(channel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "channel", ["", "/", "/a", "a/", "a//b", "a+", "#", "a\n", "a\x7f", "\x85", "\ud800", "a" * (MAX_CHANNEL + 1)]
+    "channel",
+    [
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        "a+",
+        "#",
+        "a\n",
+        "a\x7f",
+        "\x85",
+        "\ud800",
+        "a" * (MAX_CHANNEL + 1),
+    ],
 )
 def test_no_channel(channel: str) -> None:
     """Empty levels, wildcards, control characters and surrogates are refused."""
@@ -177,7 +205,11 @@ def test_no_pattern(text: str) -> None:
 
 
 PATTERNS = (
-    st.lists(st.sampled_from(["a", "", "$a", "{device}", "{channel}", "{channel...}"]), min_size=1, max_size=4)
+    st.lists(
+        st.sampled_from(["a", "", "$a", "{device}", "{channel}", "{channel...}"]),
+        min_size=1,
+        max_size=4,
+    )
     .map("/".join)
     .filter(lambda text: text and text.count("{device}") <= 1 and text.count("{channel") <= 1)
     .filter(lambda text: "{channel...}" not in text or text.endswith("{channel...}"))

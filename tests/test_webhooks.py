@@ -11,7 +11,15 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import Invalid
-from gateway.webhooks import ATTEMPTS, PAUSE_LAST, WAITING, Webhook, Webhooks, signature, signing_key
+from gateway.webhooks import (
+    ATTEMPTS,
+    PAUSE_LAST,
+    WAITING,
+    Webhook,
+    Webhooks,
+    signature,
+    signing_key,
+)
 from tests.rig import START, Clock, until
 
 
@@ -26,7 +34,9 @@ class Server:
         """Keep a post."""
         self.got.append(({k.lower(): v for k, v in request.headers.items()}, await request.read()))
         status = self.answers.pop(0) if self.answers else 204
-        return web.Response(status=status, headers={"location": "/elsewhere"} if status == 302 else {})
+        return web.Response(
+            status=status, headers={"location": "/elsewhere"} if status == 302 else {}
+        )
 
     @property
     def bodies(self) -> list[bytes]:
@@ -55,7 +65,9 @@ async def make(server):
 
         def hook(secret=None, url=None) -> Webhook:
             made.append(
-                Webhook("hot", url or server.url, secret, session=session, clock=Clock(), pause=pause),
+                Webhook(
+                    "hot", url or server.url, secret, session=session, clock=Clock(), pause=pause
+                ),
             )
             return made[-1]
 
@@ -78,7 +90,9 @@ async def test_a_signed_post(server, make):
 
 
 def test_the_example_of_the_standard():
-    """A secret with `whsec_` is base64; the reference value is that of the standard's own libraries."""
+    """A secret with `whsec_` is base64; the reference value is that of the standard's own
+    libraries.
+    """
     key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     made = signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -115,7 +129,9 @@ async def test_a_refusal_is_final(server, make, caplog, status):
 
 
 async def test_a_dead_server_is_given_up(make, caplog, unused_tcp_port):
-    """After the last attempt the post is dropped, and the pause has grown no further than its bound."""
+    """After the last attempt the post is dropped, and the pause has grown no further than its
+    bound.
+    """
     hook = make(url=f"http://127.0.0.1:{unused_tcp_port}/")
     hook.post(b"1")
     await until(lambda: hook.dropped)

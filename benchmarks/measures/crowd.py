@@ -29,7 +29,10 @@ NOISE = 1.25  # the same run twice differs by about so much
 def idle(extent: Extent) -> Iterator[Figure]:
     """Connected devices that send nothing but their PINGREQs, one a minute."""
     count = extent.crowd
-    with Gateway(count=count) as server, Worker(Publishers, server.port, server.accounts) as devices:
+    with (
+        Gateway(count=count) as server,
+        Worker(Publishers, server.port, server.accounts) as devices,
+    ):
         before = server.memory()
         took = devices.call("connect")
         each = (server.memory() - before) / count
@@ -50,15 +53,25 @@ def devices(extent: Extent) -> Iterator[Figure]:
     for count in (CONNECTIONS, extent.crowd):
         with Gateway(count=count) as server, publishers(server) as senders:
             messages = int(PACE * extent.seconds)
-            senders.call("pace", float(PACE), count, packets.VALUE)  # the first of each, with all that is new
+            senders.call(
+                "pace", float(PACE), count, packets.VALUE
+            )  # the first of each, with all that is new
             senders.call("rest", min(1.0, extent.seconds))
             before = server.cpu()
             senders.call("pace", float(PACE), messages, packets.VALUE)
             costs.append((server.cpu() - before) / messages * 1e6)
-        yield Figure("devices", "embedded", f"processor a message, {count:,} devices", costs[-1], "µs")
+        yield Figure(
+            "devices", "embedded", f"processor a message, {count:,} devices", costs[-1], "µs"
+        )
     share = costs[1] / max(costs[0], 1e-9)
     yield Figure(
-        "devices", "embedded", f"{extent.crowd:,} devices to {CONNECTIONS}", share, "times", NOISE, at_most=True
+        "devices",
+        "embedded",
+        f"{extent.crowd:,} devices to {CONNECTIONS}",
+        share,
+        "times",
+        NOISE,
+        at_most=True,
     )
 
 
@@ -76,11 +89,15 @@ def stored(extent: Extent) -> Iterator[Figure]:
         what = f"messages in, {frames:,} frames stored"
         yield Figure("stored", "embedded", what, found.a_second, "messages/s", note=found.note)
     what = f"cost of a message, {extent.stored[-1]:,} frames to {extent.stored[0]:,}"
-    yield Figure("stored", "embedded", what, costs[-1] / max(costs[0], 1e-9), "times", NOISE, at_most=True)
+    yield Figure(
+        "stored", "embedded", what, costs[-1] / max(costs[0], 1e-9), "times", NOISE, at_most=True
+    )
 
 
 def fill(db: sqlite3.Connection, frames: int) -> None:
-    """Write frames of the last thirty days for the first ten devices, indexed as upkeep would have left them."""
+    """Write frames of the last thirty days for the first ten devices, indexed as upkeep would have
+    left them.
+    """
     step = max(1, 30 * 86_400_000 // frames)
     start = now_ms() - frames * step
     db.execute("PRAGMA synchronous=OFF")
@@ -88,13 +105,16 @@ def fill(db: sqlite3.Connection, frames: int) -> None:
         for number in range(CONNECTIONS):
             name = f"b{number:05}"
             db.execute(
-                "INSERT INTO series (id, type, device, channel) VALUES (?, 'telemetry', ?, 't')", (number + 1, name)
+                "INSERT INTO series (id, type, device, channel) VALUES (?, 'telemetry', ?, 't')",
+                (number + 1, name),
             )
         db.execute(
             "WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < ?) "
             "INSERT INTO frames SELECT seq, 1 + seq % ?, ? + seq * ?, 1000000 + seq % 1000000, '' FROM n",
             (frames, CONNECTIONS, start, step),
         )
-        db.execute("INSERT INTO frames_by_time SELECT series, ts, seq FROM frames ORDER BY series, ts, seq")
+        db.execute(
+            "INSERT INTO frames_by_time SELECT series, ts, seq FROM frames ORDER BY series, ts, seq"
+        )
         db.execute("UPDATE meta SET value = ? WHERE key IN ('seq', 'folded')", (frames,))
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

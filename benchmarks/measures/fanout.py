@@ -21,12 +21,25 @@ TARGETS = {50: 2_000_000, 500: 4_000_000}
 
 
 def fanout(extent: Extent) -> Iterator[Figure]:
-    """Frames a second that leave for 1, 50 and 500 listeners, while devices send as fast as they may."""
+    """Frames a second that leave for 1, 50 and 500 listeners, while devices send as fast as they
+    may.
+    """
     for count in extent.listeners:
         out = _to_listeners(count, extent)
-        note = out.fault or f"{out.a_second:,.0f} messages/s in, {out.cost / count:.2f} µs of processor a frame"
+        note = (
+            out.fault
+            or f"{out.a_second:,.0f} messages/s in, {out.cost / count:.2f} µs of processor a frame"
+        )
         what = f"to {count} listener{'s' if count > 1 else ''} of everything"
-        yield Figure("fanout", "embedded", what, out.a_second * count, "frames/s", TARGETS.get(count), note=note)
+        yield Figure(
+            "fanout",
+            "embedded",
+            what,
+            out.a_second * count,
+            "frames/s",
+            TARGETS.get(count),
+            note=note,
+        )
 
 
 def _to_listeners(count: int, extent: Extent) -> Rate:
@@ -37,7 +50,9 @@ def _to_listeners(count: int, extent: Extent) -> Rate:
             senders.call("prepare", each, packets.VALUE)
             with Worker(Listeners, server.http_port, server.token, "+/t", count) as listeners:
                 seq = listeners.call("newest")
-                expected = packets.framed_length(server.accounts[0].name, seq + 1, each * CONNECTIONS)
+                expected = packets.framed_length(
+                    server.accounts[0].name, seq + 1, each * CONNECTIONS
+                )
                 before = server.cpu()
                 listeners.start("count", expected)
                 senders.start("flood")

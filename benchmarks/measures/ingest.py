@@ -30,7 +30,14 @@ def qos0(extent: Extent) -> Iterator[Figure]:
     yield Figure("qos0", "amqtt", what, theirs.a_second, "messages/s", note=theirs.note)
     yield Figure("qos0", "both", "embedded to amqtt", ours.a_second / theirs.a_second, "times", 12)
     objects = _to_one_listener("embedded", extent, packets.OBJECT)
-    yield Figure("qos0", "embedded", "the same, JSON objects", objects.a_second, "messages/s", note=objects.note)
+    yield Figure(
+        "qos0",
+        "embedded",
+        "the same, JSON objects",
+        objects.a_second,
+        "messages/s",
+        note=objects.note,
+    )
 
 
 def _to_one_listener(engine: str, extent: Extent, kind: packets.Kind) -> Rate:
@@ -39,7 +46,9 @@ def _to_one_listener(engine: str, extent: Extent, kind: packets.Kind) -> Rate:
         publishers(server) as senders,
         Worker(Listener, server.http_port, server.token, "+/t") as listener,
     ):
-        return sized(extent, partial(into_listener, server, senders, listener, CONNECTIONS, kind=kind))
+        return sized(
+            extent, partial(into_listener, server, senders, listener, CONNECTIONS, kind=kind)
+        )
 
 
 def qos1(extent: Extent) -> Iterator[Figure]:

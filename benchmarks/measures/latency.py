@@ -50,12 +50,23 @@ def latency(extent: Extent) -> Iterator[Figure]:
     with Gateway(count=extent.paced) as server:
         delays = _delays(server, server.accounts, extent)
     what = f"{extent.paced} messages/s from {extent.paced} connections"
-    yield Figure("latency", "embedded", f"{what}, median", delays.median, "ms", 5, at_most=True, note=delays.note)
+    yield Figure(
+        "latency",
+        "embedded",
+        f"{what}, median",
+        delays.median,
+        "ms",
+        5,
+        at_most=True,
+        note=delays.note,
+    )
     yield Figure("latency", "embedded", f"{what}, p99", delays.p99, "ms", 15, at_most=True)
 
 
 def handler(extent: Extent) -> Iterator[Figure]:
-    """Throughput and latency of nine devices while the handler of a tenth sleeps for a minute on each of its values."""
+    """Throughput and latency of nine devices while the handler of a tenth sleeps for a minute on
+    each of its values.
+    """
     found: list[tuple[Delays, Rate]] = []
     for types in ((), ("sleeper",)):
         with Gateway(count=CONNECTIONS, types=types, modules={"sleeper": SLEEPER}) as server:
@@ -64,16 +75,36 @@ def handler(extent: Extent) -> Iterator[Figure]:
             with publishers(server) as sleeping:
                 sleeping.call("pace", 100.0, 10, packets.VALUE)
                 sleeping.call("rest", 0.5)
-                assert (server.folder / "asleep").exists() is bool(types), "the handler was not called"
+                assert (server.folder / "asleep").exists() is bool(types), (
+                    "the handler was not called"
+                )
                 server.accounts = others
                 found.append((_delays(server, others, extent), _others(server, extent)))
     (quiet, rate), (slept, rate_slept) = found
-    yield Figure("handler", "embedded", "median latency of others, no handler sleeps", quiet.median, "ms")
-    yield Figure("handler", "embedded", "median latency of others, a handler sleeps", slept.median, "ms")
-    yield Figure("handler", "embedded", "throughput of others, no handler sleeps", rate.a_second, "messages/s")
-    yield Figure("handler", "embedded", "throughput of others, a handler sleeps", rate_slept.a_second, "messages/s")
+    yield Figure(
+        "handler", "embedded", "median latency of others, no handler sleeps", quiet.median, "ms"
+    )
+    yield Figure(
+        "handler", "embedded", "median latency of others, a handler sleeps", slept.median, "ms"
+    )
+    yield Figure(
+        "handler",
+        "embedded",
+        "throughput of others, no handler sleeps",
+        rate.a_second,
+        "messages/s",
+    )
+    yield Figure(
+        "handler",
+        "embedded",
+        "throughput of others, a handler sleeps",
+        rate_slept.a_second,
+        "messages/s",
+    )
     share = rate_slept.a_second / rate.a_second
-    yield Figure("handler", "embedded", "throughput of others, asleep to awake", share, "times", 0.9)
+    yield Figure(
+        "handler", "embedded", "throughput of others, asleep to awake", share, "times", 0.9
+    )
 
 
 def _delays(server: Gateway, accounts: list[packets.Account], extent: Extent) -> Delays:
@@ -85,8 +116,16 @@ def _delays(server: Gateway, accounts: list[packets.Account], extent: Extent) ->
         listener.start("latencies", count)
         senders.call("pace", float(extent.paced), count, packets.VALUE)
         found = listener.result()
-    missing = f"{count - len(found)} of {count} missing" if len(found) != count else f"of {count} messages"
-    return Delays(quantile(found, 0.5), quantile(found, 0.99), f"{missing}, slowest {max(found, default=0.0):.1f} ms")
+    missing = (
+        f"{count - len(found)} of {count} missing"
+        if len(found) != count
+        else f"of {count} messages"
+    )
+    return Delays(
+        quantile(found, 0.5),
+        quantile(found, 0.99),
+        f"{missing}, slowest {max(found, default=0.0):.1f} ms",
+    )
 
 
 def _others(server: Gateway, extent: Extent) -> Rate:

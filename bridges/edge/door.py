@@ -1,6 +1,8 @@
-"""The door of the HTTP port: who sends a request, for the bridges that let people and devices in by themselves.
+"""The door of the HTTP port: who sends a request, for the bridges that let people and devices in by
+themselves.
 
-Any request may show a header or the site's cookie; the small protocols have `?key=`, too: a device's key or a token.
+Any request may show a header or the site's cookie; the small protocols have `?key=`, too: a
+device's key or a token.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from gateway.access.records import Records
     from gateway.access.sign_in import SignIn
 
-_FOREIGN = frozenset({"cross-site", "same-site"})  # Fetch Metadata: a page of another site has made the browser ask
+_FOREIGN = frozenset(
+    {"cross-site", "same-site"}
+)  # Fetch Metadata: a page of another site has made the browser ask
 
 
 def offer(request: web.Request) -> Offer:
@@ -42,7 +46,9 @@ class Door:
         self._records = records
 
     def who(self, request: web.Request) -> Principal | None:
-        """Return whom a request's header or cookie names; None where it has neither. Raises `Unauthenticated`."""
+        """Return whom a request's header or cookie names; None where it has neither. Raises
+        `Unauthenticated`.
+        """
         shown = offer(request)
         if shown.authorization is None and not shown.cookie:
             return None
@@ -90,10 +96,11 @@ class Door:
 
 
 def _may_be_foreign(request: web.Request, shown: Offer) -> bool:
-    """Tell whether a page of another site may have made a browser ask: these protocols write by GET, too.
+    """Tell whether a page of another site may have made a browser ask: these protocols write by
+    GET, too.
 
-    Without TLS a browser that follows a link says neither where it comes from nor that it is one, but sends its cookie:
-    a cookie then counts for nothing.
+    Without TLS a browser that follows a link says neither where it comes from nor that it is one,
+    but sends its cookie: a cookie then counts for nothing.
     """
     site = request.headers.get("Sec-Fetch-Site")
     blind = site is None and shown.origin is None and shown.authorization is None

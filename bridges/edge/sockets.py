@@ -1,8 +1,8 @@
 """A WebSocket to a device or a listener, which several bridges are built on.
 
-What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping with a message: the peer's
-library answers it in order (section 5.5.3), so its pong says how far it has read. That is the only acknowledgement
-there is on wires that have none of their own.
+What is written leaves whole and at once (RFC 6455 section 5.2). A receipt is a ping with a message:
+the peer's library answers it in order (section 5.5.3), so its pong says how far it has read. That
+is the only acknowledgement there is on wires that have none of their own.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from gateway.access.principal import Principal
     from gateway.broker.port import Departure, Done
 
-HEARTBEAT = 60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
+HEARTBEAT = (
+    60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
+)
 GOODBYE = 2.0  # s for a peer to answer a close
 TOGETHER = 1_024  # bytes of a message and its ping that arrive as one
 BACKLOG = 256 << 10  # bytes unread by a device above which it is sent no more commands
 _TEXT, _BINARY, _PING = 0x81, 0x82, 0x89  # first bytes of whole messages
-_SHORT = {first: [bytes((first, length)) for length in range(126)] for first in (_TEXT, _BINARY, _PING)}
+_SHORT = {
+    first: [bytes((first, length)) for length in range(126)] for first in (_TEXT, _BINARY, _PING)
+}
 
 
 def text(data: bytes) -> bytes:
@@ -87,7 +91,9 @@ class Outlet:
 
 
 class Socket(Outlet):
-    """One accepted WebSocket; what is written to it are whole messages. `departure` says why it has ended."""
+    """One accepted WebSocket; what is written to it are whole messages. `departure` says why it has
+    ended.
+    """
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
         super().__init__(request)
@@ -107,10 +113,11 @@ class Socket(Outlet):
         return self._why is None and not self.response.closed and super().open
 
     def write_registered(self, data: bytes, done: Done) -> None:
-        """Write a message; run `done` when the peer has it, which is never, if the connection ends first.
+        """Write a message; run `done` when the peer has it, which is never, if the connection ends
+        first.
 
-        The ping stands before a message that arrives together with it, else behind: a script that reads this one
-        message and no more has read the ping before it, too, and answered it.
+        The ping stands before a message that arrives together with it, else behind: a script that
+        reads this one message and no more has read the ping before it, too, and answered it.
         """
         self._count += 1
         mark = struct.pack("!Q", self._count)
@@ -159,10 +166,11 @@ class Socket(Outlet):
             self.departure = "keep_alive"
 
     def end(self, error: GatewayError, departure: Departure = "cut_off") -> None:
-        """Let the connection end with the error's code and words: `next` returns, and `closed` says goodbye.
+        """Let the connection end with the error's code and words: `next` returns, and `closed` says
+        goodbye.
 
-        The task that receives is to close, too: else aiohttp would not wait for the peer's goodbye, and a peer that
-        sends it to a closed connection takes that for a failure.
+        The task that receives is to close, too: else aiohttp would not wait for the peer's goodbye,
+        and a peer that sends it to a closed connection takes that for a failure.
         """
         if self._why is not None or self.response.closed:
             return
@@ -181,7 +189,9 @@ class Socket(Outlet):
         """Say goodbye where that is still to do; the last thing that the task that receives does."""
         try:
             if self._why is not None:
-                await self.response.close(code=self._why.close_code, message=str(self._why).encode()[:120])
+                await self.response.close(
+                    code=self._why.close_code, message=str(self._why).encode()[:120]
+                )
         except ConnectionError:
             pass  # the peer has gone
         finally:
@@ -196,7 +206,8 @@ class Socket(Outlet):
 
 @asynccontextmanager
 async def accepted(request: web.Request, *, max_size: int) -> AsyncIterator[Socket]:
-    """Accept a WebSocket, and say goodbye at the end of the block; it ends there, too, where the peer has gone.
+    """Accept a WebSocket, and say goodbye at the end of the block; it ends there, too, where the
+    peer has gone.
 
     `max_size`: bytes of a message, above which the peer is closed with 1009.
     """

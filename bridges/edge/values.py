@@ -1,4 +1,6 @@
-"""Values of devices whose protocol names them freely: into channels, and back to the device's own name."""
+"""Values of devices whose protocol names them freely: into channels, and back to the device's own
+name.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,15 @@ if TYPE_CHECKING:
     from gateway.catalog import Catalog
     from gateway.intake import Intake
 
-# What no channel may hold; a slash where it would leave a level empty; what would read as an escape.
+# What no channel may hold; a slash where it would leave a level empty; what would read as an
+# escape.
 _UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^/|/$|/(?=/)|%(?=[0-9A-Fa-f]{2})")
 
 
 def channel_of(name: str) -> str:
-    """Return a name as a channel: what a channel may not hold is percent-encoded. Raises `InvalidTopic` if too long."""
+    """Return a name as a channel: what a channel may not hold is percent-encoded. Raises
+    `InvalidTopic` if too long.
+    """
     return check_channel(_UNFIT.sub(lambda found: quote(found[0], safe=""), name))
 
 
@@ -48,7 +53,9 @@ class Values:
             await self.stored()
 
     async def stored(self) -> None:
-        """Return when what was taken in so far is stored and shown; the sender's socket is not read meanwhile."""
+        """Return when what was taken in so far is stored and shown; the sender's socket is not read
+        meanwhile.
+        """
         if not self._intake.idle:
             stored = asyncio.Event()
             self._intake.submit((), stored.set)

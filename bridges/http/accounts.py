@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from aiohttp import web
 
-from bridges.edge.door import offer
-from bridges.http import answers, parameters
-from bridges.http.authentication import PRINCIPAL
-from bridges.http.routes import API, Route
-from bridges.http.users import UserAnswer
 from gateway.access import accounts, fields, links, sessions
 from gateway.access.passwords import weakness
 from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin, set_cookie, sign_in_by
+from gateway.bridges.edge.door import offer
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.users import UserAnswer
 from gateway.errors import Forbidden, Invalid
 
 if TYPE_CHECKING:
-    from bridges.http.authentication import Permission
     from gateway.access.keys import Issued
     from gateway.access.passwords import Passwords
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
+    from gateway.bridges.http.authentication import Permission
     from gateway.store.audit import By
     from gateway.store.database import Database
     from gateway.store.registry import User, WebSession
@@ -33,7 +33,9 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class NewUser(msgspec.Struct):
-    """An account to make. `invitation`: what an admin's invitation, or the link of the first start, ends with."""
+    """An account to make. `invitation`: what an admin's invitation, or the link of the first start,
+    ends with.
+    """
 
     email: str
     password: str
@@ -63,7 +65,9 @@ class NewPassword(msgspec.Struct):
 
 
 class Me(msgspec.Struct):
-    """Who asks, and how far that reaches. `devices`: what a token is limited to; `expires`: ms since 1970."""
+    """Who asks, and how far that reaches. `devices`: what a token is limited to; `expires`: ms
+    since 1970.
+    """
 
     key: str
     name: str
@@ -120,12 +124,18 @@ class Accounts:
         if new.invitation is not None:
             # Looked at before the costly hash; used up in the transaction that makes the account.
             text = new.invitation
-            await self._database.read(lambda db: links.find(db, text, by.at, "invitation", "first-admin"))
+            await self._database.read(
+                lambda db: links.find(db, text, by.at, "invitation", "first-admin")
+            )
             make = partial(accounts.register, link=text, email=new.email, name=new.name)
         elif self._sign_up != "open":
             by = self._admin(request)
         # All that is wrong is said at once, before the costly hash.
-        fields.refuse(email=fields.email(new.email), name=fields.text(new.name), password=weakness(new.password))
+        fields.refuse(
+            email=fields.email(new.email),
+            name=fields.text(new.name),
+            password=weakness(new.password),
+        )
         password = await self._passwords.hash(new.password)
         user = await self._registry.apply(make, by, password=password)
         return answers.json(UserAnswer.of(user), 201)
@@ -146,7 +156,11 @@ class Accounts:
         asked = parameters.fields_of(given, Login)
         issued = await self._open_session(request, asked)
         user = self._registry.users[issued.record.user]
-        response = web.Response(status=303, headers={"Location": "/"}) if is_form else answers.json(UserAnswer.of(user))
+        response = (
+            web.Response(status=303, headers={"Location": "/"})
+            if is_form
+            else answers.json(UserAnswer.of(user))
+        )
         seconds = (issued.record.expires - issued.record.created) // 1000
         response.headers["Set-Cookie"] = set_cookie(issued.secret, seconds, secure=self._secure)
         return response
@@ -155,7 +169,9 @@ class Accounts:
         if asked.link is not None:
             by = self._permission.by(request, "sign-in link")
             return await self._registry.apply(sessions.open_by_link, by, asked.link)
-        missing = {name: "is missing" for name in ("email", "password") if getattr(asked, name) is None}
+        missing = {
+            name: "is missing" for name in ("email", "password") if getattr(asked, name) is None
+        }
         if asked.email is None or asked.password is None:
             raise Invalid("email and password are needed, or a sign-in link", fields=missing)
         user = await self._sign_in.password(asked.email, asked.password, request.remote or "")
@@ -171,14 +187,20 @@ class Accounts:
         elif session is not None:
             await self._registry.apply(sessions.close_session, by, session)
         else:
-            raise Invalid("only a browser signs out; a token is revoked by DELETE /api/v1/tokens/ID")
+            raise Invalid(
+                "only a browser signs out; a token is revoked by DELETE /api/v1/tokens/ID"
+            )
         response = answers.nothing()
         response.headers["Set-Cookie"] = set_cookie("", 0, secure=self._secure)
         return response
 
     async def me(self, request: web.Request) -> web.Response:
         who = request[PRINCIPAL]
-        user = self._registry.users.get(who.owner) if who.owner is not None and who.device is None else None
+        user = (
+            self._registry.users.get(who.owner)
+            if who.owner is not None and who.device is None
+            else None
+        )
         return answers.json(
             Me(
                 key=who.key,
@@ -198,7 +220,9 @@ class Accounts:
         await self._check_current(request, user, asked.current)
         password = await self._passwords.hash(asked.password)
         by = self._permission.by(request)
-        await self._registry.apply(accounts.set_password, by, user.id, password, keep=_session(request))
+        await self._registry.apply(
+            accounts.set_password, by, user.id, password, keep=_session(request)
+        )
         return answers.nothing()
 
     async def _check_current(self, request: web.Request, user: User, current: str) -> None:

@@ -21,7 +21,9 @@ CHALLENGE = f'{BEARER}, Basic realm="gateway", charset="UTF-8"'
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with a value as JSON."""
-    return web.Response(body=encode(value), status=status, headers=headers, content_type="application/json")
+    return web.Response(
+        body=encode(value), status=status, headers=headers, content_type="application/json"
+    )
 
 
 def next_page(request: web.Request, after: object) -> dict[str, str]:
@@ -45,7 +47,12 @@ def problem_of(
     status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> web.Response:
     """Answer with a problem; `code` is a word that scripts can compare."""
-    said = {"type": f"urn:gateway:problem:{code}", "title": _title(status), "status": status, "detail": detail}
+    said = {
+        "type": f"urn:gateway:problem:{code}",
+        "title": _title(status),
+        "status": status,
+        "detail": detail,
+    }
     return web.Response(
         body=encode({**said, "code": code, **more}),
         status=status,

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from bridges.http.accounts import Accounts
-from bridges.http.authentication import Permission
-from bridges.http.claiming import Claiming
-from bridges.http.commands import CommandRoutes
-from bridges.http.devices import Devices
-from bridges.http.documentation import Documentation
-from bridges.http.frames import Frames
-from bridges.http.health import HealthChecks
-from bridges.http.history import History
-from bridges.http.journals import Journals
-from bridges.http.metrics import Measure, Metrics, of_core
-from bridges.http.telemetry import Telemetry
-from bridges.http.tokens import Tokens
-from bridges.http.users import Users
+from gateway.bridges.http.accounts import Accounts
+from gateway.bridges.http.authentication import Permission
+from gateway.bridges.http.claiming import Claiming
+from gateway.bridges.http.commands import CommandRoutes
+from gateway.bridges.http.devices import Devices
+from gateway.bridges.http.documentation import Documentation
+from gateway.bridges.http.frames import Frames
+from gateway.bridges.http.health import HealthChecks
+from gateway.bridges.http.history import History
+from gateway.bridges.http.journals import Journals
+from gateway.bridges.http.metrics import Measure, Metrics, of_core
+from gateway.bridges.http.telemetry import Telemetry
+from gateway.bridges.http.tokens import Tokens
+from gateway.bridges.http.users import Users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from bridges.http.routes import Route
     from gateway.access.journal import Journal
     from gateway.access.passwords import Passwords
     from gateway.access.policy import Policy
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
+    from gateway.bridges.http.routes import Route
     from gateway.catalog import Catalog
     from gateway.commands import Commands
     from gateway.hub import Hub
@@ -61,8 +61,9 @@ def api(
 ) -> list[Route]:
     """Return the table of routes.
 
-    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one device's messages;
-    `measures`: more of them for `/metrics`; `others`: routes of other bridges, see `listening`.
+    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one
+    device's messages; `measures`: more of them for `/metrics`; `others`: routes of other bridges,
+    see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     documentation = Documentation(version)
@@ -77,7 +78,9 @@ def api(
         Frames(hub, catalog, permission),
         History(database, catalog, permission),
         Journals(database, permission),
-        Accounts(registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
+        Accounts(
+            registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure
+        ),
         Users(registry, permission),
         Tokens(registry, permission),
         HealthChecks(intake),

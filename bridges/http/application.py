@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridges.http.authentication import PRINCIPAL, Authentication
-from bridges.http.middleware import problems, security_headers
-from bridges.http.waiting import WAITS, end
+from gateway.bridges.http.authentication import PRINCIPAL, Authentication
+from gateway.bridges.http.middleware import problems, security_headers
+from gateway.bridges.http.waiting import WAITS, end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridges.http.porch import Porch
-    from bridges.http.routes import Handler, Route
+    from gateway.bridges.http.porch import Porch
+    from gateway.bridges.http.routes import Handler, Route
 
 
 def application(

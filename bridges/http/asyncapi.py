@@ -11,7 +11,12 @@ _ID = {"description": "any JSON; answers carry it"}
 
 
 def _object(said: str, /, *required: str, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "description": said, "properties": properties, "required": list(required)}
+    return {
+        "type": "object",
+        "description": said,
+        "properties": properties,
+        "required": list(required),
+    }
 
 
 def _message(kind: str, said: str, /, *required: str, **properties: Any) -> dict[str, Any]:
@@ -53,20 +58,37 @@ SENT: dict[str, dict[str, Any]] = {
         device=_TEXT,
         name=_TEXT,
         value={"description": "any JSON"},
-        wait={"type": "number", "exclusiveMinimum": 0, "maximum": 60, "description": "seconds to wait for the reply"},
-        ttl={"type": "number", "exclusiveMinimum": 0, "description": "seconds after which it is no longer sent"},
+        wait={
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 60,
+            "description": "seconds to wait for the reply",
+        },
+        ttl={
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "description": "seconds after which it is no longer sent",
+        },
     ),
     "ping": _message("ping", "ask whether the gateway is there"),
 }
 """What a WebSocket listener sends, by name."""
 
 RECEIVED: dict[str, dict[str, Any]] = {
-    "hello": _message("hello", "on connect; epoch names the database", "epoch", "seq", epoch=_TEXT, seq=_SEQ),
+    "hello": _message(
+        "hello", "on connect; epoch names the database", "epoch", "seq", epoch=_TEXT, seq=_SEQ
+    ),
     "ack": _message("ack", "done", id=_ID, seq=_SEQ, command=_TEXT),
     "frame": _FRAME,
-    "gap": _message("gap", "frames that history no longer has", "from", "to", **{"from": _SEQ, "to": _SEQ}),
-    "reply": _message("reply", "a device's reply", "id", "value", id=_ID, value={"description": "any JSON"}),
-    "error": _message("error", "what was wrong", "code", "message", id=_ID, code=_TEXT, message=_TEXT),
+    "gap": _message(
+        "gap", "frames that history no longer has", "from", "to", **{"from": _SEQ, "to": _SEQ}
+    ),
+    "reply": _message(
+        "reply", "a device's reply", "id", "value", id=_ID, value={"description": "any JSON"}
+    ),
+    "error": _message(
+        "error", "what was wrong", "code", "message", id=_ID, code=_TEXT, message=_TEXT
+    ),
     "pong": _message("pong", "it is"),
 }
 """What a WebSocket listener receives, by name."""
@@ -76,7 +98,9 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "telemetry": (
         "devices/{device}/telemetry",
         "device",
-        {"description": "a JSON object: each key is a channel; or {ts, values}, or an array of those"},
+        {
+            "description": "a JSON object: each key is a channel; or {ts, values}, or an array of those"
+        },
     ),
     "telemetryOfChannel": (
         "devices/{device}/telemetry/{channel}",
@@ -84,11 +108,17 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"description": "one value: JSON, else UTF-8 text, else kept as base64"},
     ),
     "status": ("devices/{device}/status", "device", {"enum": ["online", "offline"]}),
-    "commands": ("devices/{device}/commands/{name}", "gateway", {"description": "the command's JSON value, QoS 1"}),
+    "commands": (
+        "devices/{device}/commands/{name}",
+        "gateway",
+        {"description": "the command's JSON value, QoS 1"},
+    ),
     "replies": (
         "devices/{device}/replies/{name}",
         "device",
-        {"description": "answers the oldest open command of that name; with MQTT 5 correlation data, that very one"},
+        {
+            "description": "answers the oldest open command of that name; with MQTT 5 correlation data, that very one"
+        },
     ),
 }
 """The gateway's own MQTT topics."""
@@ -96,14 +126,20 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 def document(version: str) -> dict[str, Any]:
     """Return the document; operations are named from the gateway's side, as AsyncAPI has it."""
-    messages = {name: {"name": name, "payload": payload} for name, payload in {**SENT, **RECEIVED}.items()}
+    messages = {
+        name: {"name": name, "payload": payload} for name, payload in {**SENT, **RECEIVED}.items()
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Device gateway", "version": version, "license": {"name": "MIT"}},
         "defaultContentType": "application/json",
         "servers": {
             "http": {"host": "localhost:8080", "protocol": "ws", "description": "the HTTP port"},
-            "mqtt": {"host": "localhost:1883", "protocol": "mqtt", "description": "MQTT 3.1.1 and 5"},
+            "mqtt": {
+                "host": "localhost:1883",
+                "protocol": "mqtt",
+                "description": "MQTT 3.1.1 and 5",
+            },
         },
         "channels": {"listeners": _websocket(), **{name: _topic(name) for name in TOPICS}},
         "operations": {

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridges.edge.door import offer
 from gateway.access.policy import Action
 from gateway.access.principal import Principal
 from gateway.access.requests import sign_in_by
+from gateway.bridges.edge.door import offer
 from gateway.errors import NotFound, Unauthenticated
 from gateway.store.audit import By
 
@@ -34,7 +34,9 @@ class Authentication:
     def authenticate(self, request: web.Request) -> Principal:
         """Return the principal; raises `Unauthenticated`, `Forbidden`."""
         device = request.match_info.get("id") if "/devices/" in request.path else None
-        return sign_in_by(self._sign_in, offer(request), acts=request.method not in _SAFE, device=device)
+        return sign_in_by(
+            self._sign_in, offer(request), acts=request.method not in _SAFE, device=device
+        )
 
 
 class Permission:
@@ -65,14 +67,18 @@ class Permission:
         return self._policy.view(request[PRINCIPAL])
 
     def user(self, request: web.Request) -> int:
-        """Return the user who asks, with all that they may do; raises `Forbidden` for devices and lesser tokens."""
+        """Return the user who asks, with all that they may do; raises `Forbidden` for devices and
+        lesser tokens.
+        """
         owner = request[PRINCIPAL].owner
         self.demand(request, Action.ACCOUNT, str(owner))
         assert owner is not None  # a principal without a user has no account
         return owner
 
     def still(self, request: web.Request) -> None:
-        """Raise `Unauthenticated` where what the principal signed in with has been taken back meanwhile."""
+        """Raise `Unauthenticated` where what the principal signed in with has been taken back
+        meanwhile.
+        """
         if not self._records.stands(request[PRINCIPAL]):
             raise Unauthenticated
 

@@ -24,7 +24,11 @@ Bucket = dict[str, Any]
 
 
 async def pages(
-    database: Database, series: Collection[int], span: Span, every: int, functions: Sequence[Function]
+    database: Database,
+    series: Collection[int],
+    span: Span,
+    every: int,
+    functions: Sequence[Function],
 ) -> AsyncIterator[list[Bucket]]:
     """Read a range's buckets in order; empty ones are left out."""
     start = span.start
@@ -39,9 +43,15 @@ async def pages(
 
 
 def _some(
-    db: sqlite3.Connection, series: Collection[int], span: Span, every: int, functions: Sequence[Function]
+    db: sqlite3.Connection,
+    series: Collection[int],
+    span: Span,
+    every: int,
+    functions: Sequence[Function],
 ) -> list[tuple[Any, ...]]:
-    """Read the buckets of a stretch that begins with the next frame there is; none if there is none."""
+    """Read the buckets of a stretch that begins with the next frame there is; none if there is
+    none.
+    """
     first = history.by_time(db, series, span, 1)
     if not first:
         return []

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridges.http import answers, parameters
-from bridges.http.routes import API, Route
 from gateway.access import devices
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.routes import API, Route
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
+    from gateway.bridges.http.authentication import Permission
 
 
 class Claim(msgspec.Struct):

@@ -8,24 +8,26 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw, UnsetType
 
-from bridges.http import answers, parameters
-from bridges.http.authentication import PRINCIPAL
-from bridges.http.routes import API, Route
-from bridges.http.waiting import at_most
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.waiting import at_most
 from gateway.errors import Invalid, NoReply, NotFound, Unavailable, Untranslatable
 from gateway.payloads import one_value
 
 if TYPE_CHECKING:
-    from bridges.http.authentication import Permission
     from gateway.access.journal import Journal
+    from gateway.bridges.http.authentication import Permission
     from gateway.commands import Command, Commands
 
 LONGEST_KEY = 200
 
 
 class CommandQuery(msgspec.Struct):
-    """`wait`: seconds to wait for the reply, 0: do not; `ttl`: seconds after which the command is no longer sent."""
+    """`wait`: seconds to wait for the reply, 0: do not; `ttl`: seconds after which the command is
+    no longer sent.
+    """
 
     wait: Annotated[float, Meta(ge=0, le=60)] | None = None
     ttl: Annotated[float, Meta(gt=0, le=30 * 86_400)] | None = None
@@ -63,7 +65,9 @@ class CommandRoutes:
                 answer=CommandAnswer,
                 status=202,
                 also={200: "with `wait`, the command with its reply"},
-                headers={"Idempotency-Key": "the same key again answers with the command that was sent the first time"},
+                headers={
+                    "Idempotency-Key": "the same key again answers with the command that was sent the first time"
+                },
             ),
             Route(
                 method="GET",
@@ -81,9 +85,16 @@ class CommandRoutes:
         value = _value(await request.read())
         sender = request[PRINCIPAL].key
         command = await self._commands.send(
-            device, name, value, sender=sender, ttl=asked.ttl, idempotency_key=_idempotency_key(request)
+            device,
+            name,
+            value,
+            sender=sender,
+            ttl=asked.ttl,
+            idempotency_key=_idempotency_key(request),
         )
-        self._journal.note(sender, "command", f"device:{device}", request.remote or "", name=name, id=command.id)
+        self._journal.note(
+            sender, "command", f"device:{device}", request.remote or "", name=name, id=command.id
+        )
         if not asked.wait:
             return _answer(command, 202)
         try:
@@ -93,20 +104,27 @@ class CommandRoutes:
             return answers.problem(error, id=command.id)
         except TimeoutError:
             self._permission.still(request)
-            return answers.problem(Unavailable("the gateway stops; ask for the command again by its id"), id=command.id)
+            return answers.problem(
+                Unavailable("the gateway stops; ask for the command again by its id"), id=command.id
+            )
         return _answer(await self._commands.get(command.id), 200)
 
     async def get(self, request: web.Request) -> web.Response:
         number = request.match_info["id"]
         command = await self._commands.get(number)
-        if not self._permission.may(request, Action.READ, command.device) and command.sender != request[PRINCIPAL].key:
+        if (
+            not self._permission.may(request, Action.READ, command.device)
+            and command.sender != request[PRINCIPAL].key
+        ):
             raise NotFound(f"there is no command {number[:40]}")
         return _answer(command, 200)
 
 
 def _answer(command: Command, status: int) -> web.Response:
     where = {"Location": f"{API}/commands/{command.id}"}
-    return web.Response(body=command.json(), status=status, headers=where, content_type="application/json")
+    return web.Response(
+        body=command.json(), status=status, headers=where, content_type="application/json"
+    )
 
 
 def _value(body: bytes) -> str:
@@ -120,5 +138,8 @@ def _value(body: bytes) -> str:
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise Invalid("Idempotency-Key: 1 to 200 characters", fields={"Idempotency-Key": "1 to 200 characters"})
+        raise Invalid(
+            "Idempotency-Key: 1 to 200 characters",
+            fields={"Idempotency-Key": "1 to 200 characters"},
+        )
     return key

@@ -8,7 +8,9 @@ _SHAPE = re.compile(r"(\d{1,15})\.(\d{1,18})", re.ASCII)
 
 
 class Point:
-    """The last frame of a page; `seq` is 0 in a list of buckets, where `ts` is the next bucket's start."""
+    """The last frame of a page; `seq` is 0 in a list of buckets, where `ts` is the next bucket's
+    start.
+    """
 
     __slots__ = ("seq", "ts")
 

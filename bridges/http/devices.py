@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from bridges.http import answers, parameters
-from bridges.http.authentication import PRINCIPAL
-from bridges.http.routes import API, Route
 from gateway.access import devices, fields
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.routes import API, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
+    from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
     from gateway.presence import Presence
     from gateway.store.registry import Device
 
-Filters = Annotated[list[str], Meta(description="topic filters granted to the device beside its own topics")]
+Filters = Annotated[
+    list[str], Meta(description="topic filters granted to the device beside its own topics")
+]
 
 
 class NewDevice(msgspec.Struct):
@@ -49,8 +51,9 @@ class DeviceChange(msgspec.Struct):
 class DeviceAnswer(msgspec.Struct):
     """A device. `owner`: a user's id; `key`: only when it is new.
 
-    `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago; `last_seen`: ms since
-    1970, null: never; `last_value`: the latest frame of its readings, null: none yet.
+    `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago;
+    `last_seen`: ms since 1970, null: never; `last_value`: the latest frame of its readings, null:
+    none yet.
     """
 
     id: str
@@ -119,10 +122,14 @@ class Devices:
     async def list(self, request: web.Request) -> web.Response:
         view = self._permission.view(request)
         seen = [device for device in self._registry.devices.values() if view.sees(device.id)]
-        return answers.json(DeviceList([self._answer(device) for device in sorted(seen, key=lambda d: d.id)]))
+        return answers.json(
+            DeviceList([self._answer(device) for device in sorted(seen, key=lambda d: d.id)])
+        )
 
     async def get(self, request: web.Request) -> web.Response:
-        return answers.json(self._answer(self._permission.device(request, Action.READ, request.match_info["id"])))
+        return answers.json(
+            self._answer(self._permission.device(request, Action.READ, request.match_info["id"]))
+        )
 
     async def create(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.CREATE_DEVICE)
@@ -166,14 +173,20 @@ class Devices:
 
     async def replace_key(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
-        issued = await self._registry.apply(devices.replace_key, self._permission.by(request), device.id)
+        issued = await self._registry.apply(
+            devices.replace_key, self._permission.by(request), device.id
+        )
         return answers.json(DeviceKey(device.id, issued.secret))
 
     async def approve(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.APPROVE, request.match_info["id"])
         owner = request[PRINCIPAL].owner
         return answers.json(
-            self._answer(await self._registry.apply(devices.approve, self._permission.by(request), device.id, owner))
+            self._answer(
+                await self._registry.apply(
+                    devices.approve, self._permission.by(request), device.id, owner
+                )
+            )
         )
 
     def _demand_grants(self, request: web.Request, topics: Iterable[str]) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridges.http import asyncapi, openapi
-from bridges.http.routes import Route
+from gateway.bridges.http import asyncapi, openapi
+from gateway.bridges.http.routes import Route
 from gateway.frames import encode
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 from msgspec import Raw, json
 
-from bridges.http.times import rfc3339
+from gateway.bridges.http.times import rfc3339
 from gateway.frames import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-    from bridges.http.buckets import Bucket
+    from gateway.bridges.http.buckets import Bucket
     from gateway.frames import Frame
     from gateway.store.history import Function
 
@@ -30,7 +30,9 @@ class Form(NamedTuple):
     lines: Callable[[Iterable[Any]], bytes]
 
 
-async def send(request: web.Request, form: Form, name: str, pages: AsyncIterator[Iterable[Any]]) -> web.StreamResponse:
+async def send(
+    request: web.Request, form: Form, name: str, pages: AsyncIterator[Iterable[Any]]
+) -> web.StreamResponse:
     """Answer with a file; a page is read when the one before is on its way."""
     response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}"'})
     response.content_type = form.media
@@ -51,7 +53,15 @@ def frame_lines(frames: Iterable[Frame]) -> bytes:
 def frame_rows(frames: Iterable[Frame]) -> bytes:
     """Write frames as CSV (RFC 4180)."""
     return _rows(
-        (f.seq, rfc3339(f.ts), f.ts, f.series.device, cell_of_text(f.series.channel), f.series.type, cell(f.value))
+        (
+            f.seq,
+            rfc3339(f.ts),
+            f.ts,
+            f.series.device,
+            cell_of_text(f.series.channel),
+            f.series.type,
+            cell(f.value),
+        )
         for f in frames
     )
 
@@ -65,10 +75,16 @@ FRAMES = {
 def buckets(form: str, functions: Sequence[Function]) -> Form:
     """Return the form of a file of buckets."""
     if form == "ndjson":
-        return Form("application/x-ndjson", b"", lambda page: b"".join(encode(bucket) + b"\n" for bucket in page))
+        return Form(
+            "application/x-ndjson",
+            b"",
+            lambda page: b"".join(encode(bucket) + b"\n" for bucket in page),
+        )
 
     def rows(page: Iterable[Bucket]) -> bytes:
-        return _rows((rfc3339(b["ts"]), b["ts"], *(_aggregate(b[name]) for name in functions)) for b in page)
+        return _rows(
+            (rfc3339(b["ts"]), b["ts"], *(_aggregate(b[name]) for name in functions)) for b in page
+        )
 
     return Form("text/csv", ",".join(("time", "ts", *functions)).encode() + b"\r\n", rows)
 
@@ -83,7 +99,9 @@ def cell(value: str) -> str:
 
 
 def cell_of_text(text: str) -> str:
-    """Return text that a spreadsheet does not take for a formula, whoever sent it: with a ' before it, if need be."""
+    """Return text that a spreadsheet does not take for a formula, whoever sent it: with a ' before
+    it, if need be.
+    """
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta, Raw
 
-from bridges.http import answers, parameters
-from bridges.http.routes import API, Route
-from bridges.http.waiting import at_most
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.waiting import at_most
 from gateway.errors import FutureCursor
 from gateway.frames import encode
 from gateway.hub.hub import KEPT_VALUES, wanted
@@ -20,21 +20,29 @@ from gateway.topics import TopicFilter
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
+    from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
     from gateway.hub import Hub, View
     from gateway.store.history import Page, Row
 
-WINDOWS = 20  # looks at history for one request: a narrow filter over a long history is answered in several pages
+# looks at history for one request: a narrow filter over a long history is answered in several pages
+WINDOWS = 20
 
 
 class FramesQuery(msgspec.Struct, kw_only=True):
     """`wait`: seconds to wait for a frame if there is none yet."""
 
-    filter: Annotated[list[TopicFilter], Meta(max_length=100, description="any of these; without one, all frames")] = []
-    after: Annotated[int, Meta(ge=0, le=2**62, description="a cursor: frames with a greater seq")] | None = None
+    filter: Annotated[
+        list[TopicFilter], Meta(max_length=100, description="any of these; without one, all frames")
+    ] = []
+    after: (
+        Annotated[int, Meta(ge=0, le=2**62, description="a cursor: frames with a greater seq")]
+        | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
-    wait: Annotated[float, Meta(ge=0, le=60, description="seconds to wait for a frame if there is none")] = 0.0
+    wait: Annotated[
+        float, Meta(ge=0, le=60, description="seconds to wait for a frame if there is none")
+    ] = 0.0
 
 
 class FramesPage(msgspec.Struct):
@@ -83,7 +91,9 @@ class Frames:
     async def get(self, request: web.Request) -> web.Response:
         asked = parameters.query(request.query, FramesQuery)
         if asked.after is not None and asked.after > self._hub.seq:
-            raise FutureCursor(f"{asked.after} is above the newest seq, {self._hub.seq}: it is from another database")
+            raise FutureCursor(
+                f"{asked.after} is above the newest seq, {self._hub.seq}: it is from another database"
+            )
         found = await self._poll(request, asked)
         self._permission.still(request)
         if not found.more:
@@ -102,11 +112,14 @@ class Frames:
             if found.frames or found.more or left <= 0:
                 return found
             cursor = found.reached
-            # Nothing is awaited between this comparison and the moment that `wait` listens: no frame is missed.
+            # Nothing is awaited between this comparison and the moment that `wait` listens: no
+            # frame is missed.
             if cursor >= self._hub.seq and not await self._wait(request, filters, view, left):
                 return found
 
-    async def _wait(self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float) -> bool:
+    async def _wait(
+        self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float
+    ) -> bool:
         try:
             async with at_most(request, seconds):
                 await self._hub.wait(filters, view)
@@ -114,7 +127,9 @@ class Frames:
             return False
         return True
 
-    async def _read(self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int) -> _Found:
+    async def _read(
+        self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int
+    ) -> _Found:
         """Read one page, up to the newest frame at this moment."""
         upto, frames, reached = self._hub.seq, list[Raw](), cursor or 0
         series = self._series(filters, view)
@@ -132,7 +147,10 @@ class Frames:
         devices = {topic_filter.text.partition("/")[0] for topic_filter in filters}
         if not devices & {"+", "#"}:
             of_devices = (
-                series for device in devices if view.sees(device) for series in self._catalog.of_device(device)
+                series
+                for device in devices
+                if view.sees(device)
+                for series in self._catalog.of_device(device)
             )
             return [series.id for series in of_devices if wanted(filters, series)]
         ids = self._hub.matching(filters, view)
@@ -144,7 +162,10 @@ class Frames:
         return [Raw(encode({"type": "gap", "from": cursor + 1, "to": page.floor}))]
 
     def _frames(self, rows: list[Row], view: View) -> list[Raw]:
-        found = ((self._catalog.get(number), seq, ts, value, extra) for seq, number, ts, value, extra in rows)
+        found = (
+            (self._catalog.get(number), seq, ts, value, extra)
+            for seq, number, ts, value, extra in rows
+        )
         return [
             Raw(series.json(seq, ts, value, extra))
             for series, seq, ts, value, extra in found
@@ -153,7 +174,11 @@ class Frames:
 
     async def latest(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.READ, request.match_info["id"])
-        kept = [s for s in self._catalog.of_device(device.id) if s.latest is not None and s.type in KEPT_VALUES]
+        kept = [
+            s
+            for s in self._catalog.of_device(device.id)
+            if s.latest is not None and s.type in KEPT_VALUES
+        ]
         latest: dict[str, Any] = {}
         for series in sorted(kept, key=lambda s: (s.latest_ts, s.latest_seq)):
             latest[series.channel] = Raw(series.latest or b"null")

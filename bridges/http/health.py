@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridges.http import answers
-from bridges.http.routes import Route
+from gateway.bridges.http import answers
+from gateway.bridges.http.routes import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

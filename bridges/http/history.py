@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from bridges.http import answers, buckets, export, parameters, times
-from bridges.http.cursors import Point
-from bridges.http.routes import API, Route
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, buckets, export, parameters, times
+from gateway.bridges.http.cursors import Point
+from gateway.bridges.http.routes import API, Route
 from gateway.errors import Invalid, InvalidTopic
 from gateway.frames import MAX_TS, Frame
 from gateway.hub.hub import KEPT_VALUES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
+    from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
     from gateway.store.database import Database
 
@@ -36,27 +36,42 @@ _NAME = "(avg|min|max|count|first|last)"
 
 
 class HistoryQuery(msgspec.Struct, kw_only=True):
-    """`start <= ts < end`. Without `type`: telemetry and presence. `every` asks for buckets, of one channel."""
+    """`start <= ts < end`. Without `type`: telemetry and presence. `every` asks for buckets, of one
+    channel.
+    """
 
     device: str
-    channel: Annotated[list[str], Meta(max_length=100, description="any of these; without one, all")] = []
-    type: Annotated[list[FrameType], Meta(max_length=4, description="without one, telemetry and presence")] = []
+    channel: Annotated[
+        list[str], Meta(max_length=100, description="any of these; without one, all")
+    ] = []
+    type: Annotated[
+        list[FrameType], Meta(max_length=4, description="without one, telemetry and presence")
+    ] = []
     start: times.Moment | None = None
     end: times.Moment | None = None
     order: Literal["asc", "desc"] = "asc"
-    limit: Annotated[int, Meta(ge=1, description="json: at most 10,000, if not given 1,000; files: no end")] | None = (
-        None
-    )
+    limit: (
+        Annotated[
+            int, Meta(ge=1, description="json: at most 10,000, if not given 1,000; files: no end")
+        ]
+        | None
+    ) = None
     after: Point | None = None
     every: times.Duration | None = None
-    fn: Annotated[str, Meta(pattern=f"^{_NAME}(,{_NAME})*$", description="with `every`; if not given, avg")] | None = (
-        None
-    )
+    fn: (
+        Annotated[
+            str,
+            Meta(pattern=f"^{_NAME}(,{_NAME})*$", description="with `every`; if not given, avg"),
+        ]
+        | None
+    ) = None
     format: Literal["json", "csv", "ndjson"] = "json"
 
 
 class HistoryPage(msgspec.Struct):
-    """Frames in order of (ts, seq), or buckets where `every` asks for them. `next`: pass it as `after` to go on."""
+    """Frames in order of (ts, seq), or buckets where `every` asks for them. `next`: pass it as
+    `after` to go on.
+    """
 
     frames: list[Raw] | UnsetType = UNSET
     buckets: list[dict[str, Any]] | UnsetType = UNSET
@@ -104,40 +119,61 @@ class History:
     async def _frames(self, request: web.Request, asked: HistoryQuery) -> web.StreamResponse:
         if asked.format != "json":
             form = export.FRAMES[asked.format]
-            return await export.send(request, form, _file_name(asked), self._frame_pages(request, asked))
+            return await export.send(
+                request, form, _file_name(asked), self._frame_pages(request, asked)
+            )
         frames = [frame async for page in self._frame_pages(request, asked) for frame in page]
         last = frames[-1] if len(frames) == (asked.limit or PAGE) else None
         following = str(Point(last.ts, last.seq)) if last else None
         return _answer(request, HistoryPage([Raw(frame.json) for frame in frames], next=following))
 
-    async def _frame_pages(self, request: web.Request, asked: HistoryQuery) -> AsyncIterator[Iterable[Frame]]:
+    async def _frame_pages(
+        self, request: web.Request, asked: HistoryQuery
+    ) -> AsyncIterator[Iterable[Frame]]:
         """Read page by page, for as long as the principal may."""
         series, span, left = self._series(asked), _span(asked), _limit(asked)
         while left > 0:
             limit = min(PAGE, left)
             newest_first = asked.order == "desc"
-            work = partial(history.by_time, series=series, span=span, limit=limit, newest_first=newest_first)
+            work = partial(
+                history.by_time, series=series, span=span, limit=limit, newest_first=newest_first
+            )
             rows = await self._database.read(work)
             self._permission.still(request)
-            found = ((seq, self._catalog.get(number), ts, value, extra) for seq, number, ts, value, extra in rows)
-            yield [Frame(seq, series, ts, value, extra) for seq, series, ts, value, extra in found if series]
+            found = (
+                (seq, self._catalog.get(number), ts, value, extra)
+                for seq, number, ts, value, extra in rows
+            )
+            yield [
+                Frame(seq, series, ts, value, extra)
+                for seq, series, ts, value, extra in found
+                if series
+            ]
             if len(rows) < limit:
                 return
             span = span._replace(after=(rows[-1][2], rows[-1][0]))
             left -= limit
 
-    async def _buckets(self, request: web.Request, asked: HistoryQuery, every: int) -> web.StreamResponse:
+    async def _buckets(
+        self, request: web.Request, asked: HistoryQuery, every: int
+    ) -> web.StreamResponse:
         functions = cast("list[Function]", list(dict.fromkeys((asked.fn or "avg").split(","))))
         span = _span(asked)
         if asked.after is not None:
             span = Span(max(span.start, asked.after.ts), span.end)
         pages = self._bucket_pages(
-            request, asked, buckets.pages(self._database, self._series(asked), span, every, functions)
+            request,
+            asked,
+            buckets.pages(self._database, self._series(asked), span, every, functions),
         )
         if asked.format != "json":
-            return await export.send(request, export.buckets(asked.format, functions), _file_name(asked), pages)
+            return await export.send(
+                request, export.buckets(asked.format, functions), _file_name(asked), pages
+            )
         found = [bucket async for page in pages for bucket in page]
-        following = str(Point(found[-1]["ts"] + every, 0)) if len(found) == (asked.limit or PAGE) else None
+        following = (
+            str(Point(found[-1]["ts"] + every, 0)) if len(found) == (asked.limit or PAGE) else None
+        )
         return _answer(request, HistoryPage(buckets=found, next=following))
 
     async def _bucket_pages(
@@ -174,7 +210,9 @@ def _check(asked: HistoryQuery) -> None:
 
 def _span(asked: HistoryQuery) -> Span:
     after = (asked.after.ts, asked.after.seq) if asked.after and not asked.every else None
-    return Span(asked.start.ms if asked.start else 0, asked.end.ms if asked.end else MAX_TS + 1, after)
+    return Span(
+        asked.start.ms if asked.start else 0, asked.end.ms if asked.end else MAX_TS + 1, after
+    )
 
 
 def _limit(asked: HistoryQuery) -> int:

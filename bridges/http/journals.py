@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from bridges.http import answers, parameters
-from bridges.http.routes import API, Route
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.routes import API, Route
 from gateway.store import audit, history
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
+    from gateway.bridges.http.authentication import Permission
     from gateway.store.database import Database
     from gateway.store.history import Rejection
 
@@ -30,7 +30,9 @@ class NewestFirst(msgspec.Struct):
 
 
 class Rejected(msgspec.Struct):
-    """A message that could not be translated. `payload`: its beginning, as text or `{"base64": ...}`; `at`: ms."""
+    """A message that could not be translated. `payload`: its beginning, as text or `{"base64":
+    ...}`; `at`: ms.
+    """
 
     id: int
     at: int
@@ -85,8 +87,13 @@ class Journals:
 
     async def rejected(self, request: web.Request) -> web.Response:
         asked = parameters.query(request.query, NewestFirst)
-        everything, view = self._permission.may(request, Action.ADMINISTER), self._permission.view(request)
-        kept = await self._database.read(partial(history.rejected, before=asked.after, limit=history.REJECTED_KEPT))
+        everything, view = (
+            self._permission.may(request, Action.ADMINISTER),
+            self._permission.view(request),
+        )
+        kept = await self._database.read(
+            partial(history.rejected, before=asked.after, limit=history.REJECTED_KEPT)
+        )
         seen = [r for r in kept if everything or (r.device and view.sees(r.device))]
         shown = [_rejected(rejection) for rejection in seen[: asked.limit]]
         return answers.json(RejectedList(shown, shown[-1].id if len(seen) > asked.limit else None))
@@ -94,17 +101,26 @@ class Journals:
     async def audit(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.ADMINISTER)
         asked = parameters.query(request.query, NewestFirst)
-        found = await self._database.read(partial(audit.read, before=asked.after, limit=asked.limit + 1))
-        deeds = [Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail) for d in found[: asked.limit]]
+        found = await self._database.read(
+            partial(audit.read, before=asked.after, limit=asked.limit + 1)
+        )
+        deeds = [
+            Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail)
+            for d in found[: asked.limit]
+        ]
         return answers.json(AuditList(deeds, deeds[-1].id if len(found) > asked.limit else None))
 
 
 def _rejected(found: Rejection) -> Rejected:
-    return Rejected(found.id, found.at, found.topic, found.device, found.reason, _beginning(found.payload))
+    return Rejected(
+        found.id, found.at, found.topic, found.device, found.reason, _beginning(found.payload)
+    )
 
 
 def _beginning(payload: bytes) -> str | dict[str, str]:
-    """Return the payload as text, without a character that was cut in two at its end; or else as base64."""
+    """Return the payload as text, without a character that was cut in two at its end; or else as
+    base64.
+    """
     cut = len(payload) - 3 if len(payload) == history.REJECTED_BYTES else len(payload)
     try:
         return payload.decode()

@@ -1,4 +1,6 @@
-"""Routes of the other bridges on the HTTP port, so that they are served and documented with the rest."""
+"""Routes of the other bridges on the HTTP port, so that they are served and documented with the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, Route
 
 if TYPE_CHECKING:
-    from bridges.http.routes import Handler
+    from gateway.bridges.http.routes import Handler
 
 
 class StreamQuery(msgspec.Struct):
     """`epoch`: the database that `after` is from."""
 
-    filter: Annotated[list[str], Meta(max_length=100, description="any of these; without one, all frames")] = []
-    after: Annotated[int, Meta(ge=0, description="a cursor: frames with a greater seq, then live ones")] | None = None
+    filter: Annotated[
+        list[str], Meta(max_length=100, description="any of these; without one, all frames")
+    ] = []
+    after: (
+        Annotated[
+            int, Meta(ge=0, description="a cursor: frames with a greater seq, then live ones")
+        ]
+        | None
+    ) = None
     epoch: str | None = None
 
 

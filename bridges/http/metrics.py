@@ -10,20 +10,22 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bridges.http.routes import Route
 from gateway.access.policy import Action
+from gateway.bridges.http.routes import Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
+    from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
     from gateway.hub import Hub
     from gateway.intake import Intake
     from gateway.presence import Presence
 
-GAUGES = frozenset({"connections", "sessions", "subscriptions", "retained", "messages_waiting", "connected"})
+GAUGES = frozenset(
+    {"connections", "sessions", "subscriptions", "retained", "messages_waiting", "connected"}
+)
 """Which of a broker's statistics may fall; the others only grow."""
 
 
@@ -36,24 +38,55 @@ class Measure(NamedTuple):
     read: Callable[[], float]
 
 
-def of_core(*, intake: Intake, hub: Hub, catalog: Catalog, presence: Presence, registry: Registry) -> list[Measure]:
+def of_core(
+    *, intake: Intake, hub: Hub, catalog: Catalog, presence: Presence, registry: Registry
+) -> list[Measure]:
     """Return what is measured of the core."""
     return [
-        Measure("counter", "frames_stored", "The newest seq: frames stored since the database began", lambda: hub.seq),
-        Measure("counter", "frames_shown", "Frames given to live listeners since the start", lambda: hub.frames_out),
-        Measure("counter", "batches_committed", "Transactions of the intake since the start", lambda: intake.committed),
-        Measure("gauge", "intake_waiting", "Frames accepted and not yet stored", lambda: intake.waiting),
+        Measure(
+            "counter",
+            "frames_stored",
+            "The newest seq: frames stored since the database began",
+            lambda: hub.seq,
+        ),
+        Measure(
+            "counter",
+            "frames_shown",
+            "Frames given to live listeners since the start",
+            lambda: hub.frames_out,
+        ),
+        Measure(
+            "counter",
+            "batches_committed",
+            "Transactions of the intake since the start",
+            lambda: intake.committed,
+        ),
+        Measure(
+            "gauge", "intake_waiting", "Frames accepted and not yet stored", lambda: intake.waiting
+        ),
         Measure("gauge", "intake_full", "1 while devices are slowed", lambda: intake.full),
-        Measure("gauge", "storage_refused", "1 while the disk takes nothing", lambda: intake.refusal is not None),
+        Measure(
+            "gauge",
+            "storage_refused",
+            "1 while the disk takes nothing",
+            lambda: intake.refusal is not None,
+        ),
         Measure("gauge", "listeners", "Live listeners", lambda: hub.listeners),
         Measure("gauge", "series", "Channels known", lambda: len(catalog)),
         Measure("gauge", "devices", "Devices registered", lambda: len(registry.devices)),
-        Measure("gauge", "devices_online", "Devices that are online", lambda: sum(1 for _ in presence.online())),
+        Measure(
+            "gauge",
+            "devices_online",
+            "Devices that are online",
+            lambda: sum(1 for _ in presence.online()),
+        ),
     ]
 
 
 class _Measures(Collector):
-    def __init__(self, measures: Iterable[Measure], broker: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self, measures: Iterable[Measure], broker: Callable[[], Mapping[str, int]]
+    ) -> None:
         self._measures = list(measures)
         self._broker = broker
 
@@ -74,7 +107,10 @@ class Metrics:
     """Shows the measures, and the broker's statistics, to who sees the whole gateway."""
 
     def __init__(
-        self, measures: Iterable[Measure], broker: Callable[[], Mapping[str, int]], permission: Permission
+        self,
+        measures: Iterable[Measure],
+        broker: Callable[[], Mapping[str, int]],
+        permission: Permission,
     ) -> None:
         self._permission = permission
         self._registry = CollectorRegistry(auto_describe=False)

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridges.http import answers
+from gateway.bridges.http import answers
 from gateway.errors import GatewayError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridges.http.routes import Handler
+    from gateway.bridges.http.routes import Handler
 
     Hook = Callable[[web.Request, web.StreamResponse], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-_WORDS = {404: ("not_found", "there is nothing at this path"), 405: ("method_not_allowed", "not with this method")}
+_WORDS = {
+    404: ("not_found", "there is nothing at this path"),
+    405: ("method_not_allowed", "not with this method"),
+}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -50,11 +53,15 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:
         # The path only: a query may hold what is nobody's business.
         log.exception("%s %s failed", request.method, request.path)
-        return answers.problem_of(500, "internal", "something went wrong in the gateway; its log says what")
+        return answers.problem_of(
+            500, "internal", "something went wrong in the gateway; its log says what"
+        )
 
 
 def _told(request: web.Request, response: web.Response) -> web.Response:
-    """Leave Basic out of what a page's script is told: the browser would open a dialog of its own for it."""
+    """Leave Basic out of what a page's script is told: the browser would open a dialog of its own
+    for it.
+    """
     if "WWW-Authenticate" in response.headers and "Sec-Fetch-Mode" in request.headers:
         response.headers["WWW-Authenticate"] = answers.BEARER
     return response
@@ -69,7 +76,9 @@ def _translated(error: web.HTTPException) -> web.StreamResponse:
 
 
 def security_headers(*, tls: bool) -> Hook:
-    """Return the signal that gives every answer its headers, unless its handler has set them otherwise."""
+    """Return the signal that gives every answer its headers, unless its handler has set them
+    otherwise.
+    """
     headers = {**_HEADERS, "Strict-Transport-Security": "max-age=31536000"} if tls else _HEADERS
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bridges.http import parameters
+from gateway.bridges.http import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridges.http.routes import Route
+    from gateway.bridges.http.routes import Route
 
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 
 
 class Problem(msgspec.Struct):
-    """What is wrong (RFC 9457). `code`: a word to compare; `fields`: what is wrong with each part of the request."""
+    """What is wrong (RFC 9457). `code`: a word to compare; `fields`: what is wrong with each part
+    of the request.
+    """
 
     type: str
     title: str
@@ -32,7 +34,10 @@ class Problem(msgspec.Struct):
 def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
     """Return the document that describes these routes."""
     table = list(routes)
-    structs = [Problem, *(part for route in table for part in (route.body, route.answer) if isinstance(part, type))]
+    structs = [
+        Problem,
+        *(part for route in table for part in (route.body, route.answer) if isinstance(part, type)),
+    ]
     _, schemas = msgspec.json.schema_components(
         list(dict.fromkeys(structs)), schema_hook=parameters.written, ref_template=_REF
     )
@@ -41,7 +46,11 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Device gateway", "version": version, "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": "Device gateway",
+            "version": version,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         "servers": [{"url": "/"}],
         "security": [{"token": []}, {"device": []}, {"cookie": []}],
         "paths": paths,
@@ -50,7 +59,11 @@ def document(routes: Iterable[Route], version: str) -> dict[str, Any]:
 
 
 _SCHEMES = {
-    "token": {"type": "http", "scheme": "bearer", "description": "an API token, or a device's key for its own routes"},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "an API token, or a device's key for its own routes",
+    },
     "device": {"type": "http", "scheme": "basic", "description": "a device's id and key"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "gateway_session"},
 }
@@ -60,12 +73,18 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "responses": {str(route.status): _response(route), **_more_responses(route), "default": _PROBLEM},
+        "responses": {
+            str(route.status): _response(route),
+            **_more_responses(route),
+            "default": _PROBLEM,
+        },
     }
     if found := [*_in_path(route), *_in_query(route), *_in_headers(route)]:
         operation["parameters"] = found
     if route.body is not None:
-        operation["requestBody"] = {"content": {_taken(route.body): {"schema": _schema(route.body)}}}
+        operation["requestBody"] = {
+            "content": {_taken(route.body): {"schema": _schema(route.body)}}
+        }
     if route.open:
         operation["security"] = []
     return operation
@@ -83,11 +102,17 @@ def _response(route: Route) -> dict[str, Any]:
     text = {media: {"schema": {"type": "string"}} for media in route.media}
     if route.answer == {"type": "string"}:
         return {"description": route.summary, "content": text}
-    return {"description": route.summary, "content": {"application/json": {"schema": _schema(route.answer)}, **text}}
+    return {
+        "description": route.summary,
+        "content": {"application/json": {"schema": _schema(route.answer)}, **text},
+    }
 
 
 def _more_responses(route: Route) -> dict[str, Any]:
-    return {str(status): {**_response(route), "description": when} for status, when in route.also.items()}
+    return {
+        str(status): {**_response(route), "description": when}
+        for status, when in route.also.items()
+    }
 
 
 def _schema(part: type[msgspec.Struct] | dict[str, Any]) -> dict[str, Any]:
@@ -100,15 +125,25 @@ def _taken(part: type[msgspec.Struct] | dict[str, Any]) -> str:
 
 def _in_path(route: Route) -> list[dict[str, Any]]:
     names = _PATH_PARAMETER.findall(route.template)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
 
 
 def _in_query(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
-    schema = msgspec.json.schema(route.query, schema_hook=parameters.written)["$defs"][route.query.__name__]
+    schema = msgspec.json.schema(route.query, schema_hook=parameters.written)["$defs"][
+        route.query.__name__
+    ]
     return [
-        {"name": name, "in": "query", "required": name in schema["required"], "schema": _plain(about)}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema["required"],
+            "schema": _plain(about),
+        }
         for name, about in schema["properties"].items()
     ]
 

@@ -1,7 +1,9 @@
-"""What a request carries, as typed values: a `msgspec.Struct` says which fields there are and what they may be.
+"""What a request carries, as typed values: a `msgspec.Struct` says which fields there are and what
+they may be.
 
-The same struct makes the OpenAPI document, so that the two cannot differ. Everything that is wrong is named, each
-field once; a field that nobody knows is wrong, too: a misspelt `limit` must not be passed over.
+The same struct makes the OpenAPI document, so that the two cannot differ. Everything that is wrong
+is named, each field once; a field that nobody knows is wrong, too: a misspelt `limit` must not be
+passed over.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import inspect
 
-from bridges.http.cursors import Point
-from bridges.http.times import Duration, Moment
+from gateway.bridges.http.cursors import Point
+from gateway.bridges.http.times import Duration, Moment
 from gateway.errors import GatewayError, Invalid
 from gateway.topics import TopicFilter
 
@@ -36,10 +38,17 @@ class _Form(NamedTuple):
 
 
 _FORMS: dict[type, _Form] = {
-    Moment: _Form(Moment.parse, {"type": "string", "description": "RFC 3339, or milliseconds since 1970"}),
-    Duration: _Form(Duration.parse, {"type": "string", "pattern": r"^\d+(ms|s|m|h|d|w)$", "examples": ["1m"]}),
+    Moment: _Form(
+        Moment.parse, {"type": "string", "description": "RFC 3339, or milliseconds since 1970"}
+    ),
+    Duration: _Form(
+        Duration.parse, {"type": "string", "pattern": r"^\d+(ms|s|m|h|d|w)$", "examples": ["1m"]}
+    ),
     Point: _Form(Point.parse, {"type": "string", "description": "`next` of the page before"}),
-    TopicFilter: _Form(TopicFilter, {"type": "string", "description": "`device/channel`, with the wildcards + and #"}),
+    TopicFilter: _Form(
+        TopicFilter,
+        {"type": "string", "description": "`device/channel`, with the wildcards + and #"},
+    ),
 }
 
 
@@ -53,7 +62,11 @@ class _Field(NamedTuple):
 def _fields(into: type[msgspec.Struct]) -> dict[str, _Field]:
     known = inspect.type_info(into)
     assert isinstance(known, inspect.StructType)
-    lists = {field.encode_name for field in known.fields if isinstance(_bare(field.type), inspect.ListType)}
+    lists = {
+        field.encode_name
+        for field in known.fields
+        if isinstance(_bare(field.type), inspect.ListType)
+    }
     return {
         field.encode_name: _Field(field.type, field.encode_name in lists, field.required)
         for field in msgspec.structs.fields(into)
@@ -83,7 +96,9 @@ def body(data: bytes, into: type[T]) -> T:
 
 
 def fields_of(value: Any, into: type[T]) -> T:
-    """Return an object that was read from JSON or a form; raises `Invalid` that names each wrong field."""
+    """Return an object that was read from JSON or a form; raises `Invalid` that names each wrong
+    field.
+    """
     if not isinstance(value, dict):
         raise Invalid("the body is to be a JSON object")
     return _convert(value, into, {}, strict=True)
@@ -139,5 +154,7 @@ def _read(into: type, value: Any) -> Any:
 
 
 def written(type_: type) -> dict[str, Any]:
-    """Return the JSON schema of a type of ours that stands in a query as text; raises `KeyError` for others."""
+    """Return the JSON schema of a type of ours that stands in a query as text; raises `KeyError`
+    for others.
+    """
     return _FORMS[type_].schema

@@ -1,8 +1,9 @@
 """The porch of the HTTP port: how many come in, and how long each may take to say what it wants.
 
-aiohttp waits for a request for as long as nobody closes the connection. Here every connection has a deadline, which one
-sweep a second looks at: for the first bytes and the head of a request, for its body, and between requests. While a
-request is being answered there is none: long polls and streams take as long as they take.
+aiohttp waits for a request for as long as nobody closes the connection. Here every connection has a
+deadline, which one sweep a second looks at: for the first bytes and the head of a request, for its
+body, and between requests. While a request is being answered there is none: long polls and streams
+take as long as they take.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.authentication import PRINCIPAL
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from bridges.http.routes import Handler
+    from gateway.bridges.http.routes import Handler
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time
@@ -31,7 +32,9 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close
 
 
 class Porch:
-    """Counts the connections and ends those that are too slow. `full()` says that there is no room for one more."""
+    """Counts the connections and ends those that are too slow. `full()` says that there is no room
+    for one more.
+    """
 
     def __init__(self, *, full: Callable[[], bool], strangers: int = STRANGERS) -> None:
         self._full = full
@@ -81,7 +84,9 @@ class Porch:
 
 
 class Visitor(asyncio.Protocol):
-    """One connection, between its transport and aiohttp's protocol. `deadline`: loop time at which it ends."""
+    """One connection, between its transport and aiohttp's protocol. `deadline`: loop time at which
+    it ends.
+    """
 
     _transport: asyncio.Transport
 
@@ -153,7 +158,13 @@ class PorchSite(web.BaseSite):
     """Where an application listens: behind its porch."""
 
     def __init__(
-        self, runner: web.BaseRunner, porch: Porch, host: str, port: int, *, tls: ssl.SSLContext | None = None
+        self,
+        runner: web.BaseRunner,
+        porch: Porch,
+        host: str,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(runner, ssl_context=tls)
         self._porch = porch

@@ -1,4 +1,6 @@
-"""Routes: one table that makes the application, its documentation, and the test that compares the two."""
+"""Routes: one table that makes the application, its documentation, and the test that compares the
+two.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ API = "/api/v1"
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A method and a path, who answers, and what is said about it.
 
-    `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may be a JSON schema.
-    `also`: other statuses and when they come. `media`: other content types of the answer. `headers`: those of the
-    request that matter, and what they do. `open`: no sign-in at the door. `lasting`: the answer goes on until one side
-    ends it.
+    `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may
+    be a JSON schema. `also`: other statuses and when they come. `media`: other content types of the
+    answer. `headers`: those of the request that matter, and what they do. `open`: no sign-in at the
+    door. `lasting`: the answer goes on until one side ends it.
     """
 
     method: str
@@ -42,7 +44,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """`get_devices_id_latest`, for the documentation."""
-        words = self.path.removeprefix(API).replace("{", "").replace("}", "").replace(".", "_").split("/")
+        words = (
+            self.path.removeprefix(API)
+            .replace("{", "")
+            .replace("}", "")
+            .replace(".", "_")
+            .split("/")
+        )
         return "_".join((self.method.lower(), *filter(None, words)))
 
     @property

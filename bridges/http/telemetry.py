@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bridges.http import answers
-from bridges.http.authentication import PRINCIPAL
-from bridges.http.routes import API, Route
 from gateway.access.policy import Action
+from gateway.bridges.http import answers
+from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.routes import API, Route
 from gateway.errors import Conflict, Untranslatable
 from gateway.payloads import Decode, Reading, one_value, readings
 from gateway.store.history import rejection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
+    from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
@@ -35,7 +35,9 @@ class Stored(msgspec.Struct):
 
 
 class Telemetry:
-    """Takes readings in. `seen(device)` hears of every device that sent some itself; `clock`: ms since 1970 UTC."""
+    """Takes readings in. `seen(device)` hears of every device that sent some itself; `clock`: ms
+    since 1970 UTC.
+    """
 
     def __init__(
         self,
@@ -94,11 +96,15 @@ class Telemetry:
             raise Conflict(f"the device {device!r} is disabled")
         self._pace.admit(device)
         payload = await request.read()
-        if request[PRINCIPAL].device == device:  # a user's script that posts for a device says nothing of where it is
+        if (
+            request[PRINCIPAL].device == device
+        ):  # a user's script that posts for a device says nothing of where it is
             self._seen(device)
         now = self._clock()
         try:
-            found = read(payload, "json" if _is_json(request, payload, one=topic != "telemetry") else "auto")
+            found = read(
+                payload, "json" if _is_json(request, payload, one=topic != "telemetry") else "auto"
+            )
         except Untranslatable as error:
             kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
             self._intake.submit((), statements=kept)

@@ -10,7 +10,9 @@ from gateway.frames import MAX_TS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 # RFC 3339 section 5.6. A + that was not percent-encoded in a query arrives as a space.
-_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+ -])(\d\d):(\d\d))", re.ASCII)
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?(?:[Zz]|([+ -])(\d\d):(\d\d))", re.ASCII
+)
 _EPOCH_MS = re.compile(r"\d{1,15}", re.ASCII)
 _DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d|w)", re.ASCII)
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -31,7 +33,9 @@ class Moment:
             return cls._checked(int(text))
         found = _RFC3339.fullmatch(text)
         if found is None:
-            raise ValueError("neither an RFC 3339 time such as 2025-11-20T21:00:00Z nor milliseconds since 1970")
+            raise ValueError(
+                "neither an RFC 3339 time such as 2025-11-20T21:00:00Z nor milliseconds since 1970"
+            )
         day, time, fraction, sign, hours, minutes = found.groups()
         away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
         zone = timezone(-away if sign == "-" else away)
@@ -46,7 +50,9 @@ class Moment:
 
 
 class Duration:
-    """A length of time in `ms`; written as a number and its unit: `250ms`, `30s`, `1m`, `6h`, `1d`, `2w`."""
+    """A length of time in `ms`; written as a number and its unit: `250ms`, `30s`, `1m`, `6h`, `1d`,
+    `2w`.
+    """
 
     __slots__ = ("ms",)
 
@@ -55,7 +61,9 @@ class Duration:
 
     @classmethod
     def parse(cls, text: str) -> Duration:
-        """Read a duration; raises `ValueError` where it is none, or not between 1 ms and the year 9999."""
+        """Read a duration; raises `ValueError` where it is none, or not between 1 ms and the year
+        9999.
+        """
         found = _DURATION.fullmatch(text)
         if found is None:
             raise ValueError("not a duration: a number and ms, s, m, h, d or w, such as 1m")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bridges.http import answers, parameters, times
-from bridges.http.routes import API, Route
 from gateway.access import tokens
+from gateway.bridges.http import answers, parameters, times
+from gateway.bridges.http.routes import API, Route
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
+    from gateway.bridges.http.authentication import Permission
     from gateway.store.registry import Token
 
 
@@ -87,7 +87,11 @@ class Tokens:
 
     async def revoke(self, request: web.Request) -> web.Response:
         user, number = self._permission.user(request), request.match_info["id"]
-        own = {str(token.id): token.id for token in self._registry.tokens.values() if token.user == user}
+        own = {
+            str(token.id): token.id
+            for token in self._registry.tokens.values()
+            if token.user == user
+        }
         if number not in own:
             raise NotFound(f"you have no token {number[:40]!r}")
         await self._registry.apply(tokens.revoke, self._permission.by(request), own[number])

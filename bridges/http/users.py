@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from bridges.http import answers, parameters
-from bridges.http.routes import API, Route
 from gateway.access import accounts, links
 from gateway.access.policy import Action
+from gateway.bridges.http import answers, parameters
+from gateway.bridges.http.routes import API, Route
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from bridges.http.authentication import Permission
     from gateway.access.registry import Registry
+    from gateway.bridges.http.authentication import Permission
     from gateway.store.registry import User
 
 
@@ -89,7 +89,9 @@ class Users:
 
     async def list(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.ADMINISTER)
-        return answers.json(UserList([UserAnswer.of(user) for user in self._registry.users.values()]))
+        return answers.json(
+            UserList([UserAnswer.of(user) for user in self._registry.users.values()])
+        )
 
     async def change(self, request: web.Request) -> web.Response:
         number = self._number(request)
@@ -121,6 +123,11 @@ class Users:
         """Return the user that the path names, if an admin asks."""
         self._permission.demand(request, Action.ADMINISTER)
         text = request.match_info["id"]
-        if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) in self._registry.users):
+        if not (
+            text.isascii()
+            and text.isdecimal()
+            and len(text) < 19
+            and int(text) in self._registry.users
+        ):
             raise NotFound(f"there is no user {text[:40]!r}")
         return int(text)

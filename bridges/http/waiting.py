@@ -1,4 +1,6 @@
-"""Requests that wait: until their time is over, their sign-in has ended, or the gateway stops and must not wait."""
+"""Requests that wait: until their time is over, their sign-in has ended, or the gateway stops and
+must not wait.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.authentication import PRINCIPAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -21,7 +23,8 @@ WAITS = web.AppKey("waits", Waits)
 
 @asynccontextmanager
 async def at_most(request: web.Request, seconds: float) -> AsyncIterator[None]:
-    """Raise `TimeoutError` inside when the time is over, the sign-in has ended, or the gateway stops.
+    """Raise `TimeoutError` inside when the time is over, the sign-in has ended, or the gateway
+    stops.
 
     Nothing is awaited on the way in.
     """

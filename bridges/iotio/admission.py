@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridges.iotio.handshake import Refusal
 from gateway.access import devices
 from gateway.access.principal import of_device
+from gateway.bridges.iotio.handshake import Refusal
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.store.audit import By
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from bridges.edge.door import Door
-    from bridges.iotio.handshake import Hello
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
+    from gateway.bridges.edge.door import Door
+    from gateway.bridges.iotio.handshake import Hello
 
 MOST_OWNERLESS = 1_000  # devices without an owner, above which none is made for an anonymous client
 
@@ -26,18 +26,23 @@ MOST_OWNERLESS = 1_000  # devices without an owner, above which none is made for
 class Admission:
     """Lets clients in by the device's key: in their data, as HTTP Basic or as `?key=`.
 
-    `anonymous`: without any, a client is let in as a device that has no owner and the type it says, which is made if
-    there is none of that id. A device that belongs to somebody needs its key in any case.
+    `anonymous`: without any, a client is let in as a device that has no owner and the type it says,
+    which is made if there is none of that id. A device that belongs to somebody needs its key in
+    any case.
     """
 
-    def __init__(self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: bool) -> None:
+    def __init__(
+        self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: bool
+    ) -> None:
         self._door = door
         self._registry = registry
         self._clock = clock
         self._anonymous = anonymous
 
     async def admit(self, hello: Hello, request: web.Request) -> Principal:
-        """Return the device's principal. Raises `Refusal`, `Unauthenticated`; `GatewayError` where storage fails."""
+        """Return the device's principal. Raises `Refusal`, `Unauthenticated`; `GatewayError` where
+        storage fails.
+        """
         principal = await self._who(hello, request)
         await self._check_type(hello, request)
         return principal
@@ -62,21 +67,30 @@ class Admission:
         return of_device(found)
 
     async def _make(self, hello: Hello, request: web.Request) -> None:
-        if sum(device.owner is None for device in self._registry.devices.values()) >= MOST_OWNERLESS:
+        if (
+            sum(device.owner is None for device in self._registry.devices.values())
+            >= MOST_OWNERLESS
+        ):
             raise Unauthenticated("there are too many devices without an owner")
         try:
-            await self._registry.apply(devices.create, self._by(request), id=hello.id, type=hello.type)
+            await self._registry.apply(
+                devices.create, self._by(request), id=hello.id, type=hello.type
+            )
         except GatewayError as error:
             raise _refusal(error) from error
 
     async def _check_type(self, hello: Hello, request: web.Request) -> None:
-        """A device is of the type that the registry says; the first client of one that has none says it."""
+        """A device is of the type that the registry says; the first client of one that has none
+        says it.
+        """
         known = self._registry.devices[hello.id].type
         if known and known != hello.type:
             raise Refusal("client_invalid_type", f"{hello.id} is of another type")
         if not known:
             try:
-                await self._registry.apply(devices.change, self._by(request), hello.id, type=hello.type)
+                await self._registry.apply(
+                    devices.change, self._by(request), hello.id, type=hello.type
+                )
             except GatewayError as error:
                 raise _refusal(error) from error
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
-from bridges.edge.sockets import Open, accepted
-from bridges.edge.values import Values
-from bridges.iotio import handshake
-from bridges.iotio.admission import Admission
-from bridges.iotio.endpoint_api import EndpointApi
-from bridges.iotio.handshake import Refusal
-from bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
-from bridges.iotio.packets import Packet
+from gateway.bridges.edge.sockets import Open, accepted
+from gateway.bridges.edge.values import Values
+from gateway.bridges.iotio import handshake
+from gateway.bridges.iotio.admission import Admission
+from gateway.bridges.iotio.endpoint_api import EndpointApi
+from gateway.bridges.iotio.handshake import Refusal
+from gateway.bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
+from gateway.bridges.iotio.packets import Packet
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-    from bridges.edge.door import Door
-    from bridges.edge.sockets import Socket
-    from bridges.iotio.handshake import Hello
-    from bridges.iotio.link import Dialect
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
+    from gateway.bridges.edge.door import Door
+    from gateway.bridges.edge.sockets import Socket
+    from gateway.bridges.iotio.handshake import Hello
+    from gateway.bridges.iotio.link import Dialect
     from gateway.catalog import Catalog
     from gateway.intake import Intake
     from gateway.pace import Pace
@@ -41,9 +41,11 @@ FIRST_PACKET = 30.0  # s for a client of version 0.2 to say who it is
 
 
 class IotIo:
-    """Serves iot.io clients. `send(principal, device, name, value, ttl)` sends a command, value being JSON text.
+    """Serves iot.io clients. `send(principal, device, name, value, ttl)` sends a command, value
+    being JSON text.
 
-    `ready(device)`: what waits for a device may go out. `anonymous`: see `Admission`. `max_size`: bytes of a message.
+    `ready(device)`: what waits for a device may go out. `anonymous`: see `Admission`. `max_size`:
+    bytes of a message.
     """
 
     def __init__(
@@ -105,7 +107,9 @@ class IotIo:
         return handshake.from_packet(first.data)
 
     async def _refuse(self, socket: Socket, dialect: Dialect, error: GatewayError) -> None:
-        """Say why in the protocol's words, and close; a wrong key is answered when its time has come."""
+        """Say why in the protocol's words, and close; a wrong key is answered when its time has
+        come.
+        """
         log.info("iot.io client from %s is refused: %s", socket.address, error)
         if isinstance(error, Unauthenticated):
             await asyncio.sleep(error.delay)
@@ -114,7 +118,9 @@ class IotIo:
             complain(socket, dialect, error.word, error.info)
         await socket.close(error)
 
-    async def _serve(self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal) -> None:
+    async def _serve(
+        self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal
+    ) -> None:
         link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
         self.open.add(socket, principal)
         try:

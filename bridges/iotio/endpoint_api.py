@@ -8,24 +8,26 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from bridges.edge.values import channel_of
-from bridges.iotio.endpoints import Refused
 from gateway.access.policy import Action
+from gateway.bridges.edge.values import channel_of
+from gateway.bridges.iotio.endpoints import Refused
 from gateway.errors import GatewayError, Invalid, NotFound
 from gateway.frames import encode, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridges.edge.door import Door
-    from bridges.iotio.link import IotIoLink
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.door import Door
+    from gateway.bridges.iotio.link import IotIoLink
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class EndpointApi:
-    """Answers `{"success": true}`, or `{"success": false, "error": word}`. `link(device)`: the client's connection."""
+    """Answers `{"success": true}`, or `{"success": false, "error": word}`. `link(device)`: the
+    client's connection.
+    """
 
     def __init__(
         self,

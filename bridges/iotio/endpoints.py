@@ -1,6 +1,7 @@
 """Endpoints: what a client says that it can be sent, and whether a value is among it.
 
-A declaration is `{"id", "name", "type", "specialId"?, "constraints"?}`. The words of problems are the protocol's.
+A declaration is `{"id", "name", "type", "specialId"?, "constraints"?}`. The words of problems are
+the protocol's.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Refused(Invalid):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client can be sent, under the endpoint's id as the event. `constraints` are those of its type."""
+    """What a client can be sent, under the endpoint's id as the event. `constraints` are those of
+    its type.
+    """
 
     id: str
     name: str
@@ -49,7 +52,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     constraints: dict[str, Any] = {}
 
     def accept(self, data: Any) -> Any:
-        """Return the value to send; raises `Refused`. Text that says a boolean or a number is taken for it."""
+        """Return the value to send; raises `Refused`. Text that says a boolean or a number is taken
+        for it.
+        """
         return _ACCEPT[self.type](data, self.constraints)
 
 
@@ -70,9 +75,15 @@ def _endpoint(data: Any) -> Endpoint:
     problem = _misnamed(data) or _misconstrained(data["type"], data.get("constraints"))
     if problem is not None:
         raise Misdeclared(id_ if isinstance(id_, str) else None, problem)
-    given = {key: value for key, value in (data.get("constraints") or {}).items() if value is not None}
+    given = {
+        key: value for key, value in (data.get("constraints") or {}).items() if value is not None
+    }
     return Endpoint(
-        id=data["id"], name=data["name"], type=data["type"], special_id=data.get("specialId"), constraints=given
+        id=data["id"],
+        name=data["name"],
+        type=data["type"],
+        special_id=data.get("specialId"),
+        constraints=given,
     )
 
 
@@ -157,7 +168,9 @@ def _integer(data: Any, constraints: dict[str, Any]) -> int:
         raise Refused("lower_than_min")
     if most is not None and data > most:
         raise Refused("higher_than_max")
-    if step and (data - (least or 0)) % step != 0:  # counted from the least value, as a slider counts
+    if (
+        step and (data - (least or 0)) % step != 0
+    ):  # counted from the least value, as a slider counts
         raise Refused("invalid_increment")
     return int(data)
 

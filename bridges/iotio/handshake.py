@@ -1,4 +1,6 @@
-"""The handshake: what a client says of itself, in the headers of its request (version 1) or its first packet (0.2)."""
+"""The handshake: what a client says of itself, in the headers of its request (version 1) or its
+first packet (0.2).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bridges.iotio import text
-from bridges.iotio.endpoints import Endpoint, Misdeclared, declared
+from gateway.bridges.iotio import text
+from gateway.bridges.iotio.endpoints import Endpoint, Misdeclared, declared
 from gateway.errors import Invalid, InvalidTopic
 from gateway.topics import check_device
 
@@ -21,7 +23,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Refusal(Invalid):
-    """A client is not let in: `word` is the protocol's, `info` goes with it, the message says more in the log."""
+    """A client is not let in: `word` is the protocol's, `info` goes with it, the message says more
+    in the log.
+    """
 
     def __init__(self, word: str, message: str = "", *, info: dict[str, Any] | None = None) -> None:
         super().__init__(message or word)
@@ -30,7 +34,9 @@ class Refusal(Invalid):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants in. `endpoints`: None where the client does not say; `key`: its own, if it is in the data."""
+    """Who wants in. `endpoints`: None where the client does not say; `key`: its own, if it is in
+    the data.
+    """
 
     id: str
     type: str
@@ -43,12 +49,16 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def in_headers(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request is a handshake of version 1, right or wrong; 0.2 has none of its headers."""
+    """Tell whether a request is a handshake of version 1, right or wrong; 0.2 has none of its
+    headers.
+    """
     return any(name.lower().startswith(_PREFIX) for name in headers)
 
 
 def by_library(headers: Mapping[str, str]) -> bool:
-    """Tell whether a handshake is as iot.io-client sends it: every header, and no name of the program."""
+    """Tell whether a handshake is as iot.io-client sends it: every header, and no name of the
+    program.
+    """
     return "User-Agent" not in headers and all(name in headers for name in _ALL)
 
 
@@ -60,7 +70,9 @@ def from_headers(headers: Mapping[str, str]) -> Hello:
     if version is None:
         raise Refusal("client_no_protocol_version")
     if version.strip() != VERSION:
-        raise Refusal("client_incompatible_protocol_version", f"version {version[:20]!r} is not {VERSION}")
+        raise Refusal(
+            "client_incompatible_protocol_version", f"version {version[:20]!r} is not {VERSION}"
+        )
     return msgspec.structs.replace(hello, endpoints=endpoints)
 
 

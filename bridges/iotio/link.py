@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import WSMsgType
 
-from bridges.edge.sockets import BACKLOG, framed
-from bridges.edge.values import name_of
-from bridges.iotio import handshake, packets, text
+from gateway.bridges.edge.sockets import BACKLOG, framed
+from gateway.bridges.edge.values import name_of
+from gateway.bridges.iotio import handshake, packets, text
 from gateway.errors import Conflict, Invalid
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bridges.edge.sockets import Socket
-    from bridges.iotio.endpoints import Endpoint
-    from bridges.iotio.packets import Packet
+    from gateway.bridges.edge.sockets import Socket
+    from gateway.bridges.iotio.endpoints import Endpoint
+    from gateway.bridges.iotio.packets import Packet
     from gateway.broker.port import Done
     from gateway.commands import Command
     from gateway.errors import GatewayError
@@ -36,7 +36,9 @@ class Dialect(NamedTuple):
 
 
 V1 = Dialect(WSMsgType.BINARY, packets.decode, packets.encode)
-PYPI = V1._replace(bare=True)  # iot.io-client looks the word up as it comes, and without it reconnects for ever
+PYPI = V1._replace(
+    bare=True
+)  # iot.io-client looks the word up as it comes, and without it reconnects for ever
 V0_2 = Dialect(WSMsgType.TEXT, text.decode, text.encode)
 
 
@@ -48,12 +50,16 @@ def spoken(headers: Mapping[str, str]) -> Dialect:
 
 
 class IotIoLink:
-    """A client that is signed in. `endpoints`: what it says it can be sent; None where it does not say."""
+    """A client that is signed in. `endpoints`: what it says it can be sent; None where it does not
+    say.
+    """
 
     protocol = "iotio"
     acknowledges = True  # by the receipt: the client's WebSocket has read the event
 
-    def __init__(self, device: str, dialect: Dialect, socket: Socket, endpoints: dict[str, Endpoint] | None) -> None:
+    def __init__(
+        self, device: str, dialect: Dialect, socket: Socket, endpoints: dict[str, Endpoint] | None
+    ) -> None:
         self.device = device
         self.dialect = dialect
         self.socket = socket
@@ -83,7 +89,9 @@ class IotIoLink:
         self.socket.end(Conflict("the client has connected anew"), "taken_over")
 
 
-def complain(socket: Socket, dialect: Dialect, word: str, info: dict[str, Any] | None = None) -> None:
+def complain(
+    socket: Socket, dialect: Dialect, word: str, info: dict[str, Any] | None = None
+) -> None:
     """Send the `error` event: `{"error": word, "info": ...}`."""
     socket.write(framed(dialect.encode("error", to_json({"error": word, "info": info}))))
     if dialect.bare:

@@ -1,9 +1,10 @@
 """Packets of protocol version 1, in binary messages.
 
-    type u8 | event's length u16 | event, UTF-8 | message's length u32 | message       (all big-endian)
+    type u8 | event's length u16 | event, UTF-8 | message's length u32 | message       (all
+    big-endian)
 
-Types: 0 binary, 1 boolean (one byte), 2 integer (8 bytes, signed), 3 string, 4 JSON. Values are JSON texts on our side;
-bytes are `{"base64": "..."}` there, as everywhere in the gateway.
+Types: 0 binary, 1 boolean (one byte), 2 integer (8 bytes, signed), 3 string, 4 JSON. Values are
+JSON texts on our side; bytes are `{"base64": "..."}` there, as everywhere in the gateway.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ def _json(message: bytes) -> str:
 def encode(event: str, value: str) -> bytes:
     """Return the packet of an event and a JSON text.
 
-    What the protocol has no type for, fractions, null and integers beyond 64 bits, goes as JSON: their client reads
-    any JSON there. Raises `Invalid` where the event's name is too long.
+    What the protocol has no type for, fractions, null and integers beyond 64 bits, goes as JSON:
+    their client reads any JSON there. Raises `Invalid` where the event's name is too long.
     """
     name = event.encode()
     if len(name) > 0xFFFF:
@@ -100,7 +101,11 @@ def _message(value: Any, text: str) -> tuple[int, bytes]:
 
 def _bytes(value: Any) -> bytes | None:
     """Return the bytes of `{"base64": "..."}`; None for anything else."""
-    if not isinstance(value, dict) or value.keys() != {"base64"} or not isinstance(value["base64"], str):
+    if (
+        not isinstance(value, dict)
+        or value.keys() != {"base64"}
+        or not isinstance(value["base64"], str)
+    ):
         return None
     try:
         return base64.b64decode(value["base64"], validate=True)

@@ -1,7 +1,8 @@
 """Packets of protocol version 0.2, in text messages: each argument stands in `[/"` and `"/]`.
 
-A message is `[/"event"/][/"payload"/]`, the payload JSON if it parses, else a string. The first packet of a client is
-`[/"id"/][/"type"/][/"{json}"/]`. The last argument may contain anything, brackets and separators included.
+A message is `[/"event"/][/"payload"/]`, the payload JSON if it parses, else a string. The first
+packet of a client is `[/"id"/][/"type"/][/"{json}"/]`. The last argument may contain anything,
+brackets and separators included.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bridges.iotio.packets import Packet
+from gateway.bridges.iotio.packets import Packet
 from gateway.errors import Invalid, Untranslatable
 from gateway.frames import to_json
 from gateway.payloads import one_value
@@ -24,7 +25,9 @@ _decode = msgspec.json.Decoder().decode
 def arguments(text: str, count: int) -> list[str]:
     """Take a packet of `count` arguments apart; raises `Invalid`."""
     text = text.strip()
-    if len(text) < len(_OPEN) + len(_CLOSE) or not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
+    if len(text) < len(_OPEN) + len(_CLOSE) or not (
+        text.startswith(_OPEN) and text.endswith(_CLOSE)
+    ):
         raise Invalid('a packet looks like [/"event"/][/"payload"/]')
     found = text[len(_OPEN) : -len(_CLOSE)].split(_BETWEEN, count - 1)
     if len(found) != count:
@@ -48,8 +51,8 @@ def _value(payload: str) -> str:
 def encode(event: str, value: str) -> str:
     """Return the message of an event and a JSON text.
 
-    A string goes as it is. One with brackets, which their client would drop, goes as a JSON string that writes them as
-    escapes, as do those within other values: it reads them back.
+    A string goes as it is. One with brackets, which their client would drop, goes as a JSON string
+    that writes them as escapes, as do those within other values: it reads them back.
     """
     return f"{_OPEN}{event}{_BETWEEN}{_payload(_decode(value), value)}{_CLOSE}"
 

@@ -1,7 +1,9 @@
-"""Claiming over MQTT: a new board announces itself on `$claim/{client id}/announce` and hears back, once.
+"""Claiming over MQTT: a new board announces itself on `$claim/{client id}/announce` and hears back,
+once.
 
-The answer goes to the connection that asked and to no other, on `$claim/{client id}/credentials`: the board subscribes
-there first. It waits for no retained message and no later connection, so that nobody else can come by a key.
+The answer goes to the connection that asked and to no other, on `$claim/{client id}/credentials`:
+the board subscribes there first. It waits for no retained message and no later connection, so that
+nobody else can come by a key.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from gateway.store.audit import By
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridges.mqtt.translation import Translate
     from gateway.access.registry import Registry
+    from gateway.bridges.mqtt.translation import Translate
     from gateway.broker.port import Connection
     from gateway.frames import Entry
 
@@ -76,7 +78,9 @@ class Claiming:
         try:
             said = _read(payload)
             by = By(f"claim:{board}", connection.address, self._clock())
-            issued = await self._registry.apply(devices.announce, by, name=said.name, type=said.type)
+            issued = await self._registry.apply(
+                devices.announce, by, name=said.name, type=said.type
+            )
         except GatewayError as error:
             _answer(connection, board, _told(error))
         else:
@@ -97,4 +101,6 @@ def _read(payload: bytes) -> Announcement:
     try:
         return _decode(payload or b"{}")
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid(f'expected a JSON object such as {{"name": "Kitchen", "type": "thermostat"}}: {error}') from None
+        raise Invalid(
+            f'expected a JSON object such as {{"name": "Kitchen", "type": "thermostat"}}: {error}'
+        ) from None

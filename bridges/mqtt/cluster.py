@@ -1,16 +1,17 @@
-"""An external broker, seen from the core: it signs devices in and knows who may do what; the gateway listens there.
+"""An external broker, seen from the core: it signs devices in and knows who may do what; the
+gateway listens there.
 
-The gateway sees its own commands come back, and commands between devices pass by: neither is taken in again. Whether a
-device got a command only its reply tells.
+The gateway sees its own commands come back, and commands between devices pass by: neither is taken
+in again. Whether a device got a command only its reply tells.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridges.mqtt.gate import MqttGate
-from bridges.mqtt.link import command_message
 from gateway.access.principal import Principal
+from gateway.bridges.mqtt.gate import MqttGate
+from gateway.bridges.mqtt.link import command_message
 from gateway.broker.port import Target
 from gateway.errors import Unauthenticated
 

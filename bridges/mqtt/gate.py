@@ -1,15 +1,16 @@
 """The gate: what an MQTT engine asks of the gateway.
 
-It answers who may do what, and turns messages into entries. What depends only on the sender and the topic is
-worked out once and kept in a `Target`; per message there is the payload to translate, and nothing to wait for.
+It answers who may do what, and turns messages into entries. What depends only on the sender and the
+topic is worked out once and kept in a `Target`; per message there is the payload to translate, and
+nothing to wait for.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from bridges.mqtt.link import MqttLink
 from gateway.access.policy import Action
+from gateway.bridges.mqtt.link import MqttLink
 from gateway.broker.port import Target
 from gateway.errors import GatewayError
 from gateway.store.history import rejection
@@ -17,12 +18,12 @@ from gateway.store.history import rejection
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridges.mqtt.claiming import Claiming
-    from bridges.mqtt.routes import Routes
-    from bridges.mqtt.translation import Translation
     from gateway.access.journal import Journal
     from gateway.access.policy import Policy
     from gateway.access.principal import Principal
+    from gateway.bridges.mqtt.claiming import Claiming
+    from gateway.bridges.mqtt.routes import Routes
+    from gateway.bridges.mqtt.translation import Translation
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
     from gateway.commands import Command
     from gateway.frames import Entry
@@ -80,7 +81,9 @@ class MqttGate:
         if match is None:
             return Target(records=False)
         translate = self._translation.of(match, identity)
-        if match.kind == "command":  # the core sends it on, with a life of its own; nobody gets the bare message
+        if (
+            match.kind == "command"
+        ):  # the core sends it on, with a life of its own; nobody gets the bare message
             return Target(records=True, retain=False, carried=False, translate=translate)
         return Target(records=True, retain=match.retain, translate=translate)
 
@@ -90,7 +93,9 @@ class MqttGate:
     def receiving(self, identity: Any, topic: str) -> bool:
         return self._policy.may(identity, Action.RECEIVE, topic)
 
-    def receive(self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()) -> None:
+    def receive(
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+    ) -> None:
         now = self._clock()
         entries: list[Entry] = []
         statements = list(journal)
@@ -104,14 +109,18 @@ class MqttGate:
                 entries += translate(message.payload, now, message)
             except GatewayError as error:
                 statements += self._rejection(message, now, error)
-        if entries or statements or not self._intake.idle:  # what is acknowledged later keeps its order
+        if (
+            entries or statements or not self._intake.idle
+        ):  # what is acknowledged later keeps its order
             self._intake.submit(entries, done, statements, size)
         else:
             done()
 
     def _rejection(self, message: Message, now: int, error: GatewayError) -> Sequence[Statement]:
         self.rejected += 1
-        return rejection(now, message.topic, self._routes.device_of(message.topic), str(error), message.payload)
+        return rejection(
+            now, message.topic, self._routes.device_of(message.topic), str(error), message.payload
+        )
 
     def connected(self, connection: Connection) -> None:
         device = _device(connection)

@@ -20,7 +20,9 @@ class MqttLink:
 
     protocol = "mqtt"
 
-    def __init__(self, device: str, connection: Connection, refused: Callable[[Command, str], None]) -> None:
+    def __init__(
+        self, device: str, connection: Connection, refused: Callable[[Command, str], None]
+    ) -> None:
         self.device = device
         self.acknowledges = True
         self._connection = connection
@@ -32,12 +34,16 @@ class MqttLink:
 
     def deliver(self, command: Command, delivered: Done) -> bool:
         """Send a command if the device is subscribed to it; `delivered` runs at its PUBACK."""
-        sent = self._connection.send(command_message(command), delivered, partial(self._refused, command))
+        sent = self._connection.send(
+            command_message(command), delivered, partial(self._refused, command)
+        )
         self.acknowledges = sent != "unacknowledged"
         return sent is not None
 
     def answer(self, command: Command, answer_to: AnswerTo) -> None:
-        """Pass on the reply to a command that this device sent, if it is subscribed where it wants to be answered."""
+        """Pass on the reply to a command that this device sent, if it is subscribed where it wants
+        to be answered.
+        """
         self._connection.send(answer_message(command, answer_to), lambda: None)
 
     def close(self, error: GatewayError) -> None:
@@ -60,12 +66,16 @@ def command_message(command: Command) -> Message:
 
 
 def answer_message(command: Command, answer_to: AnswerTo) -> Message:
-    """Return the reply to a device's command, on the response topic of its request, or else on its own topics."""
+    """Return the reply to a device's command, on the response topic of its request, or else on its
+    own topics.
+    """
     return Message(
         topic=answer_to.topic or f"devices/{answer_to.device}/replies/{command.name}",
         payload=(command.reply or "null").encode(),
         qos=1,
         properties=Properties(
-            payload_format=1, content_type="application/json", correlation_data=answer_to.correlation
+            payload_format=1,
+            content_type="application/json",
+            correlation_data=answer_to.correlation,
         ),
     )

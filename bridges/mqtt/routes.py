@@ -1,4 +1,6 @@
-"""From a topic to what it is about: the gateway's own topics, then the `[[routes]]` of `gateway.toml`, in order."""
+"""From a topic to what it is about: the gateway's own topics, then the `[[routes]]` of
+`gateway.toml`, in order.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ Kind: TypeAlias = Literal["telemetry", "status", "command", "reply"]
 
 
 class Match(NamedTuple):
-    """What a topic is about. `channel` None: the channels are in the payload; of commands and replies, the name."""
+    """What a topic is about. `channel` None: the channels are in the payload; of commands and
+    replies, the name.
+    """
 
     kind: Kind
     device: str
@@ -26,7 +30,9 @@ class Match(NamedTuple):
 
 
 class Route:
-    """One route; `device` and `channel` where the topic does not give them. Raises `Invalid` where they are missing."""
+    """One route; `device` and `channel` where the topic does not give them. Raises `Invalid` where
+    they are missing.
+    """
 
     def __init__(
         self,
@@ -45,8 +51,13 @@ class Route:
         self._device = None if device is None else check_device(device)
         self._channel = None if channel is None else check_channel(channel)
         if ("device" in self.pattern.captures) == (device is not None):
-            raise Invalid(f"route {topic!r}: name the device, either by {{device}} in the topic or by device = ...")
-        if any(name.startswith("channel") for name in self.pattern.captures) and channel is not None:
+            raise Invalid(
+                f"route {topic!r}: name the device, either by {{device}} in the topic or by device = ..."
+            )
+        if (
+            any(name.startswith("channel") for name in self.pattern.captures)
+            and channel is not None
+        ):
             raise Invalid(f"route {topic!r}: the channel stands in the topic and in channel = ...")
 
     def match(self, topic: str) -> Match | None:
@@ -79,7 +90,9 @@ class Routes:
         self._routes = (*OWN, *configured)
 
     def find(self, topic: str) -> Match | None:
-        """Return what a topic is about; None: it is carried between MQTT clients and makes no frame."""
+        """Return what a topic is about; None: it is carried between MQTT clients and makes no
+        frame.
+        """
         for route in self._routes:
             match = route.match(topic)
             if match is not None:

@@ -13,9 +13,9 @@ from gateway.topics import check_channel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridges.mqtt.routes import Match
     from gateway.access.journal import Journal
     from gateway.access.principal import Principal
+    from gateway.bridges.mqtt.routes import Match
     from gateway.broker.port import Message
     from gateway.catalog import Catalog
     from gateway.commands import Commands
@@ -31,14 +31,18 @@ STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
 class Translation:
     """Makes the functions that turn payloads into entries."""
 
-    def __init__(self, *, catalog: Catalog, presence: Presence, commands: Commands, journal: Journal) -> None:
+    def __init__(
+        self, *, catalog: Catalog, presence: Presence, commands: Commands, journal: Journal
+    ) -> None:
         self._catalog = catalog
         self._presence = presence
         self._commands = commands
         self._journal = journal
 
     def of(self, match: Match, sender: Principal) -> Translate:
-        """Return the function for what a topic is about; it raises `GatewayError` where a payload does not fit."""
+        """Return the function for what a topic is about; it raises `GatewayError` where a payload
+        does not fit.
+        """
         if match.kind == "status":
             return self._status(match)
         if match.kind == "command":
@@ -48,10 +52,14 @@ class Translation:
         return self._many(match) if match.channel is None else self._one(match, match.channel)
 
     def _one(self, match: Match, channel: str) -> Translate:
-        series: list[Series] = []  # made by the first value: a topic that carries none makes no series
+        series: list[
+            Series
+        ] = []  # made by the first value: a topic that carries none makes no series
 
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
-            if not payload and message.retain:  # this clears the retained message; it is not a value
+            if (
+                not payload and message.retain
+            ):  # this clears the retained message; it is not a value
                 return ()
             value = one_value(payload, match.decode)
             if not series:
@@ -64,13 +72,18 @@ class Translation:
         known: dict[str, Series] = {}
 
         def find(channel: str) -> Series:
-            series = known[channel] = self._catalog.series("telemetry", match.device, check_channel(channel))
+            series = known[channel] = self._catalog.series(
+                "telemetry", match.device, check_channel(channel)
+            )
             return series
 
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
             members = plain_members(payload) if match.decode in {"auto", "json"} else None
             if members is not None:
-                return [(known.get(channel) or find(channel), now, value, "") for channel, value in members]
+                return [
+                    (known.get(channel) or find(channel), now, value, "")
+                    for channel, value in members
+                ]
             if not payload and message.retain:
                 return ()
             received = f',"received":{now}'
@@ -111,9 +124,16 @@ class Translation:
                 answer_to = AnswerTo(sender.device, asked.response_topic, asked.correlation_data)
             ttl = message.properties.message_expiry if message.properties else None
             command = self._commands.submit(
-                match.device, name, one_value(payload), sender=sender.key, ttl=ttl, answer_to=answer_to
+                match.device,
+                name,
+                one_value(payload),
+                sender=sender.key,
+                ttl=ttl,
+                answer_to=answer_to,
             )
-            self._journal.note(sender.key, "command", f"device:{match.device}", name=name, id=command.id)
+            self._journal.note(
+                sender.key, "command", f"device:{match.device}", name=name, id=command.id
+            )
             return ()  # the command has its own place in the batch
 
         return translate

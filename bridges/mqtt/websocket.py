@@ -1,7 +1,7 @@
 """MQTT over WebSocket at `/mqtt` on the HTTP port (MQTT 5 section 6).
 
-The engine's connection objects are fed as if from a TCP socket: this is the transport that they see. MQTT packets
-need not align with WebSocket messages [MQTT-6.0.0-2].
+The engine's connection objects are fed as if from a TCP socket: this is the transport that they
+see. MQTT packets need not align with WebSocket messages [MQTT-6.0.0-2].
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from bridges.edge.sockets import binary
+from gateway.bridges.edge.sockets import binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +21,16 @@ HIGH_WATER = 1 << 16  # bytes unread by the client above which its connection is
 
 
 class MqttOverWebSocket:
-    """Serves `/mqtt`. `accept` makes an engine's connection for each client; `same_origin` refuses foreign pages."""
+    """Serves `/mqtt`. `accept` makes an engine's connection for each client; `same_origin` refuses
+    foreign pages.
+    """
 
     def __init__(
-        self, *, accept: Callable[[], asyncio.Protocol], same_origin: Callable[[web.Request], bool], max_size: int
+        self,
+        *,
+        accept: Callable[[], asyncio.Protocol],
+        same_origin: Callable[[web.Request], bool],
+        max_size: int,
     ) -> None:
         self._accept = accept
         self._same_origin = same_origin
@@ -38,10 +44,14 @@ class MqttOverWebSocket:
         """Serve one MQTT client until its connection ends."""
         if not self._same_origin(request):
             raise web.HTTPForbidden(text="this page's origin is not the gateway's")
-        offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        offered = [
+            name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
+        ]
         if SUBPROTOCOL not in offered:  # [MQTT-6.0.0-3]
             raise web.HTTPBadRequest(text="ask for the WebSocket subprotocol mqtt")
-        socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), max_msg_size=self._max_size + 16, compress=False)
+        socket = web.WebSocketResponse(
+            protocols=(SUBPROTOCOL,), max_msg_size=self._max_size + 16, compress=False
+        )
         connection = self._accept()
         await socket.prepare(request)
         transport = _Transport(request, socket, connection)
@@ -58,7 +68,9 @@ class MqttOverWebSocket:
             connection.connection_lost(lost)
         return socket
 
-    async def _feed(self, socket: web.WebSocketResponse, transport: _Transport, connection: asyncio.Protocol) -> None:
+    async def _feed(
+        self, socket: web.WebSocketResponse, transport: _Transport, connection: asyncio.Protocol
+    ) -> None:
         async for message in socket:
             if message.type is not WSMsgType.BINARY:  # [MQTT-6.0.0-1]
                 await socket.close(code=1003, message=b"MQTT travels in binary messages")
@@ -70,7 +82,9 @@ class MqttOverWebSocket:
 class _Transport(asyncio.Transport):
     """What an MQTT connection sees of its WebSocket."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, connection: asyncio.Protocol) -> None:
+    def __init__(
+        self, request: web.Request, socket: web.WebSocketResponse, connection: asyncio.Protocol
+    ) -> None:
         super().__init__()
         assert request.transport is not None
         self.may_read = asyncio.Event()

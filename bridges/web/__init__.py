@@ -1,5 +1,7 @@
-"""The pages: what a person sees in a browser. Plain files that speak the same API as everybody else."""
+"""The pages: what a person sees in a browser. Plain files that speak the same API as everybody
+else.
+"""
 
-from bridges.web.pages import Pages
+from gateway.bridges.web.pages import Pages
 
 __all__ = ["Pages"]

@@ -1,4 +1,6 @@
-"""What the pages are made of: HTML put together once, at the start, and static files with their ETags."""
+"""What the pages are made of: HTML put together once, at the start, and static files with their
+ETags.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ class StaticFile(msgspec.Struct, frozen=True):
 
 def static_files() -> dict[str, StaticFile]:
     """Read all of them, by name: a few dozen kilobytes, and no request names a path."""
-    return {path.name: _static(path) for path in sorted((_HERE / "static").iterdir()) if path.suffix in _TYPES}
+    return {
+        path.name: _static(path)
+        for path in sorted((_HERE / "static").iterdir())
+        if path.suffix in _TYPES
+    }
 
 
 def _static(path: Path) -> StaticFile:
@@ -31,7 +37,9 @@ def _static(path: Path) -> StaticFile:
 
 
 def page(frame: str, name: str, title: str, *, script: bool = True, **values: str) -> str:
-    """Return a page: `html/NAME.html` within `html/FRAME.html`, with the script of that name. `values` are HTML."""
+    """Return a page: `html/NAME.html` within `html/FRAME.html`, with the script of that name.
+    `values` are HTML.
+    """
     source = f'<script type="module" src="/static/{name}.js"></script>' if script else ""
     content = Template(_read(name)).substitute(values)
     return Template(_read(frame)).substitute(values, title=title, script=source, content=content)

@@ -1,4 +1,6 @@
-"""The pages: now, devices, tokens, connecting, account, and the doors: signing in and up, by password or by link."""
+"""The pages: now, devices, tokens, connecting, account, and the doors: signing in and up, by
+password or by link.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 
 from aiohttp import hdrs, web
 
-from bridges.web import files
 from gateway.access import links
 from gateway.access.requests import COOKIE
+from gateway.bridges.web import files
 from gateway.errors import Unauthenticated
 from gateway.store.registry import LinkKind
 
@@ -40,7 +42,8 @@ _NO_ACCOUNT = {
 
 
 class Pages:
-    """Serves the pages. `mqtt_port`: what they tell devices to connect to; `sign_up_open`: without invitation too.
+    """Serves the pages. `mqtt_port`: what they tell devices to connect to; `sign_up_open`: without
+    invitation too.
 
     `clock`: ms since 1970 UTC.
     """
@@ -60,7 +63,9 @@ class Pages:
         self._sign_up_open = sign_up_open
         self._static = files.static_files()
         port = str(mqtt_port)
-        self._rooms = {path: files.page("room", *names, mqtt_port=port) for path, names in ROOMS.items()}
+        self._rooms = {
+            path: files.page("room", *names, mqtt_port=port) for path, names in ROOMS.items()
+        }
         self._door = files.page("door", "sign-in", "Sign in", sign_up=_NO_ACCOUNT[sign_up_open])
         self._sign_up = files.page("door", "sign-up", "Make an account")
         self._invited = files.page("door", "invited", "By invitation", script=False)
@@ -68,7 +73,9 @@ class Pages:
         self._spent = files.page("door", "spent", "This link is spent", script=False)
 
     def routes(self) -> list[web.RouteDef]:
-        """Return what the application is to serve; all of it is open, and rooms lead strangers to the door."""
+        """Return what the application is to serve; all of it is open, and rooms lead strangers to
+        the door.
+        """
         return [
             *(web.get(path, self.room) for path in ROOMS),
             web.get("/sign-in", self.sign_in),
@@ -85,13 +92,16 @@ class Pages:
     async def sign_in(self, request: web.Request) -> web.Response:
         """Show the door; with `link`, what that link is for.
 
-        Looking uses nothing up: chat programs look at every link. The page's button asks the API to exchange it.
+        Looking uses nothing up: chat programs look at every link. The page's button asks the API to
+        exchange it.
         """
         link = request.query.get("link")
         if link is None:
             return _go("/") if self._signed_in(request) else _html(self._door)
         try:
-            found = await self._database.read(lambda db: links.find(db, link, self._clock(), *_ALL_KINDS))
+            found = await self._database.read(
+                lambda db: links.find(db, link, self._clock(), *_ALL_KINDS)
+            )
         except Unauthenticated:
             return _html(self._spent, 410)
         if found.kind == "sign-in":
@@ -100,7 +110,9 @@ class Pages:
 
     async def sign_up(self, request: web.Request) -> web.Response:
         """Show the form for an account, or that one needs an invitation."""
-        return _html(self._sign_up if self._sign_up_open or "link" in request.query else self._invited)
+        return _html(
+            self._sign_up if self._sign_up_open or "link" in request.query else self._invited
+        )
 
     async def static(self, request: web.Request) -> web.Response:
         """Give a script, a style or the icon."""
@@ -111,7 +123,12 @@ class Pages:
         response = (
             web.Response(status=304, headers=_FILE_HEADERS)
             if known
-            else web.Response(body=file.body, content_type=file.content_type, charset="utf-8", headers=_FILE_HEADERS)
+            else web.Response(
+                body=file.body,
+                content_type=file.content_type,
+                charset="utf-8",
+                headers=_FILE_HEADERS,
+            )
         )
         response.etag = file.etag
         return response

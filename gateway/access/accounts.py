@@ -1,4 +1,5 @@
-"""What can be done to users: each function checks, writes and notes it in the audit, in the caller's transaction.
+"""What can be done to users: each function checks, writes and notes it in the audit, in the
+caller's transaction.
 
 Passwords come here as argon2id, made by `Passwords.hash` outside the transaction.
 """
@@ -38,20 +39,31 @@ def get(db: sqlite3.Connection, user: int) -> User:
 
 
 def create(
-    db: sqlite3.Connection, by: By, *, email: str, name: str = "", password: str | None, role: Role = "user"
+    db: sqlite3.Connection,
+    by: By,
+    *,
+    email: str,
+    name: str = "",
+    password: str | None,
+    role: Role = "user",
 ) -> User:
     """Add a user. Raises `Invalid` with the wrong fields, `Conflict` where the email is taken."""
     email = email.strip()
     fields.refuse(email=fields.email(email), name=fields.text(name), role=fields.role(role))
     if any(USERS.where(db, email=email)):
         raise Conflict(f"there is a user {email!r} already", fields={"email": "exists already"})
-    user = USERS.insert(db, User(email=email, name=name, password=password, role=role, created=by.at))
+    user = USERS.insert(
+        db, User(email=email, name=name, password=password, role=role, created=by.at)
+    )
     audit.record(db, by, "create", f"user:{user.id}", email=email, role=role)
     return user
 
 
-def register(db: sqlite3.Connection, by: By, link: str, *, email: str, name: str = "", password: str) -> User:
-    """Add a user who holds an invitation or the first admin's link. Raises `Unauthenticated` where it is not valid.
+def register(
+    db: sqlite3.Connection, by: By, link: str, *, email: str, name: str = "", password: str
+) -> User:
+    """Add a user who holds an invitation or the first admin's link. Raises `Unauthenticated` where
+    it is not valid.
 
     An invitation for one address makes the account of that address, whatever `email` says.
     """
@@ -75,7 +87,11 @@ def change(
     fields.refuse(name=fields.text(name), role=fields.role(role))
     if role == "user" or disabled is True:
         _keep_an_admin(db, found)
-    given = {k: v for k, v in {"name": name, "role": role, "disabled": disabled}.items() if v is not UNSET}
+    given = {
+        k: v
+        for k, v in {"name": name, "role": role, "disabled": disabled}.items()
+        if v is not UNSET
+    }
     if given:
         USERS.update(db, user, **given)
         audit.record(db, by, "change", f"user:{user}", **given)
@@ -84,7 +100,9 @@ def change(
     return get(db, user)
 
 
-def set_password(db: sqlite3.Connection, by: By, user: int, password: str, *, keep: int | None = None) -> None:
+def set_password(
+    db: sqlite3.Connection, by: By, user: int, password: str, *, keep: int | None = None
+) -> None:
     """Set a new password and end the user's web sessions, except one to `keep`."""
     get(db, user)
     USERS.update(db, user, password=password)
@@ -93,11 +111,15 @@ def set_password(db: sqlite3.Connection, by: By, user: int, password: str, *, ke
 
 
 def remove(db: sqlite3.Connection, by: By, user: int) -> None:
-    """Remove a user with tokens and sessions. Raises `Conflict` while they own devices or are the last admin."""
+    """Remove a user with tokens and sessions. Raises `Conflict` while they own devices or are the
+    last admin.
+    """
     found = get(db, user)
     owned = sum(1 for _ in DEVICES.where(db, owner=user))
     if owned:
-        raise Conflict(f"{found.email} owns {owned} device(s): remove them, or give them to another user, first")
+        raise Conflict(
+            f"{found.email} owns {owned} device(s): remove them, or give them to another user, first"
+        )
     _keep_an_admin(db, found)
     USERS.delete(db, user)
     audit.record(db, by, "remove", f"user:{user}", email=found.email)

@@ -1,4 +1,6 @@
-"""What can be done to devices: each function checks, writes and notes it in the audit, in the caller's transaction."""
+"""What can be done to devices: each function checks, writes and notes it in the audit, in the
+caller's transaction.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,14 @@ def create(
         owner=_stranger(db, owner),
     )
     device = Device(
-        id=id_, key_hash=b"", name=name, type=type, owner=owner, grants=tuple(grants), style=style, created=by.at
+        id=id_,
+        key_hash=b"",
+        name=name,
+        type=type,
+        owner=owner,
+        grants=tuple(grants),
+        style=style,
+        created=by.at,
     )
     return _insert(db, by, "create", device)
 
@@ -71,7 +80,10 @@ def change(
     """Change what is given. Raises `NotFound` or `Invalid`."""
     find(db, device)
     fields.refuse(
-        name=fields.text(name), type=fields.text(type), topics=fields.grants(grants), owner=_stranger(db, owner)
+        name=fields.text(name),
+        type=fields.text(type),
+        topics=fields.grants(grants),
+        owner=_stranger(db, owner),
     )
     all_ = {"name": name, "type": type, "owner": owner, "grants": grants, "disabled": disabled}
     given = {field: value for field, value in all_.items() if value is not UNSET}
@@ -101,12 +113,16 @@ def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") 
     fields.refuse(name=fields.text(name), type=fields.text(type))
     if sum(1 for _ in DEVICES.where(db, state="pending")) >= MOST_PENDING:
         raise TooMany("too many boards wait for approval", retry_after=60)
-    device = Device(id=new_device_id(), key_hash=b"", name=name, type=type, state="pending", created=by.at)
+    device = Device(
+        id=new_device_id(), key_hash=b"", name=name, type=type, state="pending", created=by.at
+    )
     return _insert(db, by, "announce", device)
 
 
 def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> Device:
-    """Let a device in that announced itself, as this user's. Raises `Conflict` where it does not wait."""
+    """Let a device in that announced itself, as this user's. Raises `Conflict` where it does not
+    wait.
+    """
     if find(db, device).state != "pending":
         raise Conflict(f"the device {device!r} does not wait for approval")
     fields.refuse(owner=_stranger(db, owner))
@@ -126,5 +142,7 @@ def _insert(db: sqlite3.Connection, by: By, action: str, device: Device) -> Issu
 
 def _stranger(db: sqlite3.Connection, owner: int | UnsetType | None) -> str | None:
     """Say that a new owner is no user; SQLite has no number as large as some that are sent."""
-    known = owner is UNSET or owner is None or (0 < owner < 2**63 and USERS.get(db, owner) is not None)
+    known = (
+        owner is UNSET or owner is None or (0 < owner < 2**63 and USERS.get(db, owner) is not None)
+    )
     return None if known else "no such user"

@@ -29,7 +29,9 @@ def refuse(**problems: str | None) -> None:
     """Raise `Invalid` if there is a problem with any of these fields."""
     wrong = {field: problem for field, problem in problems.items() if problem}
     if wrong:
-        raise Invalid("; ".join(f"{field}: {problem}" for field, problem in wrong.items()), fields=wrong)
+        raise Invalid(
+            "; ".join(f"{field}: {problem}" for field, problem in wrong.items()), fields=wrong
+        )
 
 
 def text(value: str | UnsetType) -> str | None:
@@ -74,12 +76,16 @@ def grants(values: Iterable[str] | UnsetType) -> str | None:
 
 def email(value: str) -> str | None:
     """An email address, as far as can be told without sending to it."""
-    return None if _EMAIL.fullmatch(value) and not _CONTROL.search(value) else "not an email address"
+    return (
+        None if _EMAIL.fullmatch(value) and not _CONTROL.search(value) else "not an email address"
+    )
 
 
 def role(value: str | UnsetType) -> str | None:
     """What a user may be."""
-    return None if value is UNSET or value in get_args(Role) else f"one of {', '.join(get_args(Role))}"
+    return (
+        None if value is UNSET or value in get_args(Role) else f"one of {', '.join(get_args(Role))}"
+    )
 
 
 def scope(value: str) -> str | None:
@@ -92,4 +98,8 @@ def _grant(value: str) -> str | None:
         check_filter(value)
     except InvalidTopic as error:
         return str(error)
-    return f"{value[:80]!r}: topics that begin with $ are not granted" if value.startswith("$") else None
+    return (
+        f"{value[:80]!r}: topics that begin with $ are not granted"
+        if value.startswith("$")
+        else None
+    )

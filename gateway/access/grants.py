@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def covers(wide: str, narrow: str) -> bool:
-    """Tell whether every topic that the filter `narrow` matches is matched by `wide`, both being valid."""
+    """Tell whether every topic that the filter `narrow` matches is matched by `wide`, both being
+    valid.
+    """
     wide_levels, narrow_levels = wide.split("/"), narrow.split("/")
     if wide_levels[0] in {"+", "#"} and narrow_levels[0].startswith("$"):  # [MQTT-4.7.2-1]
         return False

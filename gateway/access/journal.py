@@ -1,6 +1,7 @@
 """The audit of what happens too often for a transaction each: sign-ins, failures, commands.
 
-Deeds wait in memory and are written about once a second; what a flood brings above the bound is counted, not kept.
+Deeds wait in memory and are written about once a second; what a flood brings above the bound is
+counted, not kept.
 """
 
 from __future__ import annotations
@@ -53,16 +54,27 @@ class Journal:
         self._trim_at = 0.0  # time of the event loop
         self._seen: OrderedDict[tuple[str, str], int] = OrderedDict()
 
-    def note(self, actor: str, action: str, object_: str = "", address: str = "", **detail: Any) -> None:
+    def note(
+        self, actor: str, action: str, object_: str = "", address: str = "", **detail: Any
+    ) -> None:
         """Note a deed; `detail` is JSON and holds no secret."""
         if len(self._deeds) >= WAITING:
             self._lost += 1
             return
-        deed = Deed(at=self._clock(), actor=actor, action=action, object=object_, address=address, detail=detail)
+        deed = Deed(
+            at=self._clock(),
+            actor=actor,
+            action=action,
+            object=object_,
+            address=address,
+            detail=detail,
+        )
         self._deeds.append(deed)
 
     def signed_in(self, principal: Principal, address: str) -> None:
-        """Note a sign-in with a key or a token, if it is the first one from this address for a while."""
+        """Note a sign-in with a key or a token, if it is the first one from this address for a
+        while.
+        """
         who, now = (principal.key, address), self._clock()
         if now - self._seen.get(who, -AGAIN) < AGAIN:
             return
@@ -73,7 +85,9 @@ class Journal:
             self._seen.popitem(last=False)
 
     def failed(self, name: str, address: str) -> None:
-        """Note a sign-in that failed; the same ones within a second make one entry, with their count."""
+        """Note a sign-in that failed; the same ones within a second make one entry, with their
+        count.
+        """
         name = TOKEN_PREFIX + "..." if name.startswith(TOKEN_PREFIX) else name[:NAME]
         self._fail(_Failure("", "sign in failed", name, address))
 
@@ -93,7 +107,10 @@ class Journal:
         if not (deeds or failures or lost):
             return
         now = self._clock()
-        more = [Deed(at=now, **failure._asdict(), detail={"count": count}) for failure, count in failures.items()]
+        more = [
+            Deed(at=now, **failure._asdict(), detail={"count": count})
+            for failure, count in failures.items()
+        ]
         if lost:
             more.append(Deed(at=now, actor="gateway", action="not noted", detail={"count": lost}))
         self._deeds, self._failures, self._lost = [], Counter(), 0

@@ -1,7 +1,8 @@
 """Keys, tokens, cookies and links: random texts that are shown once and kept as SHA-256.
 
-They carry at least 128 random bits, so a fast hash is enough (passwords.py is for what people choose). The one
-exception is IOTcommunicate's key of 15 characters, 77 bits, which its clients prescribe; `throttle` is stricter there.
+They carry at least 128 random bits, so a fast hash is enough (passwords.py is for what people
+choose). The one exception is IOTcommunicate's key of 15 characters, 77 bits, which its clients
+prescribe; `throttle` is stricter there.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def new_token() -> str:
 
 
 def new_text() -> str:
-    """Return a random text; none begins with -, which commands such as mosquitto_pub would take for an option."""
+    """Return a random text; none begins with -, which commands such as mosquitto_pub would take for
+    an option.
+    """
     while (text := secrets.token_urlsafe(_BYTES)).startswith("-"):
         pass
     return text

@@ -22,7 +22,9 @@ WAITING = 64
 
 
 def default_hasher() -> argon2.PasswordHasher:
-    """Return argon2id as OWASP recommends it where memory is dear (19 MiB, 2 passes): a Raspberry Pi carries it."""
+    """Return argon2id as OWASP recommends it where memory is dear (19 MiB, 2 passes): a Raspberry
+    Pi carries it.
+    """
     return argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 

@@ -1,14 +1,16 @@
 """Who may do what: the one place that decides.
 
-Every entrance asks `may` or `demand` with a principal, an action and what it is about, and checks nothing itself.
-What a principal may do is the least of what its user or device may and what its scope and device list leave of it.
+Every entrance asks `may` or `demand` with a principal, an action and what it is about, and checks
+nothing itself. What a principal may do is the least of what its user or device may and what its
+scope and device list leave of it.
 
-- A user (by cookie) sees the devices they own, an admin all. They manage them, make devices and tokens; an admin
-  administers.
-- A token sees what its user sees, or what is left of that by its list of devices. `read` looks, `write` also commands
-  and posts telemetry, `admin` also does what its user may; with a list it manages those devices and no more.
-- A device publishes and subscribes below its own topics, those that a route gives it and those granted to it, and
-  commands devices of its owner.
+- A user (by cookie) sees the devices they own, an admin all. They manage them, make devices and
+  tokens; an admin administers.
+- A token sees what its user sees, or what is left of that by its list of devices. `read` looks,
+  `write` also commands and posts telemetry, `admin` also does what its user may; with a list it
+  manages those devices and no more.
+- A device publishes and subscribes below its own topics, those that a route gives it and those
+  granted to it, and commands devices of its owner.
 - A claim announces a board, once, and receives the answer.
 
 Devices without an owner are the admins', and count as of one owner among themselves.
@@ -51,7 +53,9 @@ class Action(Enum):
     RECEIVE = "receive"  # - topic
 
 
-_ABOUT_DEVICE = frozenset({Action.READ, Action.WRITE, Action.COMMAND, Action.MANAGE, Action.APPROVE})
+_ABOUT_DEVICE = frozenset(
+    {Action.READ, Action.WRITE, Action.COMMAND, Action.MANAGE, Action.APPROVE}
+)
 
 
 class View:
@@ -76,8 +80,8 @@ class View:
 class Policy:
     """The rules over the records as they are now.
 
-    `route`: which device a topic outside `devices/` belongs to, by the configured routes. `device_to_device`: whether a
-    device may command others of its owner.
+    `route`: which device a topic outside `devices/` belongs to, by the configured routes.
+    `device_to_device`: whether a device may command others of its owner.
     """
 
     def __init__(
@@ -99,7 +103,9 @@ class Policy:
             Action.APPROVE: self._may_approve,
             Action.CREATE_DEVICE: lambda principal, _: _unlimited(principal),
             Action.GRANT: self._may_grant,
-            Action.ACCOUNT: lambda principal, user: _unlimited(principal) and user == str(principal.owner),
+            Action.ACCOUNT: lambda principal, user: (
+                _unlimited(principal) and user == str(principal.owner)
+            ),
             Action.ADMINISTER: lambda principal, _: _unlimited(principal) and principal.admin,
             Action.PUBLISH: self._may_publish,
             Action.SUBSCRIBE: self._may_subscribe,
@@ -113,7 +119,9 @@ class Policy:
         return self._rules[action](principal, subject)
 
     def demand(self, principal: Principal | None, action: Action, subject: str = "") -> None:
-        """Raise `Unauthenticated`, `NotFound` (a device the principal may not know of) or `Forbidden`."""
+        """Raise `Unauthenticated`, `NotFound` (a device the principal may not know of) or
+        `Forbidden`.
+        """
         if self.may(principal, action, subject):
             return
         if principal is None or not self._records.stands(principal):
@@ -153,7 +161,9 @@ class Policy:
 
     def _may_command(self, principal: Principal, device: str) -> bool:
         if principal.device is not None and device != principal.device:
-            return self._device_to_device and self._same_owner(principal, self._records.allowed_device(device))
+            return self._device_to_device and self._same_owner(
+                principal, self._records.allowed_device(device)
+            )
         return _reaches(principal, "write") and self._sees(principal, device)
 
     def _may_manage(self, principal: Principal, device: str) -> bool:
@@ -175,7 +185,11 @@ class Policy:
         device = self.device_of(topic)
         if principal.device is not None:
             own = device == principal.device or self._granted(principal, topic)
-            return own or (device is not None and _kind(topic) == "commands" and self._may_command(principal, device))
+            return own or (
+                device is not None
+                and _kind(topic) == "commands"
+                and self._may_command(principal, device)
+            )
         if device is None:
             return principal.admin and principal.devices is None and _reaches(principal, "write")
         # What a device says of itself, and what it answers, comes from the device alone.
@@ -192,7 +206,9 @@ class Policy:
         if first.startswith("$"):
             return first == "$SYS" and _sees_everything(principal)
         named = rest.split("/", 1)[0] if first == "devices" else ""
-        return not named or is_pattern(named) or self._sees(principal, named)  # the rest is asked topic by topic
+        return (
+            not named or is_pattern(named) or self._sees(principal, named)
+        )  # the rest is asked topic by topic
 
     def _may_receive(self, principal: Principal, topic: str) -> bool:
         if principal.claim is not None:
@@ -219,11 +235,15 @@ class Policy:
 
     def _granted(self, principal: Principal, topic: str) -> bool:
         assert principal.device is not None
-        granted = any(self._filter(grant).matches(topic) for grant in self._grants(principal.device))
+        granted = any(
+            self._filter(grant).matches(topic) for grant in self._grants(principal.device)
+        )
         return granted and self._may_cross(principal, topic)
 
     def _may_cross(self, principal: Principal, topic: str) -> bool:
-        """A grant reaches another user's device only where the device that has it is an admin's, or nobody's."""
+        """A grant reaches another user's device only where the device that has it is an admin's, or
+        nobody's.
+        """
         device = self.device_of(topic)
         if device is None or is_pattern(device):
             return True

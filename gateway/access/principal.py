@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Who signed in, and how far that reaches.
 
-    `key` names it for ever: `device:kitchen`, `user:7`, `token:12`, `claim:BOARD`. `owner`: the user whose devices it
-    sees, for a device the one it belongs to. `device`, `claim`: set if it is a device, or a board that may only
-    announce itself. `admin`: its user is one. `devices`: what a token is limited to. `expires`: ms since 1970 UTC.
-    `proof` names what it signed in with, so that a replaced key, a revoked token or a closed session ends it.
+    `key` names it for ever: `device:kitchen`, `user:7`, `token:12`, `claim:BOARD`. `owner`: the
+    user whose devices it sees, for a device the one it belongs to. `device`, `claim`: set if it is
+    a device, or a board that may only announce itself. `admin`: its user is one. `devices`: what a
+    token is limited to. `expires`: ms since 1970 UTC. `proof` names what it signed in with, so that
+    a replaced key, a revoked token or a closed session ends it.
     """
 
     key: str
@@ -73,5 +74,7 @@ def of_token(token: Token, user: User) -> Principal:
 
 
 def of_claim(board: str) -> Principal:
-    """Return the principal of a board that showed the claim code: it may announce itself and nothing else."""
+    """Return the principal of a board that showed the claim code: it may announce itself and
+    nothing else.
+    """
     return Principal(key=f"claim:{board}", name=board, scope="read", claim=board)

@@ -1,4 +1,6 @@
-"""Devices, users, tokens and web sessions in memory, and what they say about a principal. No I/O, no asyncio."""
+"""Devices, users, tokens and web sessions in memory, and what they say about a principal. No I/O,
+no asyncio.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +54,18 @@ class Records:
         return found if found and not found.disabled else None
 
     def allowed_device(self, device: str) -> Device | None:
-        """Return a device that exists, is approved and not disabled, and whose owner is not disabled."""
+        """Return a device that exists, is approved and not disabled, and whose owner is not
+        disabled.
+        """
         found = self.devices.get(device)
         if found is None or found.disabled or found.state != "active":
             return None
         return found if found.owner is None or self.allowed_user(found.owner) else None
 
     def principal(self, found: Token | WebSession | None) -> Principal | None:
-        """Return the principal of a token or a session, None where it has expired or its user is not allowed."""
+        """Return the principal of a token or a session, None where it has expired or its user is
+        not allowed.
+        """
         if found is None or (found.expires is not None and found.expires <= self._clock()):
             return None
         user = self.allowed_user(found.user)
@@ -68,23 +74,31 @@ class Records:
         return of_session(found, user) if isinstance(found, WebSession) else of_token(found, user)
 
     def current(self, principal: Principal) -> Principal | None:
-        """Return the principal as it would be if it signed in now with the same proof, or None if it could not."""
+        """Return the principal as it would be if it signed in now with the same proof, or None if
+        it could not.
+        """
         if principal.claim is not None:
             return principal
         if principal.device is not None:
             return self._current_device(principal.device, principal.proof)
         kind, _, number = principal.proof.partition(":")
-        return self.principal(self.sessions.get(int(number)) if kind == "session" else self.tokens.get(int(number)))
+        return self.principal(
+            self.sessions.get(int(number)) if kind == "session" else self.tokens.get(int(number))
+        )
 
     def known(self, key: str) -> Principal | None:
-        """Return the device or token of a principal's key as if it signed in now, or None if it could not."""
+        """Return the device or token of a principal's key as if it signed in now, or None if it
+        could not.
+        """
         kind, _, name = key.partition(":")
         if kind == "device":
             return self._current_device(name, "")
         return self.principal(self.tokens.get(int(name))) if kind == "token" else None
 
     def stands(self, principal: Principal) -> bool:
-        """Tell whether a principal is still what it was at sign-in; if not, its links are to be cut off."""
+        """Tell whether a principal is still what it was at sign-in; if not, its links are to be cut
+        off.
+        """
         return self.current(principal) == principal
 
     def put(self, kind: Kind, key: str, record: Record | None) -> None:
@@ -112,21 +126,36 @@ class Records:
         return [(kind, str(key)) for kind, table in self._tables.items() for key in table]
 
     def expiring(self, since: int, upto: int) -> Iterable[tuple[Kind, str]]:
-        """Return kind and key of the tokens and sessions that expire after `since`, at `upto` at the latest (ms)."""
-        tokens = (token for token in self.tokens.values() if token.expires and since < token.expires <= upto)
-        sessions = (session for session in self.sessions.values() if since < session.expires <= upto)
-        return [*(("token", str(token.id)) for token in tokens), *(("session", str(each.id)) for each in sessions)]
+        """Return kind and key of the tokens and sessions that expire after `since`, at `upto` at
+        the latest (ms).
+        """
+        tokens = (
+            token
+            for token in self.tokens.values()
+            if token.expires and since < token.expires <= upto
+        )
+        sessions = (
+            session for session in self.sessions.values() if since < session.expires <= upto
+        )
+        return [
+            *(("token", str(token.id)) for token in tokens),
+            *(("session", str(each.id)) for each in sessions),
+        ]
 
     def _current_device(self, device: str, proof: str) -> Principal | None:
         found = self.allowed_device(device)
         if found is None:
             return None
-        return of_device(found, proof=proof) if proof.startswith("certificate:") else of_device(found)
+        return (
+            of_device(found, proof=proof) if proof.startswith("certificate:") else of_device(found)
+        )
 
 
 def folded(email: str) -> str:
-    """Return an address as the database compares it: letters beyond ASCII are never each other's lower case.
+    """Return an address as the database compares it: letters beyond ASCII are never each other's
+    lower case.
 
-    The sign of kelvin lowers to `k`: whoever signed up with it would take over the name of another account.
+    The sign of kelvin lowers to `k`: whoever signed up with it would take over the name of another
+    account.
     """
     return email.strip().translate(_LOWER)

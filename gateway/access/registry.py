@@ -1,8 +1,9 @@
 """The registry in memory: devices, users, tokens and web sessions, as the database has them.
 
-Lookups are synchronous and cost a dict access. Changes go through `apply`, which runs a function of `devices`,
-`accounts`, `tokens`, `sessions` or `links` in one transaction; what another process changes is seen at the next
-`refresh`, five times a second. Either way those who asked for it are told.
+Lookups are synchronous and cost a dict access. Changes go through `apply`, which runs a function of
+`devices`, `accounts`, `tokens`, `sessions` or `links` in one transaction; what another process
+changes is seen at the next `refresh`, five times a second. Either way those who asked for it are
+told.
 """
 
 from __future__ import annotations
@@ -47,13 +48,20 @@ class Registry(Records):
         self._tidy_at = 0.0  # time of the event loop
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call a plain function with every change, after it can be looked up; also when a token or session expires."""
+        """Call a plain function with every change, after it can be looked up; also when a token or
+        session expires.
+        """
         self._listeners.append(listener)
 
     async def apply(
-        self, work: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+        self,
+        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        """Run `work(db, *args, **kwargs)` in one transaction; when this returns it can be looked up, too.
+        """Run `work(db, *args, **kwargs)` in one transaction; when this returns it can be looked
+        up, too.
 
         What `work` raises undoes it. Raises `Unavailable` where the database refuses.
         """
@@ -71,7 +79,9 @@ class Registry(Records):
 
     async def refresh(self) -> None:
         """Take in what has been written since the last time, by whomever."""
-        async with self._refreshing:  # one after the other: an older answer must not overwrite a newer one
+        async with (
+            self._refreshing
+        ):  # one after the other: an older answer must not overwrite a newer one
             update = await self._database.read(partial(store.changes, rev=self._rev))
             if update is None:
                 events = self._replace(await self._database.read(store.everything))

@@ -1,4 +1,6 @@
-"""Signing in with an HTTP request, whichever bridge has it. Nothing of HTTP here but what four headers say."""
+"""Signing in with an HTTP request, whichever bridge has it. Nothing of HTTP here but what four
+headers say.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ COOKIE = "gateway_session"
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request shows: `Authorization`, the value of the site's cookie, `Origin`, `Host`, the peer's address."""
+    """What a request shows: `Authorization`, the value of the site's cookie, `Origin`, `Host`, the
+    peer's address.
+    """
 
     authorization: str | None = None
     cookie: str | None = None
@@ -29,12 +33,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
         return f"Offer(address={self.address!r})"
 
 
-def sign_in_by(sign_in: SignIn, offer: Offer, *, acts: bool, device: str | None = None) -> Principal:
+def sign_in_by(
+    sign_in: SignIn, offer: Offer, *, acts: bool, device: str | None = None
+) -> Principal:
     """Return the principal of a request. Raises `Unauthenticated`, `Forbidden`.
 
-    `acts`: it may change something, or is a WebSocket, which no browser keeps from other sites' pages. What a browser
-    sends along by itself, the cookie and Basic, then counts only from the site's own pages. `device`: the one that the
-    request names, whose key a `Bearer` may be.
+    `acts`: it may change something, or is a WebSocket, which no browser keeps from other sites'
+    pages. What a browser sends along by itself, the cookie and Basic, then counts only from the
+    site's own pages. `device`: the one that the request names, whose key a `Bearer` may be.
     """
     if offer.authorization is not None:
         principal = sign_in.authorization(offer.authorization, offer.address, device=device)
@@ -49,12 +55,16 @@ def sign_in_by(sign_in: SignIn, offer: Offer, *, acts: bool, device: str | None 
 
 
 def demand_same_origin(offer: Offer) -> None:
-    """Raise `Forbidden` where a page of another site sends the request; programs, which name no origin, may."""
+    """Raise `Forbidden` where a page of another site sends the request; programs, which name no
+    origin, may.
+    """
     if offer.origin is not None and urlsplit(offer.origin).netloc.lower() != offer.host.lower():
         raise Forbidden("a page of another site may not do this")
 
 
 def set_cookie(value: str, seconds: int, *, secure: bool) -> str:
-    """Return the `Set-Cookie` header that gives a browser its session; an empty value takes it away."""
+    """Return the `Set-Cookie` header that gives a browser its session; an empty value takes it
+    away.
+    """
     kept = f"Max-Age={seconds if value else 0}; Path=/; HttpOnly; SameSite=Lax"
     return f"{COOKIE}={value}; {kept}; Secure" if secure else f"{COOKIE}={value}; {kept}"

@@ -19,8 +19,12 @@ LIFETIME = 30 * 24 * 3600 * 1000  # ms
 MOST = 50  # of one user; the oldest goes
 
 
-def open_session(db: sqlite3.Connection, by: By, user: int, *, lifetime: int = LIFETIME) -> Issued[WebSession]:
-    """Sign a user in whose password was right; the secret is the cookie's value. Raises `Unauthenticated`."""
+def open_session(
+    db: sqlite3.Connection, by: By, user: int, *, lifetime: int = LIFETIME
+) -> Issued[WebSession]:
+    """Sign a user in whose password was right; the secret is the cookie's value. Raises
+    `Unauthenticated`.
+    """
     found = USERS.get(db, user)
     if found is None or found.disabled:
         raise Unauthenticated("this account is disabled")
@@ -34,7 +38,9 @@ def open_session(db: sqlite3.Connection, by: By, user: int, *, lifetime: int = L
 
 
 def open_by_link(db: sqlite3.Connection, by: By, link: str) -> Issued[WebSession]:
-    """Sign in the user for whom a sign-in link was made. Raises `Unauthenticated` where it is not valid."""
+    """Sign in the user for whom a sign-in link was made. Raises `Unauthenticated` where it is not
+    valid.
+    """
     used = links.use(db, by, link, "sign-in")
     assert used.user is not None  # links.sign_in made it
     return open_session(db, by, used.user)

@@ -1,7 +1,8 @@
 """Signing in, on every entrance: from what a peer offers to its principal, or `Unauthenticated`.
 
-Nothing here waits, except for passwords: a key or a token is one hash, one dict access and one comparison. Nothing
-that is wrong changes any state but the bounded counts of `throttle` and `journal`.
+Nothing here waits, except for passwords: a key or a token is one hash, one dict access and one
+comparison. Nothing that is wrong changes any state but the bounded counts of `throttle` and
+`journal`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _LONGEST = 512  # characters of a name, a key or a token; longer ones are not ha
 
 
 class SignIn:
-    """Signs principals in. `claim_code`: what a new board shows to announce itself; None: claiming is off."""
+    """Signs principals in. `claim_code`: what a new board shows to announce itself; None: claiming
+    is off.
+    """
 
     def __init__(
         self,
@@ -48,7 +51,9 @@ class SignIn:
         self._claim_code = claim_code
 
     def mqtt(self, credentials: Credentials) -> Principal:
-        """Sign an MQTT client in: a device, a listener (`token`) or a board with the claim code (`claim`)."""
+        """Sign an MQTT client in: a device, a listener (`token`) or a board with the claim code
+        (`claim`).
+        """
         name, address = credentials.username, credentials.address
         try:
             secret = (credentials.password or b"").decode()
@@ -58,7 +63,11 @@ class SignIn:
             return self.token(secret, address)
         if name == "claim":
             return self.claim(secret, credentials.client_id, address)
-        if credentials.certificate is not None and name in {None, "", credentials.certificate} and not secret:
+        if (
+            credentials.certificate is not None
+            and name in {None, "", credentials.certificate}
+            and not secret
+        ):
             return self.certificate(credentials.certificate, address)
         return self.device(name or "", secret, address)
 
@@ -90,7 +99,9 @@ class SignIn:
         return principal
 
     def claim(self, code: str, board: str, address: str = "") -> Principal:
-        """Sign a board in that shows the claim code; `board` is the name that its answer is sent to."""
+        """Sign a board in that shows the claim code; `board` is the name that its answer is sent
+        to.
+        """
         right = hmac.compare_digest(digest(code[:_LONGEST]), digest(self._claim_code or ""))
         if not right or not self._claim_code or not board:
             raise self._refused("claim", address, strict=True)
@@ -104,32 +115,45 @@ class SignIn:
             raise Unauthenticated("this session has ended: sign in again")
         return principal
 
-    def authorization(self, header: str, address: str = "", *, device: str | None = None) -> Principal:
-        """Sign in by an `Authorization` header: `Bearer` with a token, or `Basic` with a device and its key.
+    def authorization(
+        self, header: str, address: str = "", *, device: str | None = None
+    ) -> Principal:
+        """Sign in by an `Authorization` header: `Bearer` with a token, or `Basic` with a device and
+        its key.
 
-        `device`: whose key a `Bearer` that is no token may be, where the request names one. `Basic` takes a token as
-        the password of `token`, too (RFC 7617, RFC 6750).
+        `device`: whose key a `Bearer` that is no token may be, where the request names one. `Basic`
+        takes a token as the password of `token`, too (RFC 7617, RFC 6750).
         """
         scheme, _, value = header.strip().partition(" ")
         value = value.strip()
         if scheme.lower() == "bearer" and value:
             known = device is None or value.startswith(TOKEN_PREFIX)
-            return self.token(value, address) if known else self.device(device or "", value, address)
+            return (
+                self.token(value, address) if known else self.device(device or "", value, address)
+            )
         if scheme.lower() == "basic":
             name, secret = _basic(value)
-            return self.token(secret, address) if name == "token" else self.device(name, secret, address)
+            return (
+                self.token(secret, address)
+                if name == "token"
+                else self.device(name, secret, address)
+            )
         raise Unauthenticated("the Authorization header is neither Bearer nor Basic")
 
     async def password(self, email: str, password: str, address: str = "") -> User:
-        """Return the user whose password this is. An unknown name takes the same time and gets the same answer.
+        """Return the user whose password this is. An unknown name takes the same time and gets the
+        same answer.
 
-        Raises `TooMany` where this name failed too often from this address, without looking at the password.
+        Raises `TooMany` where this name failed too often from this address, without looking at the
+        password.
         """
         name = folded(email)[:_LONGEST]
         wait = self._throttle.wait(address, name)
         if wait > 0:
             raise TooMany("too many failed sign-ins: wait a little", retry_after=wait)
-        delay = self._throttle.failed(address, name)  # counted before it is known, or many at once would pass
+        delay = self._throttle.failed(
+            address, name
+        )  # counted before it is known, or many at once would pass
         user = self._registry.user_of(name)
         right = await self._passwords.verify(user.password if user else None, password)
         if user is None or not right:

@@ -1,9 +1,10 @@
 """Failed sign-ins, slowed per address and per name, in bounded memory.
 
-A failure's answer is held back, longer each time; what was counted halves every two minutes. A right key is never
-held back, whoever else fails: keys are too long to guess, so slowing the failures is for the gateway's own sake.
-People's passwords can be guessed, so after some failures the next try for the same name from the same address is not
-even looked at before its time has come (`wait`); from any other address the person signs in as ever.
+A failure's answer is held back, longer each time; what was counted halves every two minutes. A
+right key is never held back, whoever else fails: keys are too long to guess, so slowing the
+failures is for the gateway's own sake. People's passwords can be guessed, so after some failures
+the next try for the same name from the same address is not even looked at before its time has come
+(`wait`); from any other address the person signs in as ever.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Throttle:
         self._counts: OrderedDict[Hashable, _Count] = OrderedDict()
 
     def failed(self, address: str, name: str | None = None, *, strict: bool = False) -> float:
-        """Count a failure; return the seconds to hold its answer back. `strict`: the key was a short one."""
+        """Count a failure; return the seconds to hold its answer back. `strict`: the key was a
+        short one.
+        """
         network = _network(address)
         weight = STRICT if strict else 1
         keys: list[Hashable] = [("address", network)]
@@ -51,7 +54,9 @@ class Throttle:
         return 0.0 if count is None else max(0.0, count.at + _delay(count.failures) - self._clock())
 
     def forgive(self, address: str, name: str) -> None:
-        """Take back one failure, which was none, and forget the others of this name from this address."""
+        """Take back one failure, which was none, and forget the others of this name from this
+        address.
+        """
         network = _network(address)
         self._counts.pop((network, name), None)
         for key in (("address", network), ("name", name)):

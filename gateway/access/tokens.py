@@ -1,4 +1,6 @@
-"""What can be done to API tokens: each function checks, writes and notes it in the audit, in one transaction."""
+"""What can be done to API tokens: each function checks, writes and notes it in the audit, in one
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def create(
     devices: Iterable[str] | None = None,
     expires: int | None = None,
 ) -> Issued[Token]:
-    """Add a token. `devices`: what it is limited to, None: no limit; `expires`: ms since 1970 UTC. Raises `Invalid`."""
+    """Add a token. `devices`: what it is limited to, None: no limit; `expires`: ms since 1970 UTC.
+    Raises `Invalid`.
+    """
     limit = None if devices is None else frozenset(devices)
     fields.refuse(
         scope=fields.scope(scope),
@@ -52,9 +56,25 @@ def create(
         raise Invalid("there is no such user", fields={"user": "no such user"})
     fields.refuse(devices=_unseen(db, found, limit or ()))
     secret = new_token()
-    token = Token(hash=digest(secret), user=user, name=name, scope=scope, devices=limit, expires=expires, created=by.at)
+    token = Token(
+        hash=digest(secret),
+        user=user,
+        name=name,
+        scope=scope,
+        devices=limit,
+        expires=expires,
+        created=by.at,
+    )
     token = TOKENS.insert(db, token)
-    audit.record(db, by, "create", f"token:{token.id}", user=user, scope=scope, devices=limit and sorted(limit))
+    audit.record(
+        db,
+        by,
+        "create",
+        f"token:{token.id}",
+        user=user,
+        scope=scope,
+        devices=limit and sorted(limit),
+    )
     return Issued(token, secret)
 
 

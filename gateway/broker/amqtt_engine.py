@@ -1,4 +1,6 @@
-"""The amqtt engine: MQTT 3.1.1 by the amqtt package. docs/engines.md says what is amqtt's part and what is left."""
+"""The amqtt engine: MQTT 3.1.1 by the amqtt package. docs/engines.md says what is amqtt's part and
+what is left.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,11 @@ _TLS_HANDSHAKE = 10.0
 class AmqttEngine:
     """An engine of the Broker port.
 
-    `connections` bounds the open sockets, signed in or not, and with them those that other listeners have,
-    `elsewhere()`; `packet_size` a packet, in bytes; `connect_timeout` the seconds from a socket's opening to its
-    CONNECT. For each session `window` QoS 1 messages are in flight and `queue` wait; `write_buffer` bytes are held for
-    a client that reads slowly. A session is kept `session_expiry` seconds.
-    `start` must run on the event loop that the engine is used from.
+    `connections` bounds the open sockets, signed in or not, and with them those that other
+    listeners have, `elsewhere()`; `packet_size` a packet, in bytes; `connect_timeout` the seconds
+    from a socket's opening to its CONNECT. For each session `window` QoS 1 messages are in flight
+    and `queue` wait; `write_buffer` bytes are held for a client that reads slowly. A session is
+    kept `session_expiry` seconds. `start` must run on the event loop that the engine is used from.
     """
 
     def __init__(
@@ -138,24 +140,42 @@ class AmqttEngine:
         }
 
     def accept(self) -> asyncio.Protocol:
-        """Return the protocol for one more client, on whatever transport its bytes come: MQTT over WebSocket."""
+        """Return the protocol for one more client, on whatever transport its bytes come: MQTT over
+        WebSocket.
+        """
         return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=READ_SIZE), self._serve)
 
     async def _listen(self, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
-        timeouts = {"ssl_handshake_timeout": _TLS_HANDSHAKE, "ssl_shutdown_timeout": _STOP} if tls else {}
+        timeouts = (
+            {"ssl_handshake_timeout": _TLS_HANDSHAKE, "ssl_shutdown_timeout": _STOP} if tls else {}
+        )
         return await asyncio.start_server(
-            self._serve, self._host or None, port, ssl=tls, limit=READ_SIZE, start_serving=False, **timeouts
+            self._serve,
+            self._host or None,
+            port,
+            ssl=tls,
+            limit=READ_SIZE,
+            start_serving=False,
+            **timeouts,
         )
 
-    async def _serve(self, stream_in: asyncio.StreamReader, stream_out: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, stream_in: asyncio.StreamReader, stream_out: asyncio.StreamWriter
+    ) -> None:
         broker, task = self._broker, asyncio.current_task()
-        if broker is None or task is None or len(self._tasks) + self._elsewhere() >= self._connections:
+        if (
+            broker is None
+            or task is None
+            or len(self._tasks) + self._elsewhere() >= self._connections
+        ):
             if broker is not None:
                 broker.statistics["connections_refused"] += 1
             stream_out.transport.abort()
             return
         # Before sign-in a packet is no longer than one read.
-        reader = PacketReader(stream_in, min(READ_SIZE, self._limits["packet"]), self._connect_timeout)
+        reader = PacketReader(
+            stream_in, min(READ_SIZE, self._limits["packet"]), self._connect_timeout
+        )
         writer = PacketWriter(stream_out, self._write_buffer)
         self._tasks[task] = reader, writer
         if self._paused:

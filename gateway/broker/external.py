@@ -1,8 +1,10 @@
 # mypy: allow-untyped-calls
 # (paho's Properties carry no types)
-"""The external engine: an MQTT cluster that runs already, reached as one of its clients by paho-mqtt.
+"""The external engine: an MQTT cluster that runs already, reached as one of its clients by
+paho-mqtt.
 
-The cluster signs devices in, holds their sessions and delivers to them; docs/engines.md says what follows from that.
+The cluster signs devices in, holds their sessions and delivers to them; docs/engines.md says what
+follows from that.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from gateway.broker.port import Connection, Gate, Identity, Target
 
 _log = logging.getLogger(__name__)
-_BATCH = 1000  # messages handed over and not yet taken, above which the cluster's connection is not read
+_BATCH = (
+    1000  # messages handed over and not yet taken, above which the cluster's connection is not read
+)
 _TARGETS = 10_000  # topics whose target is remembered
 _LONGEST_WAIT = 60  # seconds between two attempts to connect; the first comes after one
 _UNSUPPORTED_VERSION = 0x84
@@ -47,11 +51,13 @@ class _Arrival(NamedTuple):
 
 
 class ExternalEngine:
-    """An engine of the Broker port: one client of the cluster at `url` (`mqtt://host:port`, `mqtts://`).
+    """An engine of the Broker port: one client of the cluster at `url` (`mqtt://host:port`,
+    `mqtts://`).
 
-    It subscribes to `filters` at QoS 1 and acknowledges what the gate is done with; `identity` stands for all who
-    publish there, as the cluster has signed them in. `client_id` names a persistent session, so it must be this
-    gateway's alone. `queue` bounds what waits to be published while the cluster is away or slow.
+    It subscribes to `filters` at QoS 1 and acknowledges what the gate is done with; `identity`
+    stands for all who publish there, as the cluster has signed them in. `client_id` names a
+    persistent session, so it must be this gateway's alone. `queue` bounds what waits to be
+    published while the cluster is away or slow.
     """
 
     def __init__(
@@ -98,7 +104,9 @@ class ExternalEngine:
         self._stopping = False
 
     async def start(self) -> None:
-        """Begin to connect, and go on trying: the gateway starts whether or not the cluster is there."""
+        """Begin to connect, and go on trying: the gateway starts whether or not the cluster is
+        there.
+        """
         self._loop = asyncio.get_running_loop()
         self._stopping = False
         self._client = self._new_client(paho.MQTTv5)
@@ -124,7 +132,8 @@ class ExternalEngine:
         raise Unavailable("devices connect to the external broker, not here")
 
     def publish(self, message: Message) -> None:
-        """Publish to the cluster, which decides who gets it. What does not fit the queue is dropped, and counted.
+        """Publish to the cluster, which decides who gets it. What does not fit the queue is
+        dropped, and counted.
 
         Without a connection QoS 1 and 2 wait, and QoS 0 is dropped.
         """
@@ -153,7 +162,13 @@ class ExternalEngine:
         self._take_arrivals()
 
     def statistics(self) -> dict[str, int]:
-        names = ("messages_received", "messages_sent", "messages_dropped", "messages_refused", "messages_failed")
+        names = (
+            "messages_received",
+            "messages_sent",
+            "messages_dropped",
+            "messages_refused",
+            "messages_failed",
+        )
         return {name: self._statistics[name] for name in names} | {
             "messages_waiting": len(self._arrived),
             "connected": int(self._online),
@@ -203,8 +218,13 @@ class ExternalEngine:
 
     def _acknowledge(self, arrivals: list[_Arrival]) -> None:
         for arrival in arrivals:
-            # A packet id of an earlier connection may be another message's by now: the cluster sends that one again.
-            if arrival.message.qos and arrival.client is self._client and arrival.connection == self._connection:
+            # A packet id of an earlier connection may be another message's by now: the cluster
+            # sends that one again.
+            if (
+                arrival.message.qos
+                and arrival.client is self._client
+                and arrival.connection == self._connection
+            ):
                 arrival.client.ack(arrival.message.mid, arrival.message.qos)
 
     def _send(self, client: paho.Client, message: Message) -> None:
@@ -214,7 +234,9 @@ class ExternalEngine:
             self._statistics["messages_dropped"] += 1
             return
         properties = to_paho(message.properties) if self._speaks_5(client) else None
-        sent = client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+        sent = client.publish(
+            message.topic, message.payload, message.qos, message.retain, properties
+        )
         # Where the connection has just been lost paho keeps QoS 1 and 2 for the next one.
         kept = sent.rc == MQTTErrorCode.MQTT_ERR_NO_CONN and message.qos > 0
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS and not kept:
@@ -225,7 +247,9 @@ class ExternalEngine:
             self._unsent.append(sent)
 
     def _go_online(self, client: paho.Client) -> None:
-        """Send what has waited. What an earlier connection did not send at QoS 0 is lost, as QoS 0 may be."""
+        """Send what has waited. What an earlier connection did not send at QoS 0 is lost, as QoS 0
+        may be.
+        """
         self._unsent.clear()
         self._online = True
         while self._waiting:
@@ -269,7 +293,9 @@ class ExternalEngine:
             properties = PahoProperties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = self._session_expiry
             properties.ReceiveMaximum = _BATCH
-            client.connect_async(self._host, self._port, self._keep_alive, clean_start=False, properties=properties)
+            client.connect_async(
+                self._host, self._port, self._keep_alive, clean_start=False, properties=properties
+            )
         else:
             client.connect_async(self._host, self._port, self._keep_alive)
         client.loop_start()
@@ -281,7 +307,12 @@ class ExternalEngine:
     # In paho's thread
 
     def _on_connect(
-        self, client: paho.Client, userdata: Any, flags: paho.ConnectFlags, reason: ReasonCode, properties: Any
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        properties: Any,
     ) -> None:
         if reason.value == _UNSUPPORTED_VERSION and self._speaks_5(client):
             client.disconnect()  # ends this client's thread
@@ -298,17 +329,30 @@ class ExternalEngine:
 
     def _subscribe(self, client: paho.Client) -> None:
         if self._speaks_5(client):
-            options = SubscribeOptions(1, noLocal=True, retainAsPublished=True, retainHandling=_RETAINED_IF_NEW)
+            options = SubscribeOptions(
+                1, noLocal=True, retainAsPublished=True, retainHandling=_RETAINED_IF_NEW
+            )
             client.subscribe([(each, options) for each in self._filters])
         else:
             client.subscribe([(each, 1) for each in self._filters])
 
     def _on_subscribe(
-        self, client: paho.Client, userdata: Any, mid: int, reasons: list[ReasonCode], properties: Any
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reasons: list[ReasonCode],
+        properties: Any,
     ) -> None:
         for topic_filter, reason in zip(self._filters, reasons, strict=False):
             if reason.is_failure:
-                _log.error("%s:%d refuses the subscription %r: %s", self._host, self._port, topic_filter, reason)
+                _log.error(
+                    "%s:%d refuses the subscription %r: %s",
+                    self._host,
+                    self._port,
+                    topic_filter,
+                    reason,
+                )
 
     def _on_disconnect(
         self, client: paho.Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any
@@ -318,7 +362,9 @@ class ExternalEngine:
             _log.warning("the connection to %s:%d is lost: %s", self._host, self._port, reason)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
-        """Pass a message on, one wake-up of the event loop for all that are waiting; wait here while there are many."""
+        """Pass a message on, one wake-up of the event loop for all that are waiting; wait here
+        while there are many.
+        """
         with self._lock:
             self._arrived.append(_Arrival(client, self._connection, message))
             waiting = len(self._arrived)

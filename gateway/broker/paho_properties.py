@@ -11,7 +11,9 @@ from gateway.broker.port import Properties
 
 
 def from_paho(properties: PahoProperties | None) -> Properties | None:
-    """Return what travels on from a PUBLISH's properties (section 3.3.2.3), None where there is nothing."""
+    """Return what travels on from a PUBLISH's properties (section 3.3.2.3), None where there is
+    nothing.
+    """
     if properties is None or properties.isEmpty():
         return None
     return Properties(

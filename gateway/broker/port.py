@@ -1,14 +1,18 @@
 """The port between the gateway and what carries MQTT.
 
-An engine implements `Broker` and calls a `Gate`. The engine knows MQTT; the gate knows devices, permissions
-and frames. How a message passes, whatever the engine:
+An engine implements `Broker` and calls a `Gate`. The engine knows MQTT; the gate knows devices,
+permissions and frames. How a message passes, whatever the engine:
 
-1. The engine asks `gate.publishing(identity, topic)` once per sender and topic, and keeps the `Target`.
-2. It hands what one read of a socket brought to `gate.receive(messages, done, journal)`, a plain call.
-3. The gate translates, the intake commits frames and journal in one transaction, the hub shows the frames
-   to listeners; then `done()` runs on the event loop. Only in `done` does the engine deliver to MQTT
-   subscribers and acknowledge. If nothing needs to be stored, `done()` runs at once, inside the call.
-4. While the intake is full it has called `broker.pause()`: the engine reads no socket until `resume()`.
+1. The engine asks `gate.publishing(identity, topic)` once per sender and topic, and keeps the
+   `Target`.
+2. It hands what one read of a socket brought to `gate.receive(messages, done, journal)`, a plain
+   call.
+3. The gate translates, the intake commits frames and journal in one transaction, the hub shows the
+   frames to listeners; then `done()` runs on the event loop. Only in `done` does the engine deliver
+   to MQTT subscribers and acknowledge. If nothing needs to be stored, `done()` runs at once, inside
+   the call.
+4. While the intake is full it has called `broker.pause()`: the engine reads no socket until
+   `resume()`.
 """
 
 from __future__ import annotations
@@ -40,14 +44,18 @@ Sent: TypeAlias = Literal["acknowledged", "unacknowledged"]
 
 
 class Identity(Protocol):
-    """Who signed in. `key` names the principal for ever (`device:kitchen`, `user:7`): sessions are keyed by it."""
+    """Who signed in. `key` names the principal for ever (`device:kitchen`, `user:7`): sessions are
+    keyed by it.
+    """
 
     @property
     def key(self) -> str: ...
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What a CONNECT offers. `address` is the peer's IP address, `certificate` the name in its client certificate."""
+    """What a CONNECT offers. `address` is the peer's IP address, `certificate` the name in its
+    client certificate.
+    """
 
     username: str | None
     password: bytes | None
@@ -59,10 +67,10 @@ class Credentials(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct):
     """What the gateway makes of one sender's messages on one topic.
 
-    `records`: they must be stored before they are shown. `carried`: the engine hands them to subscribers; if not, they
-    are for the gateway alone, as commands are, which it sends itself, and once. `retain`: overrides the message's
-    retain flag where a route says so. `translate(payload, now, message)` gives the entries to store, `now` in ms since
-    1970 UTC; only the gate calls it.
+    `records`: they must be stored before they are shown. `carried`: the engine hands them to
+    subscribers; if not, they are for the gateway alone, as commands are, which it sends itself, and
+    once. `retain`: overrides the message's retain flag where a route says so. `translate(payload,
+    now, message)` gives the entries to store, `now` in ms since 1970 UTC; only the gate calls it.
     """
 
     records: bool
@@ -72,7 +80,9 @@ class Target(msgspec.Struct):
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False):
-    """The MQTT 5 properties that travel with a message from publisher to subscriber (section 3.3.2.3)."""
+    """The MQTT 5 properties that travel with a message from publisher to subscriber (section
+    3.3.2.3).
+    """
 
     payload_format: int | None = None
     message_expiry: int | None = None  # seconds
@@ -107,41 +117,55 @@ class Connection(Protocol):
     def send(self, message: Message, delivered: Done, refused: Told | None = None) -> Sent | None:
         """Send to this connection alone, if one of its subscriptions matches the topic.
 
-        Answers how it was sent, None where it was not. With QoS 1 `delivered` runs at the client's PUBACK, `refused`
-        where that says no or the message is larger than the client takes. Nothing is kept for later: when the
-        connection ends first, neither runs and the caller sends again.
+        Answers how it was sent, None where it was not. With QoS 1 `delivered` runs at the client's
+        PUBACK, `refused` where that says no or the message is larger than the client takes. Nothing
+        is kept for later: when the connection ends first, neither runs and the caller sends again.
         """
 
     def close(self, error: GatewayError) -> None:
-        """Cut the connection off: MQTT 5 clients get DISCONNECT with the error's reason code; the will is sent."""
+        """Cut the connection off: MQTT 5 clients get DISCONNECT with the error's reason code; the
+        will is sent.
+        """
 
 
 class Gate(Protocol):
     """What an engine asks of the gateway. Every method is a plain call and returns at once."""
 
     def sign_in(self, credentials: Credentials) -> Identity:
-        """Return who this is, or raise `Unauthenticated` (hold the refusal back for its `delay` seconds)."""
+        """Return who this is, or raise `Unauthenticated` (hold the refusal back for its `delay`
+        seconds).
+        """
 
     def known(self, key: str) -> Identity | None:
         """Return who has this key as if signed in now, or None: for what was left before a restart."""
 
     def publishing(self, identity: Identity, topic: str) -> Target | None:
-        """Return what becomes of messages on this topic, or None where the identity may not publish there."""
+        """Return what becomes of messages on this topic, or None where the identity may not publish
+        there.
+        """
 
     def subscribing(self, identity: Identity, topic_filter: str) -> bool:
-        """Tell whether the identity may hold this subscription (a `$share` prefix is taken off before)."""
+        """Tell whether the identity may hold this subscription (a `$share` prefix is taken off
+        before).
+        """
 
     def receiving(self, identity: Identity, topic: str) -> bool:
-        """Tell whether a subscriber with a wildcard may see this very topic; the engine caches the answer."""
+        """Tell whether a subscriber with a wildcard may see this very topic; the engine caches the
+        answer.
+        """
 
-    def receive(self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()) -> None:
+    def receive(
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+    ) -> None:
         """Take in messages, in order; see the module's docstring."""
 
     def connected(self, connection: Connection) -> None:
         """A client is signed in; called before any message of it is received."""
 
     def subscribed(self, connection: Connection, topic_filter: str) -> None:
-        """A subscription is active and its SUBACK is on its way: what waits for the device can go out."""
+        """A subscription is active and its SUBACK is on its way: what waits for the device can go
+        out.
+        """
 
     def disconnected(self, connection: Connection, reason: Departure) -> None:
         """The connection has ended; called after its will, if due at once, was received."""
@@ -154,29 +178,37 @@ class Broker(Protocol):
         """Listen; raises `OSError` where a port cannot be had."""
 
     async def stop(self) -> None:
-        """Disconnect every client (reason 0x8B) and close the sockets. What is accepted stays accepted."""
+        """Disconnect every client (reason 0x8B) and close the sockets. What is accepted stays
+        accepted.
+        """
 
     @property
     def ports(self) -> dict[str, int]:
         """The bound port of each listener: `{"mqtt": 1883, "mqtts": 8883}`."""
 
     def accept(self) -> asyncio.Protocol:
-        """Return the protocol of one more client, whose transport another listener made: MQTT over WebSocket.
+        """Return the protocol of one more client, whose transport another listener made: MQTT over
+        WebSocket.
 
         Raises `Unavailable` where clients connect elsewhere.
         """
 
     def publish(self, message: Message) -> None:
-        """Publish as the gateway itself, to subscribers with a permitted subscription; it makes no frame."""
+        """Publish as the gateway itself, to subscribers with a permitted subscription; it makes no
+        frame.
+        """
 
     def connections(self) -> Iterable[Connection]:
         """Every signed-in connection."""
 
     def forget(self) -> None:
-        """Permissions have changed: drop every cached answer of the gate and end subscriptions now refused."""
+        """Permissions have changed: drop every cached answer of the gate and end subscriptions now
+        refused.
+        """
 
     def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        """Somebody is gone for good: end the sessions of the identity `key`, retain nothing on topics that it `owns`.
+        """Somebody is gone for good: end the sessions of the identity `key`, retain nothing on
+        topics that it `owns`.
 
         A later identity of the same key, which may be somebody else, finds nothing of it.
         """
@@ -188,4 +220,6 @@ class Broker(Protocol):
         """Read again."""
 
     def statistics(self) -> dict[str, int]:
-        """Counters and gauges by name, for `/metrics` and `$SYS`: `messages_received`, `messages_dropped`, ..."""
+        """Counters and gauges by name, for `/metrics` and `$SYS`: `messages_received`,
+        `messages_dropped`, ...
+        """

@@ -1,6 +1,8 @@
-"""What the commands that change the registry share: the database of the configuration, and tables for people.
+"""What the commands that change the registry share: the database of the configuration, and tables
+for people.
 
-They write into the same file as a running gateway, and end when it has seen what they wrote; they need none to run.
+They write into the same file as a running gateway, and end when it has seen what they wrote; they
+need none to run.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ UNBOUNDED = 10_000  # columns, where a program and not a person reads
 
 @contextmanager
 def reading(file: Path | None) -> Iterator[sqlite3.Connection]:
-    """Open the database that the configuration names. What goes wrong ends the command with one line on stderr."""
+    """Open the database that the configuration names. What goes wrong ends the command with one
+    line on stderr.
+    """
     store = configured(file).store
     try:
         db = open_sync(store.path, store.durability)
@@ -51,7 +55,8 @@ def reading(file: Path | None) -> Iterator[sqlite3.Connection]:
 def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
     """Open the database for one transaction, and say who writes: the command line, now.
 
-    Whoever uses a new key as soon as the command has ended is let in: it ends when a running gateway knows.
+    Whoever uses a new key as soon as the command has ended is let in: it ends when a running
+    gateway knows.
     """
     with reading(file) as db, transaction(db):
         yield db, By("command line", "", now_ms())
@@ -63,7 +68,9 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, nothing
     """Print a table for people, or the line that says there is nothing."""
     table = Table(box=box.SIMPLE_HEAD)
     for number, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=not number)  # what one copies from it is never cut short
+        table.add_column(
+            column, overflow="fold", no_wrap=not number
+        )  # what one copies from it is never cut short
     for row in rows:
         table.add_row(*map(_cell, row))
     _print(table if rows else nothing)

@@ -1,4 +1,6 @@
-"""What every command shares: `--config`, `--json`, errors in one line; exit 0 done, 1 refused, 2 wrong use."""
+"""What every command shares: `--config`, `--json`, errors in one line; exit 0 done, 1 refused, 2
+wrong use.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from config import ConfigError, load
+from gateway.config import ConfigError, load
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
-    from config import Config
+    from gateway.config import Config
 
 REFUSED, WRONG = 1, 2
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The config file; else gateway.toml in this directory.")
+    Path | None,
+    typer.Option("--config", "-c", help="The config file; else gateway.toml in this directory."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 

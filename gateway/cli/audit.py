@@ -23,5 +23,8 @@ def audit(
             show_json(entry)
         return
     columns = ("when (UTC)", "who", "from", "did", "to", "detail")
-    rows = [(when(e.at), e.actor, e.address, e.action, e.object, to_json(e.detail) if e.detail else "") for e in found]
+    rows = [
+        (when(e.at), e.actor, e.address, e.action, e.object, to_json(e.detail) if e.detail else "")
+        for e in found
+    ]
     show_table(columns, rows, nothing="nothing has happened yet")

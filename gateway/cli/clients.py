@@ -16,7 +16,9 @@ from gateway.listener import Listener
 
 
 def tail(
-    topic_filter: Annotated[str, typer.Argument(metavar="FILTER", help="device/channel, with + and #.")] = "#",
+    topic_filter: Annotated[
+        str, typer.Argument(metavar="FILTER", help="device/channel, with + and #.")
+    ] = "#",
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -41,19 +43,30 @@ async def _tail(topic_filter: str, as_json: bool, config: ConfigFile) -> None:
 
 def _show(frame: dict[str, Any]) -> None:
     if frame["type"] == "gap":
-        out.print(f"-- frames {frame['from']} to {frame['to']} are no longer in history --", style="yellow")
+        out.print(
+            f"-- frames {frame['from']} to {frame['to']} are no longer in history --",
+            style="yellow",
+        )
         return
     value = to_json(frame["value"])
     state = f" {frame['state']}" if "state" in frame else ""
-    out.print(f"[dim]{frame['seq']:>8}[/dim] {frame['device']}/[bold]{frame['channel']}[/bold]", end=" ", markup=True)
-    out.print(value if frame["type"] == "telemetry" else f"{frame['type']}{state} {value}", markup=False)
+    out.print(
+        f"[dim]{frame['seq']:>8}[/dim] {frame['device']}/[bold]{frame['channel']}[/bold]",
+        end=" ",
+        markup=True,
+    )
+    out.print(
+        value if frame["type"] == "telemetry" else f"{frame['type']}{state} {value}", markup=False
+    )
 
 
 def send(
     device: Annotated[str, typer.Argument(help="The device's id.")],
     name: Annotated[str, typer.Argument(help="The command's name.")],
     value: Annotated[str, typer.Argument(help="JSON; what is none is sent as a string.")] = "null",
-    wait: Annotated[float | None, typer.Option(help="Wait so many seconds for the reply.", min=0.1, max=60)] = None,
+    wait: Annotated[
+        float | None, typer.Option(help="Wait so many seconds for the reply.", min=0.1, max=60)
+    ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -72,7 +85,9 @@ def send(
         out.print(f"{command['state']}: command {command['id']}", markup=False)
 
 
-async def _send(device: str, name: str, value: str, wait: float | None, config: ConfigFile) -> dict[str, Any]:
+async def _send(
+    device: str, name: str, value: str, wait: float | None, config: ConfigFile
+) -> dict[str, Any]:
     query = {} if wait is None else {"wait": str(wait)}
     headers = {"Content-Type": "application/json"}
     async with (

@@ -1,4 +1,6 @@
-"""`gateway history` and `gateway backup`: what the database holds; they work whether the gateway runs or not."""
+"""`gateway history` and `gateway backup`: what the database holds; they work whether the gateway
+runs or not.
+"""
 
 import csv
 import sqlite3
@@ -29,7 +31,8 @@ def history(
     device: Annotated[str, typer.Argument(help="The device's id.")],
     channel: Annotated[str, typer.Argument(help="The channel.")],
     limit: Annotated[
-        int | None, typer.Option(help="How many frames, the newest; else all with --csv or --json.", min=1)
+        int | None,
+        typer.Option(help="How many frames, the newest; else all with --csv or --json.", min=1),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: time, ts, seq, value.")] = False,
     as_json: AsJson = False,
@@ -43,7 +46,11 @@ def history(
         if not series:
             fail(f"there is no history of {device}/{channel}")
         every = as_csv or as_json
-        rows = _all(db, list(series)) if every and limit is None else _newest(db, list(series), limit or SHOWN)
+        rows = (
+            _all(db, list(series))
+            if every and limit is None
+            else _newest(db, list(series), limit or SHOWN)
+        )
         if as_csv:
             _print_csv(rows)
         elif as_json:
@@ -77,7 +84,11 @@ def _print_csv(rows: "Iterator[Row]") -> None:
 
 
 def _time(ts: int) -> str:
-    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(ts / 1000, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def backup(
@@ -103,10 +114,13 @@ def backup(
             source.backup(
                 copy,
                 pages=BACKUP_PAGES,
-                progress=lambda _, left, total: progress.update(task, total=total, completed=total - left),
+                progress=lambda _, left, total: progress.update(
+                    task, total=total, completed=total - left
+                ),
                 sleep=0.005,
             )
-            # Another database from here on: a cursor of what came later here must mean nothing there.
+            # Another database from here on: a cursor of what came later here must mean nothing
+            # there.
             copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
             copy.commit()
     except sqlite3.Error as error:

@@ -8,33 +8,57 @@ from msgspec import UNSET
 
 from gateway.access import accounts, devices
 from gateway.access.keys import Issued
-from gateway.cli.administration import changing, reading, show_line, show_record, show_secret, show_table, when
+from gateway.cli.administration import (
+    changing,
+    reading,
+    show_line,
+    show_record,
+    show_secret,
+    show_table,
+    when,
+)
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
 from gateway.store.registry import DEVICES, USERS, Device, Style
 
 app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The device's id.")]
-Owner = Annotated[str | None, typer.Option("--owner", metavar="EMAIL", help="The user it belongs to.")]
+Owner = Annotated[
+    str | None, typer.Option("--owner", metavar="EMAIL", help="The user it belongs to.")
+]
 
 
 @app.command()
 def add(
-    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="Its id; without one it is given one.")] = None,
+    id_: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Its id; without one it is given one.")
+    ] = None,
     name: Annotated[str, typer.Option(help="What people call it.")] = "",
-    type_: Annotated[str, typer.Option("--type", help="Its type, which chooses its handlers.")] = "",
+    type_: Annotated[
+        str, typer.Option("--type", help="Its type, which chooses its handlers.")
+    ] = "",
     owner: Owner = None,
     allow: Annotated[
-        list[str] | None, typer.Option(metavar="TOPIC_FILTER", help="Topics it may use beyond its own; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="TOPIC_FILTER", help="Topics it may use beyond its own; repeatable."),
     ] = None,
-    style: Annotated[Style, typer.Option(help="gateway, or iotcommunicate: what its clients expect.")] = "gateway",
+    style: Annotated[
+        Style, typer.Option(help="gateway, or iotcommunicate: what its clients expect.")
+    ] = "gateway",
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Add a device and print its key, this once. Without --owner it belongs to the admins."""
     with changing(config) as (db, by):
         issued = devices.create(
-            db, by, id=id_, name=name, type=type_, owner=_owner(db, owner), grants=allow or (), style=style
+            db,
+            by,
+            id=id_,
+            name=name,
+            type=type_,
+            owner=_owner(db, owner),
+            grants=allow or (),
+            style=style,
         )
     _show_key(issued, as_json)
 
@@ -44,13 +68,19 @@ def list_(owner: Owner = None, as_json: AsJson = False, config: ConfigFile = Non
     """List the devices, or those of one user."""
     with reading(config) as db:
         only = _owner(db, owner)
-        found = [_described(db, device) for device in DEVICES.all(db) if owner is None or device.owner == only]
+        found = [
+            _described(db, device)
+            for device in DEVICES.all(db)
+            if owner is None or device.owner == only
+        ]
     if as_json:
         for each in found:
             show_json(each)
         return
     columns = ("id", "name", "type", "owner", "topics", "disabled", "state")
-    show_table(columns, [[each[column] for column in columns] for each in found], nothing="no devices yet")
+    show_table(
+        columns, [[each[column] for column in columns] for each in found], nothing="no devices yet"
+    )
 
 
 @app.command()
@@ -80,7 +110,11 @@ def change(
     with changing(config) as (db, by):
         given: dict[str, Any] = {"name": name, "type": type_, "owner": _owner(db, owner)}
         given = {field: UNSET if value is None else value for field, value in given.items()}
-        _done(db, devices.change(db, by, device, **{**given, **({"owner": None} if no_owner else {})}), as_json)
+        _done(
+            db,
+            devices.change(db, by, device, **{**given, **({"owner": None} if no_owner else {})}),
+            as_json,
+        )
 
 
 @app.command()
@@ -120,9 +154,12 @@ def enable(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> No
 def grant(
     device: Id,
     filters: Annotated[
-        list[str] | None, typer.Argument(metavar="[TOPIC_FILTER]...", help="Topics it may use beyond its own.")
+        list[str] | None,
+        typer.Argument(metavar="[TOPIC_FILTER]...", help="Topics it may use beyond its own."),
     ] = None,
-    only: Annotated[bool, typer.Option("--only", help="Take back what was granted before.")] = False,
+    only: Annotated[
+        bool, typer.Option("--only", help="Take back what was granted before.")
+    ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -134,7 +171,9 @@ def grant(
 
 
 @app.command()
-def approve(device: Id, owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def approve(
+    device: Id, owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None
+) -> None:
     """Let a device in that announced itself with the claim code."""
     with changing(config) as (db, by):
         _done(db, devices.approve(db, by, device, _owner(db, owner)), as_json)

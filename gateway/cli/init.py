@@ -25,7 +25,9 @@ def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json({"config": str(file), "database": str(database)})
         return
-    out.print(f"{file}: {'written' if written else 'is there already, left as it is'}", markup=False)
+    out.print(
+        f"{file}: {'written' if written else 'is there already, left as it is'}", markup=False
+    )
     out.print(f"{database}: ready", markup=False)
     if not accounts:
         out.print(NEXT, markup=False)
@@ -33,7 +35,7 @@ def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 def _write(file: Path) -> bool:
     """Write the config file if it is not there; tell whether it was not."""
-    text = resources.files("config").joinpath("template.toml").read_text("utf-8")
+    text = resources.files("gateway.config").joinpath("template.toml").read_text("utf-8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as new:

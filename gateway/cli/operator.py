@@ -1,4 +1,5 @@
-"""Speaking to the running gateway from its own machine: who may read its database may act as an admin.
+"""Speaking to the running gateway from its own machine: who may read its database may act as an
+admin.
 
 For the time of one command there is a token of an admin; `GATEWAY_TOKEN` names another one to use.
 """
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LIFETIME = 24 * 3600 * 1000  # ms, for a `tail` that is left alone
-PATIENCE = 15.0  # s; a refusal is held back for up to 10 s where others failed to sign in from this address
+# s; a refusal is held back for up to 10 s where others failed to sign in from this address
+PATIENCE = 15.0
 
 
 @asynccontextmanager
 async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
-    """Give the address of the running gateway and a token that it accepts; the token ends with the block."""
+    """Give the address of the running gateway and a token that it accepts; the token ends with the
+    block.
+    """
     where = whereabouts(configured(config).store.path)
     if where is None:
         fail("no gateway is running on this database: start it with `gateway run`")
@@ -37,11 +41,18 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
         yield where.url, given
         return
     with changing(config) as (db, by):
-        admin = next((user for user in USERS.all(db) if user.role == "admin" and not user.disabled), None)
+        admin = next(
+            (user for user in USERS.all(db) if user.role == "admin" and not user.disabled), None
+        )
         if admin is None:
             fail("there is no admin yet: make one with `gateway user add EMAIL --admin`")
-        issued = tokens.create(db, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # whichever way the command ends, the token does too
+        issued = tokens.create(
+            db, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME
+        )
+    for number in (
+        signal.SIGTERM,
+        signal.SIGHUP,
+    ):  # whichever way the command ends, the token does too
         asyncio.get_running_loop().add_signal_handler(number, _this_task().cancel)
     try:
         await _accepted(where.url, issued.secret)
@@ -58,7 +69,9 @@ def _this_task() -> asyncio.Task[object]:
 
 
 async def _accepted(url: str, token: str) -> None:
-    """Wait until the running gateway takes the token; seldom more than once, for each refusal counts as one."""
+    """Wait until the running gateway takes the token; seldom more than once, for each refusal
+    counts as one.
+    """
     headers = {"Authorization": f"Bearer {token}"}
     try:
         async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(PATIENCE):
@@ -68,4 +81,6 @@ async def _accepted(url: str, token: str) -> None:
                         return
                 await asyncio.sleep(SEEN)
     except TimeoutError:
-        fail(f"the gateway at {url} does not take the command line's token in: look at what it logs")
+        fail(
+            f"the gateway at {url} does not take the command line's token in: look at what it logs"
+        )

@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import uvloop
 
-import config as configuration
-from config.load import DEFAULT
+import gateway.config as configuration
 from gateway.access import links
 from gateway.cli import simulate
-from gateway.cli.app import REFUSED, WRONG, AsJson, ConfigFile, configured, err, fail, out, show_json
+from gateway.cli.app import (
+    REFUSED,
+    WRONG,
+    AsJson,
+    ConfigFile,
+    configured,
+    err,
+    fail,
+    out,
+    show_json,
+)
 from gateway.clock import now_ms
+from gateway.config.load import DEFAULT
 from gateway.errors import GatewayError, Invalid
 from gateway.logs import set_up
 from gateway.store.audit import By
@@ -66,8 +76,9 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
 def _collect_rarely() -> None:
     """Spare the garbage collector the way of a message.
 
-    A message's objects live until its batch is committed and are in no cycle: looking through all that wait, every
-    700 allocations, cost a quarter of the path. What was made at the start stays for good and is not looked through.
+    A message's objects live until its batch is committed and are in no cycle: looking through all
+    that wait, every 700 allocations, cost a quarter of the path. What was made at the start stays
+    for good and is not looked through.
     """
     gc.collect()
     gc.freeze()
@@ -87,7 +98,9 @@ async def _greet(gateway: "Gateway", *, demo: bool) -> None:
         )
     elif not any(user.role == "admin" for user in gateway.registry.users.values()):
         issued = await gateway.registry.apply(links.first_admin, by)
-        out.print(f"No admin yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}")
+        out.print(
+            f"No admin yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}"
+        )
 
 
 async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
@@ -115,7 +128,10 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     if problems:
         raise typer.Exit(WRONG)
     if not as_json:
-        out.print(f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}", markup=False)
+        out.print(
+            f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}",
+            markup=False,
+        )
 
 
 def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:

@@ -28,14 +28,18 @@ DEMO = (("kitchen-demo", "room"), ("garden-demo", "garden"), ("door-demo", "door
 def simulate_devices(
     count: Annotated[int, typer.Option("--devices", help="How many.", min=1, max=1_000)] = 3,
     every: Annotated[float, typer.Option(help="Seconds between readings.", min=0.01)] = 1.0,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0.1)] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds.", min=0.1)
+    ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Run simulated devices against the running gateway, over real MQTT."""
     where = whereabouts(configured(config).store.path)
     if where is None or "mqtt" not in where.ports:
-        fail("no gateway with an MQTT port is running on this database: start it with `gateway run`")
+        fail(
+            "no gateway with an MQTT port is running on this database: start it with `gateway run`"
+        )
     named = [(f"sim-{number}", kind) for number, kind in enumerate(islice(cycle(KINDS), count), 1)]
     with changing(config) as (db, by):
         keyed = keys(db, by, named)
@@ -47,7 +51,9 @@ def simulate_devices(
         asyncio.run(_run(keyed, where.ports["mqtt"], every, seconds))
 
 
-async def _run(keyed: "Sequence[tuple[str, str, str]]", port: int, every: float, seconds: float | None) -> None:
+async def _run(
+    keyed: "Sequence[tuple[str, str, str]]", port: int, every: float, seconds: float | None
+) -> None:
     async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
         for device, key, kind in keyed:
             tasks.create_task(simulate(device, key, kind, port=port, every=every))
@@ -60,7 +66,9 @@ def keys(
     keyed = []
     for device, kind in named:
         if DEVICES.get(db, device) is None:
-            issued = devices.create(db, by, id=device, name=f"simulated {kind}", type=kind, owner=owner)
+            issued = devices.create(
+                db, by, id=device, name=f"simulated {kind}", type=kind, owner=owner
+            )
         else:
             issued = devices.replace_key(db, by, device)
         keyed.append((device, issued.secret, kind))
@@ -68,9 +76,13 @@ def keys(
 
 
 def demonstration(db: "sqlite3.Connection", by: "By") -> tuple[str, list[tuple[str, str, str]]]:
-    """Make the demo's account and devices; return a link that signs in once, and the devices with their keys."""
+    """Make the demo's account and devices; return a link that signs in once, and the devices with
+    their keys.
+    """
     user = next((user for user in USERS.all(db) if user.email == DEMO_EMAIL), None)
-    user = user or accounts.create(db, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin")
+    user = user or accounts.create(
+        db, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin"
+    )
     return links.sign_in(db, by, user.id).secret, keys(db, by, DEMO, user.id)
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from config.units import parse_duration
 from gateway.access import accounts, tokens
 from gateway.cli.administration import changing, reading, show_line, show_secret, show_table, when
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
+from gateway.config.units import parse_duration
 from gateway.errors import NotFound
 from gateway.store.registry import TOKENS, USERS, Scope, Token, User
 
@@ -17,10 +17,16 @@ app = typer.Typer(help="API tokens.", no_args_is_help=True)
 
 @app.command()
 def add(
-    user: Annotated[str, typer.Option(metavar="EMAIL", help="Whose token it is; it reaches as far at most.")],
+    user: Annotated[
+        str, typer.Option(metavar="EMAIL", help="Whose token it is; it reaches as far at most.")
+    ],
     scope: Annotated[Scope, typer.Option(help="read: look; write: also send; admin: all.")],
-    device: Annotated[list[str] | None, typer.Option(metavar="ID", help="Limit it to this device; repeatable.")] = None,
-    expires: Annotated[str | None, typer.Option(metavar="DURATION", help="When it ends: 30d, 12h; else never.")] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Limit it to this device; repeatable.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="When it ends: 30d, 12h; else never.")
+    ] = None,
     name: Annotated[str, typer.Option(help="What it is for.")] = "",
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -45,7 +51,9 @@ def add(
 
 @app.command("list")
 def list_(
-    user: Annotated[str | None, typer.Option(metavar="EMAIL", help="Those of this user only.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Those of this user only.")
+    ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -68,7 +76,10 @@ def list_(
 
 @app.command()
 def revoke(
-    token: Annotated[int, typer.Argument(metavar="ID", help="Its number in `gateway token list`.", min=1, max=2**62)],
+    token: Annotated[
+        int,
+        typer.Argument(metavar="ID", help="Its number in `gateway token list`.", min=1, max=2**62),
+    ],
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -83,7 +94,9 @@ def revoke(
 
 def _user(db: sqlite3.Connection, email: str) -> User:
     if not any(USERS.all(db)):
-        raise NotFound("there is no account yet: make one first, with `gateway user add EMAIL --admin`")
+        raise NotFound(
+            "there is no account yet: make one first, with `gateway user add EMAIL --admin`"
+        )
     return accounts.find(db, email)
 
 

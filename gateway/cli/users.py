@@ -1,4 +1,6 @@
-"""`gateway user`: accounts. A password comes from a prompt or from standard input, never from an argument."""
+"""`gateway user`: accounts. A password comes from a prompt or from standard input, never from an
+argument.
+"""
 
 import sys
 from pathlib import Path
@@ -18,14 +20,18 @@ from gateway.store.registry import DEVICES, USERS, Link, Role, User
 app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email address.")]
-FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password's line from standard input.")]
+FromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password's line from standard input.")
+]
 
 
 @app.command()
 def add(
     email: Email,
     name: Annotated[str, typer.Option(help="What people call the user.")] = "",
-    admin: Annotated[bool, typer.Option("--admin", help="An admin sees all devices and makes users.")] = False,
+    admin: Annotated[
+        bool, typer.Option("--admin", help="An admin sees all devices and makes users.")
+    ] = False,
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -33,7 +39,9 @@ def add(
     """Add a user."""
     password = _hashed(password_stdin)
     with changing(config) as (db, by):
-        user = accounts.create(db, by, email=email, name=name, password=password, role="admin" if admin else "user")
+        user = accounts.create(
+            db, by, email=email, name=name, password=password, role="admin" if admin else "user"
+        )
     _done(user, "is made", as_json)
 
 
@@ -47,7 +55,9 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
         for user in found:
             show_json(user.public())
         return
-    rows = [(u.id, u.email, u.name, u.role, owned[u.id], u.disabled, when(u.created)) for u in found]
+    rows = [
+        (u.id, u.email, u.name, u.role, owned[u.id], u.disabled, when(u.created)) for u in found
+    ]
     show_table(
         ("id", "email", "name", "role", "devices", "disabled", "created (UTC)"),
         rows,
@@ -66,7 +76,10 @@ def remove(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> 
 
 @app.command()
 def password(
-    email: Email, password_stdin: FromStdin = False, as_json: AsJson = False, config: ConfigFile = None
+    email: Email,
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
 ) -> None:
     """Set a new password, and sign the user out everywhere."""
     with reading(config) as db:

@@ -27,10 +27,10 @@ Handler = TypeVar("Handler", bound=Callable[[Any], Any])
 class Device:
     """A device of the gateway: sends readings, answers commands, comes back by itself.
 
-    A reading carries the time of its `send` and is kept until the gateway has acknowledged it: up to `keep`
-    readings, in memory or, with `path`, in a file that outlives the program. `retry` bounds the
-    seconds between two attempts to connect. `tls` is True, or a context of your own; `ca_file` names the
-    certificate authority to trust, and implies TLS.
+    A reading carries the time of its `send` and is kept until the gateway has acknowledged it: up
+    to `keep` readings, in memory or, with `path`, in a file that outlives the program. `retry`
+    bounds the seconds between two attempts to connect. `tls` is True, or a context of your own;
+    `ca_file` names the certificate authority to trust, and implies TLS.
     """
 
     def __init__(
@@ -80,15 +80,17 @@ class Device:
 
     @property
     def dropped(self) -> int:
-        """How many readings were given up: the oldest of a full queue, and those the gateway refused."""
+        """How many readings were given up: the oldest of a full queue, and those the gateway
+        refused.
+        """
         return self._outbox.dropped
 
     def on(self, name: str) -> Callable[[Handler], Handler]:
         """Decorate the function that handles the command `name`.
 
-        It gets the command's value; what it returns, if not None, is the reply. Handlers run one at a
-        time, in the order of the commands, on a thread of their own. An exception is logged, and there is
-        no reply.
+        It gets the command's value; what it returns, if not None, is the reply. Handlers run one at
+        a time, in the order of the commands, on a thread of their own. An exception is logged, and
+        there is no reply.
         """
 
         def register(handler: Handler) -> Handler:
@@ -102,12 +104,14 @@ class Device:
     @overload
     def send(self, channel: Mapping[str, Any], *, ts: int | None = None) -> None: ...
 
-    def send(self, channel: str | Mapping[str, Any], value: Any = None, *, ts: int | None = None) -> None:
+    def send(
+        self, channel: str | Mapping[str, Any], value: Any = None, *, ts: int | None = None
+    ) -> None:
         """Send one value of one channel, or values of several that were measured together.
 
-        Never waits for the network. `ts` is the time of measurement in milliseconds since 1970 UTC, now
-        unless given. Raises TypeError for what JSON cannot hold, DeviceRefused once the gateway has
-        refused this device.
+        Never waits for the network. `ts` is the time of measurement in milliseconds since 1970 UTC,
+        now unless given. Raises TypeError for what JSON cannot hold, DeviceRefused once the gateway
+        has refused this device.
         """
         values = {channel: value} if isinstance(channel, str) else dict(channel)
         ts = time.time_ns() // 1_000_000 if ts is None else ts
@@ -116,7 +120,9 @@ class Device:
         self._ring()
 
     def run(self) -> None:
-        """Serve until `stop`, reconnecting as often as needed; raises DeviceRefused for a wrong id or key."""
+        """Serve until `stop`, reconnecting as often as needed; raises DeviceRefused for a wrong id
+        or key.
+        """
         self._worker = threading.Thread(target=self._work, name=f"{self.id}-handlers", daemon=True)
         self._worker.start()
         self._bell = _Bell()
@@ -129,10 +135,11 @@ class Device:
             self._end(self._bell)
 
     def start(self) -> None:
-        """Serve in the background; returns when the first attempt to connect has succeeded or failed.
+        """Serve in the background; returns when the first attempt to connect has succeeded or
+        failed.
 
-        Raises DeviceRefused for a wrong id or key. A gateway that cannot be reached is no error: the
-        attempts go on, and readings are kept.
+        Raises DeviceRefused for a wrong id or key. A gateway that cannot be reached is no error:
+        the attempts go on, and readings are kept.
         """
         self._io = threading.Thread(target=self._run_aside, name=f"{self.id}-mqtt", daemon=True)
         self._io.start()
@@ -143,8 +150,8 @@ class Device:
     def stop(self, flush: float = 5.0) -> None:
         """Say goodbye, after at most `flush` seconds for what is unsent and for handlers at work.
 
-        While the gateway is out of reach there is no wait. A stopped device is finished: make a new one to
-        go on. Raises DeviceRefused if the gateway has refused this device.
+        While the gateway is out of reach there is no wait. A stopped device is finished: make a new
+        one to go on. Raises DeviceRefused if the gateway has refused this device.
         """
         self._flush_until = time.monotonic() + flush
         self._stopping.set()
@@ -191,10 +198,11 @@ class Device:
                 continue
             except OSError as problem:
                 if isinstance(problem, TimeoutError):
-                    # Refusing version 5 takes reading it; amqtt, for one, waits for bytes that never come.
+                    # Refusing version 5 takes reading it; amqtt, for one, waits for bytes that
+                    # never come.
                     self._version = MQTTv311 if self._version == MQTTv5 else MQTTv5
-                # A connection that held for a while was a good one; a short one was another failure,
-                # as when two programs with the same id push each other out.
+                # A connection that held for a while was a good one; a short one was another
+                # failure, as when two programs with the same id push each other out.
                 if time.monotonic() - began > self._retry[1]:
                     waits = delays(*self._retry)
                 self._pause(next(waits), str(problem))
@@ -228,7 +236,9 @@ class Device:
     def _pass_on_answers(self) -> None:
         while not self._answers.empty():
             command, reply = self._answers.get_nowait()
-            command.link.answer(command, reply)  # which goes nowhere if that link is lost: the command comes again
+            command.link.answer(
+                command, reply
+            )  # which goes nowhere if that link is lost: the command comes again
 
     def _work(self) -> None:
         while (command := self._commands.get()) is not None:

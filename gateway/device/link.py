@@ -88,7 +88,8 @@ class Link:
         self._version = version
         self._outbox = outbox
         self._on_command = on_command
-        # What waits for its PUBACK, by packet identifier: the id of a reading, or None for anything else.
+        # What waits for its PUBACK, by packet identifier: the id of a reading, or None for anything
+        # else.
         self._under_way: dict[int, int | None] = {}
         self._window = _WINDOW
         self._packet_limit: int | None = None
@@ -133,12 +134,15 @@ class Link:
         if self._version == mqtt.MQTTv5:
             # Bounds the commands that wait for a slow handler.
             properties = _properties(PacketTypes.CONNECT, ReceiveMaximum=_WINDOW)
-        self._client.connect(self._account.host, self._account.port, self._account.keepalive, properties=properties)
+        self._client.connect(
+            self._account.host, self._account.port, self._account.keepalive, properties=properties
+        )
 
     def step(self, bell: socket.socket) -> None:
         """Wait for the network or the bell, and do what is due.
 
-        DeviceRefused and VersionRefused say why the gateway said no; OSError that the connection is lost.
+        DeviceRefused and VersionRefused say why the gateway said no; OSError that the connection is
+        lost.
         """
         self._send_readings()
         sock = self._client.socket()
@@ -159,7 +163,11 @@ class Link:
 
     def _judge(self) -> None:
         verdict = self._verdict
-        if self._version == mqtt.MQTTv5 and verdict is not None and verdict.value == _UNSUPPORTED_VERSION:
+        if (
+            self._version == mqtt.MQTTv5
+            and verdict is not None
+            and verdict.value == _UNSUPPORTED_VERSION
+        ):
             raise VersionRefused(str(verdict))
         if verdict is not None and verdict.value in _REFUSALS:
             name = self._account.device
@@ -196,7 +204,9 @@ class Link:
                 return
             reading, payload = due
             if self._packet_limit is not None and len(payload) + 256 > self._packet_limit:
-                log.error("a reading of %d bytes is more than the gateway takes; dropped", len(payload))
+                log.error(
+                    "a reading of %d bytes is more than the gateway takes; dropped", len(payload)
+                )
                 self._outbox.reject(reading)
                 continue
             self._publish(self._topic("telemetry"), payload, reading=reading)
@@ -204,7 +214,8 @@ class Link:
     def answer(self, command: Command, reply: bytes | None) -> None:
         """Publish the reply, if there is one, then acknowledge the command.
 
-        In this order a command whose reply may have been lost is still unacknowledged and comes again.
+        In this order a command whose reply may have been lost is still unacknowledged and comes
+        again.
         """
         if reply is not None:
             properties = None
@@ -217,8 +228,8 @@ class Link:
     def close(self) -> None:
         """Say goodbye if there is still somebody to say it to.
 
-        Best when idle: an answer that is still to be read when the socket closes resets the connection, and the
-        gateway may lose the goodbye.
+        Best when idle: an answer that is still to be read when the socket closes resets the
+        connection, and the gateway may lose the goodbye.
         """
         if self.ready and self._client.socket() is not None:
             # QoS 0: nobody will be there to read an acknowledgement.
@@ -233,7 +244,12 @@ class Link:
     # What paho calls, always from within step().
 
     def _connected(
-        self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
+        self,
+        client: mqtt.Client,
+        _data: Any,
+        _flags: Any,
+        reason: ReasonCode,
+        properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             self._verdict = reason
@@ -252,17 +268,26 @@ class Link:
         self._verdict = self._verdict or reason
 
     def _subscribed(
-        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
+        self,
+        _client: mqtt.Client,
+        _data: Any,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Any,
     ) -> None:
         if any(reason.is_failure for reason in reasons):
             log.error("the gateway lets %s have no commands: %s", self._account.device, reasons[0])
 
-    def _acknowledged(self, _client: mqtt.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+    def _acknowledged(
+        self, _client: mqtt.Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
+    ) -> None:
         reading = self._under_way.pop(mid, None)
         if reading is None:
             return
         if reason.value in _NOT_NOW:
-            log.warning("the gateway cannot take readings of %s now: %s", self._account.device, reason)
+            log.warning(
+                "the gateway cannot take readings of %s now: %s", self._account.device, reason
+            )
             self._hold_until = time.monotonic() + _HOLD
         elif reason.is_failure:
             log.error("the gateway refused a reading of %s: %s", self._account.device, reason)
@@ -280,7 +305,9 @@ class Link:
                 value=decode(bytes(message.payload)),
                 mid=message.mid,
                 qos=message.qos,
-                reply_topic=getattr(message.properties, "ResponseTopic", self._topic("replies", name)),
+                reply_topic=getattr(
+                    message.properties, "ResponseTopic", self._topic("replies", name)
+                ),
                 correlation=getattr(message.properties, "CorrelationData", None),
             )
         )

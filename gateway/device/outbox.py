@@ -15,8 +15,9 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS readings (id INTEGER PRIMARY KEY AUTOINCRE
 class Outbox:
     """A bounded queue of payloads with a reading position, safe to use from several threads.
 
-    `take` moves the position and removes nothing; `remove` is for what was acknowledged; `rewind` makes
-    all that is left due again. With a path the queue is a SQLite file and outlives the program.
+    `take` moves the position and removes nothing; `remove` is for what was acknowledged; `rewind`
+    makes all that is left due again. With a path the queue is a SQLite file and outlives the
+    program.
     """
 
     def __init__(self, keep: int, path: Path | str | None = None) -> None:
@@ -27,9 +28,11 @@ class Outbox:
         self._taken = 0
         self._closed = False
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        # A write-ahead log without a sync per reading spares an SD card and is safe when the program
-        # dies; a power cut may cost the last moments.
+        self._db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
+        # A write-ahead log without a sync per reading spares an SD card and is safe when the
+        # program dies; a power cut may cost the last moments.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(_SCHEMA)
@@ -50,7 +53,10 @@ class Outbox:
             return True
 
     def _drop_oldest(self) -> None:
-        self._db.execute("DELETE FROM readings WHERE id = (SELECT min(id) FROM readings WHERE id > ?)", (self._taken,))
+        self._db.execute(
+            "DELETE FROM readings WHERE id = (SELECT min(id) FROM readings WHERE id > ?)",
+            (self._taken,),
+        )
         self._count -= 1
         self.dropped += 1
 
@@ -68,7 +74,9 @@ class Outbox:
     def remove(self, reading: int) -> None:
         """Forget one payload: the gateway has it."""
         with self._lock:
-            self._count -= self._db.execute("DELETE FROM readings WHERE id = ?", (reading,)).rowcount
+            self._count -= self._db.execute(
+                "DELETE FROM readings WHERE id = ?", (reading,)
+            ).rowcount
 
     def reject(self, reading: int) -> None:
         """Give one payload up: the gateway will never take it."""

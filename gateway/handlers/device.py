@@ -24,12 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class DeviceType:
-    """What all devices of one type have in common: subclass it, say which `type`, and write the methods you need.
+    """What all devices of one type have in common: subclass it, say which `type`, and write the
+    methods you need.
 
-    `on_connect(device)`, `on_disconnect(device)`, `on_<channel>(value, device)` and, for channels without a method of
-    their own, `on_frame(frame, device)`; `async def`, or `def` to run in a thread. What a method returns is sent to the
-    device: `(name, value)` as that command, any other value as a command named as the channel, None not at all.
-    There is one object of each type; `gateway` is there from its first event on.
+    `on_connect(device)`, `on_disconnect(device)`, `on_<channel>(value, device)` and, for channels
+    without a method of their own, `on_frame(frame, device)`; `async def`, or `def` to run in a
+    thread. What a method returns is sent to the device: `(name, value)` as that command, any other
+    value as a command named as the channel, None not at all. There is one object of each type;
+    `gateway` is there from its first event on.
     """
 
     type: str = ""
@@ -108,7 +110,9 @@ class Core(msgspec.Struct, frozen=True):
 
 
 class Gateway:
-    """The gateway, as the handlers of one type see it. Every method may be called from a `def` handler, too."""
+    """The gateway, as the handlers of one type see it. Every method may be called from a `def`
+    handler, too.
+    """
 
     def __init__(self, core: Core, type_: str) -> None:
         self._core = core
@@ -127,9 +131,11 @@ class Gateway:
         room: str | None = None,
         type: str | None = None,
     ) -> int:
-        """Send a command to one device, or to all online in a room, of a type, or both; return to how many.
+        """Send a command to one device, or to all online in a room, of a type, or both; return to
+        how many.
 
-        Raises `GatewayError` where `device` cannot be sent to; in a room such a one is logged and passed over.
+        Raises `GatewayError` where `device` cannot be sent to; in a room such a one is logged and
+        passed over.
         """
         if device is not None:
             self.send(device, name, value)
@@ -137,14 +143,20 @@ class Gateway:
         if room is None and type is None:
             raise ValueError("emit needs a device, a room or a type")
         text = to_json(value)
-        return self._core.call(lambda: sum(self._reached(one, name, text) for one in self._audience(room, type)))
+        return self._core.call(
+            lambda: sum(self._reached(one, name, text) for one in self._audience(room, type))
+        )
 
     def _audience(self, room: str | None, type_: str | None) -> Iterable[str]:
         core = self._core
         members = core.rooms.members(room) if room is not None else list(core.presence.online())
         for device in members:
             described = core.describe(device)
-            if described is not None and core.presence.is_online(device) and type_ in {None, described.type}:
+            if (
+                described is not None
+                and core.presence.is_online(device)
+                and type_ in {None, described.type}
+            ):
                 yield device
 
     def _reached(self, device: str, name: str, text: str) -> bool:
@@ -160,14 +172,20 @@ class Gateway:
         self._core.call(lambda: self._core.rooms.close(room))
 
     def send(self, device: str, name: str, value: Any = None) -> None:
-        """Send a command, without waiting; raises `GatewayError`, or `TypeError` where the value is not JSON's."""
+        """Send a command, without waiting; raises `GatewayError`, or `TypeError` where the value is
+        not JSON's.
+        """
         text = to_json(value)
         self._core.call(lambda: self._core.commands.submit(device, name, text, sender=self._sender))
 
     async def request(self, device: str, name: str, value: Any, seconds: float) -> Any:
-        """Send a command and return its reply; raises `NoReply` when the time is over. For `async def` handlers."""
+        """Send a command and return its reply; raises `NoReply` when the time is over. For `async
+        def` handlers.
+        """
         commands = self._core.commands
-        command = await commands.send(device, name, to_json(value), sender=self._sender, ttl=seconds)
+        command = await commands.send(
+            device, name, to_json(value), sender=self._sender, ttl=seconds
+        )
         return msgspec.json.decode(await commands.wait(command.id, seconds))
 
 

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def load(modules: Iterable[str], folder: Path, drop: Iterable[str] = ()) -> dict[str, DeviceType]:
     """Import modules, also from `folder`, and return an object of each device type by its name.
 
-    `drop`: modules that were loaded before and are to be read anew, with what is in their packages. Raises `Invalid`,
-    and then leaves what was loaded before in place.
+    `drop`: modules that were loaded before and are to be read anew, with what is in their packages.
+    Raises `Invalid`, and then leaves what was loaded before in place.
     """
     if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # at the end: a user's file must not hide a module that the gateway needs
+        sys.path.append(
+            str(folder)
+        )  # at the end: a user's file must not hide a module that the gateway needs
     dropped = {name: module for name, module in sys.modules.items() if _within(name, drop)}
     for name in dropped:
         del sys.modules[name]
@@ -48,28 +50,41 @@ def _collect(modules: Iterable[str]) -> dict[str, DeviceType]:
         for cls in classes:
             if cls.type in found:
                 other = type(found[cls.type]).__qualname__
-                raise Invalid(f"[handlers] modules: {other} and {cls.__qualname__} are both of type {cls.type!r}")
+                raise Invalid(
+                    f"[handlers] modules: {other} and {cls.__qualname__} are both of type {cls.type!r}"
+                )
             found[cls.type] = _make(cls)
     return found
 
 
 def _import(name: str) -> ModuleType:
     importlib.invalidate_caches()
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a reload must see a change within one second
+    writes, sys.dont_write_bytecode = (
+        sys.dont_write_bytecode,
+        True,
+    )  # a reload must see a change within one second
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if "importlib" in last.filename else f" ({last.filename}, line {last.lineno})"
-        raise Invalid(f"[handlers] modules: cannot import {name}: {type(error).__name__}: {error}{where}") from error
+        raise Invalid(
+            f"[handlers] modules: cannot import {name}: {type(error).__name__}: {error}{where}"
+        ) from error
     finally:
         sys.dont_write_bytecode = writes
 
 
 def _types_of(module: ModuleType, name: str) -> list[type[DeviceType]]:
-    """Return the device types that a module or its package defines; those without a type are bases of others."""
+    """Return the device types that a module or its package defines; those without a type are bases
+    of others.
+    """
     classes = dict.fromkeys(thing for thing in vars(module).values() if isinstance(thing, type))
-    return [cls for cls in classes if issubclass(cls, DeviceType) and cls.type and _within(cls.__module__, [name])]
+    return [
+        cls
+        for cls in classes
+        if issubclass(cls, DeviceType) and cls.type and _within(cls.__module__, [name])
+    ]
 
 
 def _make(cls: type[DeviceType]) -> DeviceType:
@@ -78,7 +93,9 @@ def _make(cls: type[DeviceType]) -> DeviceType:
     try:
         made = cls()
     except Exception as error:
-        raise Invalid(f"[handlers] modules: {cls.__qualname__}() fails: {type(error).__name__}: {error}") from error
+        raise Invalid(
+            f"[handlers] modules: {cls.__qualname__}() fails: {type(error).__name__}: {error}"
+        ) from error
     for name in dir(cls):
         if name.startswith("on_"):
             _check(cls, name, getattr(made, name))
@@ -93,4 +110,6 @@ def _check(cls: type[DeviceType], name: str, method: Any) -> None:
         inspect.signature(method).bind(*expected)
     except TypeError:
         wanted = ", ".join(("self", *expected))
-        raise Invalid(f"[handlers] modules: {cls.__qualname__}.{name} is to be {name}({wanted})") from None
+        raise Invalid(
+            f"[handlers] modules: {cls.__qualname__}.{name} is to be {name}({wanted})"
+        ) from None

@@ -1,8 +1,9 @@
 """The runtime of handlers: a lane for each device that has something to handle.
 
-It listens to the hub as any listener; only series of devices whose type has handlers cost anything. A lane keeps its
-device's events in order and has a task while there are any. What comes faster than it is handled fills the lane up
-to a bound; then the oldest events go, are counted, and the log says so. The hub never waits.
+It listens to the hub as any listener; only series of devices whose type has handlers cost anything.
+A lane keeps its device's events in order and has a task while there are any. What comes faster than
+it is handled fills the lane up to a bound; then the oldest events go, are counted, and the log says
+so. The hub never waits.
 """
 
 from __future__ import annotations
@@ -45,7 +46,11 @@ UNAVAILABLE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # s, before an answer
 STUCK = 60_000  # ms in one handler, before the log tells
 
 _Event = tuple["Entry", bytes]
-_WIRE = Wire(form=lambda seq, entry, data: (entry, data), join=lambda parts: parts, gap=lambda first, last: None)
+_WIRE = Wire(
+    form=lambda seq, entry, data: (entry, data),
+    join=lambda parts: parts,
+    gap=lambda first, last: None,
+)
 _EVERYTHING = frozenset({TopicFilter("#")})
 _NOT_CHANNELS = frozenset({"on_connect", "on_disconnect", "on_frame"})
 
@@ -85,10 +90,11 @@ class _Handled:
 
 
 class Handlers:
-    """Runs handlers. Make it on the event loop; `load`, then let `run` be a task, and `close` at the end.
+    """Runs handlers. Make it on the event loop; `load`, then let `run` be a task, and `close` at
+    the end.
 
-    `describe(device)`: what is known of a device. `clock`: ms since 1970 UTC. `folder`: where modules are looked for,
-    too.
+    `describe(device)`: what is known of a device. `clock`: ms since 1970 UTC. `folder`: where
+    modules are looked for, too.
     """
 
     def __init__(
@@ -189,7 +195,11 @@ class Handlers:
         finally:
             lane.task = None
             if lane.dropped:
-                log.warning("handlers of %s keep up again; %d events were dropped", lane.device, lane.dropped)
+                log.warning(
+                    "handlers of %s keep up again; %d events were dropped",
+                    lane.device,
+                    lane.dropped,
+                )
                 lane.dropped = 0
             if not lane.connected and not lane.events:
                 self._lanes.pop(lane.device, None)
@@ -204,13 +214,19 @@ class Handlers:
         if series.type == "presence":
             await self._presence(lane, handler, device, online=value == '"online"')
             return
-        method = None if (name := method_name(series.channel)) in _NOT_CHANNELS else getattr(handler, name, None)
+        method = (
+            None
+            if (name := method_name(series.channel)) in _NOT_CHANNELS
+            else getattr(handler, name, None)
+        )
         if method is not None:
             await self._run(lane, method, (msgspec.json.decode(value), device), series.channel)
         elif (method := getattr(handler, "on_frame", None)) is not None:
             await self._run(lane, method, (msgspec.json.decode(data), device), series.channel)
 
-    async def _presence(self, lane: _Lane, handler: DeviceType, device: Device, *, online: bool) -> None:
+    async def _presence(
+        self, lane: _Lane, handler: DeviceType, device: Device, *, online: bool
+    ) -> None:
         if online:
             lane.connected = True
         elif not lane.connected:
@@ -223,9 +239,15 @@ class Handlers:
             self._core.rooms.leave_all(lane.device)
 
     async def _run(
-        self, lane: _Lane, method: Callable[..., Any], arguments: tuple[Any, ...], channel: str | None
+        self,
+        lane: _Lane,
+        method: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        channel: str | None,
     ) -> None:
-        """Call a method, and do what it answers; what goes wrong is logged and costs this one event."""
+        """Call a method, and do what it answers; what goes wrong is logged and costs this one
+        event.
+        """
         lane.since = self._clock()
         try:
             answer = await self._call(method, arguments)
@@ -258,7 +280,9 @@ class Handlers:
         elif channel is not None:
             name, value = channel, answer
         else:
-            raise TypeError(f"a handler without a channel answers (name, value) or None, not {answer!r:.100}")
+            raise TypeError(
+                f"a handler without a channel answers (name, value) or None, not {answer!r:.100}"
+            )
         for pause in UNAVAILABLE_PAUSES:
             try:
                 device.send(name, value)
@@ -283,7 +307,11 @@ class Handlers:
         for lane in self._lanes.values():
             if lane.since is not None and now - lane.since >= STUCK and not lane.told:
                 lane.told = True
-                log.warning("a handler of %s has been running for %d s", lane.device, (now - lane.since) // 1000)
+                log.warning(
+                    "a handler of %s has been running for %d s",
+                    lane.device,
+                    (now - lane.since) // 1000,
+                )
 
     async def close(self) -> None:
         """Handle no more; what runs is cancelled, and threads end with the process."""

@@ -1,7 +1,8 @@
 """Threads for `def` handlers.
 
-A few run at a time. A call that takes long gives its place to another and goes on beside, so that one which never ends
-costs a thread and nothing else; only some hundred of those would make the others wait.
+A few run at a time. A call that takes long gives its place to another and goes on beside, so that
+one which never ends costs a thread and nothing else; only some hundred of those would make the
+others wait.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _Inbox: TypeAlias = "queue.SimpleQueue[_Call | None]"
 class Threads:
     """Runs calls in threads that end with the process, whatever they are doing. `clock`: ms."""
 
-    def __init__(self, clock: Callable[[], int], *, places: int = PLACES, long_ones: int = LONG_ONES) -> None:
+    def __init__(
+        self, clock: Callable[[], int], *, places: int = PLACES, long_ones: int = LONG_ONES
+    ) -> None:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(places)
@@ -91,7 +94,9 @@ class Threads:
             except RuntimeError:  # the event loop has ended
                 return
 
-    def _finish(self, inbox: _Inbox, call: _Call, outcome: Any, error: BaseException | None) -> None:
+    def _finish(
+        self, inbox: _Inbox, call: _Call, outcome: Any, error: BaseException | None
+    ) -> None:
         self._running.discard(call)
         if call.has_place:
             self._places.release()

@@ -1,9 +1,10 @@
 """The hub: shows every committed frame to whoever listens, once, in order.
 
-Listeners with the same filters, the same view and the same wire form are one `Group`: a frame is encoded once, its wire
-form made once per kind of wire, a batch joined once per group, and each listener gets one write. Which groups a
-series concerns is worked out once and kept on the series until subscriptions or permissions change, so that a
-listener costs nothing for frames it does not get. `publish` never awaits.
+Listeners with the same filters, the same view and the same wire form are one `Group`: a frame is
+encoded once, its wire form made once per kind of wire, a batch joined once per group, and each
+listener gets one write. Which groups a series concerns is worked out once and kept on the series
+until subscriptions or permissions change, so that a listener costs nothing for frames it does not
+get. `publish` never awaits.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ class View(Protocol):
 
 
 class Wire(NamedTuple):
-    """A form in which frames leave. `form` makes one frame's, `join` a batch of forms into what a taker takes.
+    """A form in which frames leave. `form` makes one frame's, `join` a batch of forms into what a
+    taker takes.
 
-    `gap` makes the notice that the frames from one seq to another are no longer in history, as a taker takes it.
+    `gap` makes the notice that the frames from one seq to another are no longer in history, as a
+    taker takes it.
     """
 
     form: Callable[[int, Entry, bytes], Any]  # seq, entry, JSON
@@ -49,7 +52,9 @@ class Wire(NamedTuple):
 
 
 class Taker(Protocol):
-    """Something in a group. `take` gets what `Wire.join` made, up to and including frame `seq`; it never blocks."""
+    """Something in a group. `take` gets what `Wire.join` made, up to and including frame `seq`; it
+    never blocks.
+    """
 
     def take(self, joined: Any, seq: int) -> None: ...
 
@@ -80,7 +85,9 @@ def wanted(filters: Iterable[TopicFilter], series: Series) -> bool:
 class ReadHistory(Protocol):
     """Read frames with cursor < seq <= upto, of some series or of all; see `store.history.after`."""
 
-    def __call__(self, cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Awaitable[Page]: ...
+    def __call__(
+        self, cursor: int, upto: int, series: Sequence[int] | None, limit: int
+    ) -> Awaitable[Page]: ...
 
 
 class Hub:
@@ -133,7 +140,9 @@ class Hub:
         for entry in entries:
             seq += 1
             series, ts, value, extra = entry
-            data = f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()  # Series.json, in place
+            data = (
+                f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()
+            )  # Series.json, in place
             if ts >= series.latest_ts:
                 series.latest, series.latest_ts, series.latest_seq = data, ts, seq
             if series.generation != generation:
@@ -200,4 +209,6 @@ class _Waiter:
         self.came.set()
 
 
-_SIGNAL = Wire(form=lambda seq, entry, data: None, join=lambda parts: None, gap=lambda first, last: None)
+_SIGNAL = Wire(
+    form=lambda seq, entry, data: None, join=lambda parts: None, gap=lambda first, last: None
+)

@@ -1,8 +1,9 @@
 """A listener: subscriptions, a cursor, and somewhere to write.
 
-It is *live* while it takes what the hub shows. It is *behind* when it asked for old frames or does not read fast
-enough: then it reads history after its cursor, as fast as its peer takes it, until it has reached the hub, and
-goes live in that same step of the event loop: no gap, no duplicate, in order, and no queue of its own.
+It is *live* while it takes what the hub shows. It is *behind* when it asked for old frames or does
+not read fast enough: then it reads history after its cursor, as fast as its peer takes it, until it
+has reached the hub, and goes live in that same step of the event loop: no gap, no duplicate, in
+order, and no queue of its own.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class Outlet(Protocol):
 class Subscription(msgspec.Struct):
     """One filter of a listener. `all` is due every matching frame with seq > `start`.
 
-    `latest` is for those who show the present: while its listener is behind, newer frames of a series replace older.
-    `sent`: it was given what it is due up to this seq, before the cursor was set back or the listener fell behind.
+    `latest` is for those who show the present: while its listener is behind, newer frames of a
+    series replace older. `sent`: it was given what it is due up to this seq, before the cursor was
+    set back or the listener fell behind.
     """
 
     topic_filter: TopicFilter
@@ -79,12 +81,17 @@ class Listener:
         return not self._behind.is_set()
 
     def subscribe(
-        self, key: str, subscription: Subscription, since: int | None = None, epoch: str | None = None
+        self,
+        key: str,
+        subscription: Subscription,
+        since: int | None = None,
+        epoch: str | None = None,
     ) -> int:
-        """Add a subscription, or replace the one of that key; return the hub's seq. Then call `begin`.
+        """Add a subscription, or replace the one of that key; return the hub's seq. Then call
+        `begin`.
 
-        With `since` it begins after that seq: raises `FutureCursor` where no frame is that new. With the `epoch` of
-        another database it begins with the oldest frame there is.
+        With `since` it begins after that seq: raises `FutureCursor` where no frame is that new.
+        With the `epoch` of another database it begins with the oldest frame there is.
         """
         start = self._start(since, epoch)
         self._pause()
@@ -104,14 +111,18 @@ class Listener:
             return -1  # before everything: the listener is told of a gap, then gets what there is
         since = max(since, 0)
         if since > self._hub.seq:
-            raise FutureCursor(f"{since} is above the newest seq, {self._hub.seq}: it is from another database")
+            raise FutureCursor(
+                f"{since} is above the newest seq, {self._hub.seq}: it is from another database"
+            )
         return since
 
     def begin(self, key: str) -> None:
         """Send a new subscription's snapshot, if it wants one, and let frames flow."""
         subscription = self.subscriptions[key]
         if subscription.snapshot:
-            self._write_latest([s for s in self._latest([subscription]) if not self._shown(s, subscription)])
+            self._write_latest(
+                [s for s in self._latest([subscription]) if not self._shown(s, subscription)]
+            )
         self._resume()
 
     def unsubscribe(self, key: str) -> bool:
@@ -216,14 +227,20 @@ class Listener:
         return sorted(found, key=lambda series: series.latest_seq)
 
     def _shown(self, series: Series, to: Subscription) -> bool:
-        """Tell whether another subscription has sent the latest frame of a series, or this one or another will."""
+        """Tell whether another subscription has sent the latest frame of a series, or this one or
+        another will.
+        """
         if series.latest_seq > to.start:
             return True
         others = (s for s in self.subscriptions.values() if s is not to and s.matches(series))
         return any(s.snapshot or series.latest_seq > s.start for s in others)
 
-    def _is_new(self, series: Series, latest: list[Subscription], everything: list[Subscription]) -> bool:
-        """Tell whether a `latest` subscription has not had the latest frame of a series, nor any other has."""
+    def _is_new(
+        self, series: Series, latest: list[Subscription], everything: list[Subscription]
+    ) -> bool:
+        """Tell whether a `latest` subscription has not had the latest frame of a series, nor any
+        other has.
+        """
         seq = series.latest_seq
         return any(seq > s.sent and s.matches(series) for s in latest) and not any(
             seq > s.start and s.matches(series) for s in everything
@@ -231,7 +248,11 @@ class Listener:
 
     def _write_latest(self, found: list[Series]) -> None:
         self._write_forms(
-            [self._wire.form(s.latest_seq, (s, s.latest_ts, "", ""), s.latest) for s in found if s.latest is not None]
+            [
+                self._wire.form(s.latest_seq, (s, s.latest_ts, "", ""), s.latest)
+                for s in found
+                if s.latest is not None
+            ]
         )
 
     def _write(self, rows: list[Row]) -> None:
@@ -239,7 +260,11 @@ class Listener:
         for seq, number, ts, value, extra in rows:
             series = self._hub.catalog.get(number)
             if series is not None:
-                forms.append(self._wire.form(seq, (series, ts, value, extra), series.json(seq, ts, value, extra)))
+                forms.append(
+                    self._wire.form(
+                        seq, (series, ts, value, extra), series.json(seq, ts, value, extra)
+                    )
+                )
         self._write_forms(forms)
 
     def _write_forms(self, forms: list[Any]) -> None:

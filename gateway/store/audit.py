@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 class By(msgspec.Struct, frozen=True):
-    """Who does something: a principal's key or `command line`, the address it comes from, and when (ms)."""
+    """Who does something: a principal's key or `command line`, the address it comes from, and when
+    (ms).
+    """
 
     actor: str
     address: str
@@ -20,7 +22,9 @@ class By(msgspec.Struct, frozen=True):
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the audit. `object`: `device:kitchen`, `user:7`, ...; `detail` never holds a secret."""
+    """One line of the audit. `object`: `device:kitchen`, `user:7`, ...; `detail` never holds a
+    secret.
+    """
 
     at: int
     actor: str
@@ -38,7 +42,19 @@ class Entry(Deed, frozen=True, kw_only=True):
 
 def record(db: sqlite3.Connection, by: By, action: str, object_: str, **detail: Any) -> None:
     """Note one deed, in the transaction of the deed itself."""
-    append(db, [Deed(at=by.at, actor=by.actor, action=action, object=object_, address=by.address, detail=detail)])
+    append(
+        db,
+        [
+            Deed(
+                at=by.at,
+                actor=by.actor,
+                action=action,
+                object=object_,
+                address=by.address,
+                detail=detail,
+            )
+        ],
+    )
 
 
 def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = False) -> None:
@@ -46,7 +62,15 @@ def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = Fal
     db.executemany(
         "INSERT INTO audit (at, actor, action, object, address, detail, routine) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (d.at, d.actor, d.action, d.object, d.address, msgspec.json.encode(d.detail).decode(), int(routine))
+            (
+                d.at,
+                d.actor,
+                d.action,
+                d.object,
+                d.address,
+                msgspec.json.encode(d.detail).decode(),
+                int(routine),
+            )
             for d in deeds
         ],
     )
@@ -59,7 +83,15 @@ def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) ->
         (1 << 62 if before is None else before, limit),
     )
     return [
-        Entry(id=id_, at=at, actor=actor, action=action, object=object_, address=address, detail=msgspec.json.decode(d))
+        Entry(
+            id=id_,
+            at=at,
+            actor=actor,
+            action=action,
+            object=object_,
+            address=address,
+            detail=msgspec.json.decode(d),
+        )
         for id_, at, actor, action, object_, address, d in rows
     ]
 

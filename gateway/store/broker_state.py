@@ -29,7 +29,9 @@ _identifiers = msgspec.json.Decoder(tuple[int, ...]).decode
 class BrokerState:
     """The statements that keep the broker's state; see `SessionStore`."""
 
-    def opened(self, number: int, key: str, client_id: str, expiry: int, will: Will | None) -> Sequence[Statement]:
+    def opened(
+        self, number: int, key: str, client_id: str, expiry: int, will: Will | None
+    ) -> Sequence[Statement]:
         text = None if will is None else _encode(will).decode()
         return (
             (
@@ -40,7 +42,11 @@ class BrokerState:
         )
 
     def left(self, number: int, expiry: int, when: float) -> Statement:
-        return "UPDATE broker_sessions SET expiry = ?, left_at = ? WHERE number = ?", (expiry, when, number)
+        return "UPDATE broker_sessions SET expiry = ?, left_at = ? WHERE number = ?", (
+            expiry,
+            when,
+            number,
+        )
 
     def unwilled(self, number: int) -> Statement:
         return "UPDATE broker_sessions SET will = NULL WHERE number = ?", (number,)
@@ -62,31 +68,43 @@ class BrokerState:
 
     def queued(self, number: int, delivery: Delivery) -> Statement:
         outgoing = delivery.outgoing
-        return "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (
-            number,
-            delivery.position,
-            int(delivery.step),
-            delivery.qos,
-            delivery.retain,
-            _encode(delivery.identifiers).decode(),
-            outgoing.topic.decode(),
-            outgoing.payload,
-            _properties_text(outgoing.properties),
-            outgoing.expires,
-            delivery.share,
+        return (
+            "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                number,
+                delivery.position,
+                int(delivery.step),
+                delivery.qos,
+                delivery.retain,
+                _encode(delivery.identifiers).decode(),
+                outgoing.topic.decode(),
+                outgoing.payload,
+                _properties_text(outgoing.properties),
+                outgoing.expires,
+                delivery.share,
+            ),
         )
 
     def released(self, number: int, position: int) -> Statement:
-        return "UPDATE broker_deliveries SET step = 2 WHERE session = ? AND position = ?", (number, position)
+        return "UPDATE broker_deliveries SET step = 2 WHERE session = ? AND position = ?", (
+            number,
+            position,
+        )
 
     def settled(self, number: int, position: int) -> Statement:
-        return "DELETE FROM broker_deliveries WHERE session = ? AND position = ?", (number, position)
+        return "DELETE FROM broker_deliveries WHERE session = ? AND position = ?", (
+            number,
+            position,
+        )
 
     def received(self, number: int, packet_id: int) -> Statement:
         return "INSERT OR IGNORE INTO broker_received VALUES (?, ?)", (number, packet_id)
 
     def completed(self, number: int, packet_id: int) -> Statement:
-        return "DELETE FROM broker_received WHERE session = ? AND packet_id = ?", (number, packet_id)
+        return "DELETE FROM broker_received WHERE session = ? AND packet_id = ?", (
+            number,
+            packet_id,
+        )
 
     def retained(self, message: Retained) -> Statement:
         return "INSERT OR REPLACE INTO broker_retained VALUES (?, ?, ?, ?, ?)", (
@@ -132,11 +150,23 @@ def load(db: sqlite3.Connection) -> State:
 
 def _subscriptions(db: sqlite3.Connection) -> dict[int, list[Held]]:
     found: dict[int, list[Held]] = defaultdict(list)
-    for number, text, topic_filter, share, qos, no_local, as_published, handling, identifier in db.execute(
+    for (
+        number,
+        text,
+        topic_filter,
+        share,
+        qos,
+        no_local,
+        as_published,
+        handling,
+        identifier,
+    ) in db.execute(
         "SELECT session, text, topic_filter, share, qos, no_local, retain_as_published, retain_handling, identifier "
         "FROM broker_subscriptions"
     ):
-        held = Held(text, topic_filter, share, qos, bool(no_local), bool(as_published), handling, identifier)
+        held = Held(
+            text, topic_filter, share, qos, bool(no_local), bool(as_published), handling, identifier
+        )
         found[number].append(held)
     return found
 
@@ -152,11 +182,20 @@ def _deliveries(db: sqlite3.Connection) -> dict[int, list[Delivery]]:
 
 
 def _delivery(
-    position: int, step: int, qos: int, retain: int, identifiers: str, topic: str, payload: bytes, *rest: Any
+    position: int,
+    step: int,
+    qos: int,
+    retain: int,
+    identifiers: str,
+    topic: str,
+    payload: bytes,
+    *rest: Any,
 ) -> Delivery:
     properties, expires, share = rest
     outgoing = Outgoing(topic.encode(), payload, properties and _properties(properties), expires)
-    return Delivery(outgoing, qos, bool(retain), _identifiers(identifiers), share, position, True, Step(step))
+    return Delivery(
+        outgoing, qos, bool(retain), _identifiers(identifiers), share, position, True, Step(step)
+    )
 
 
 def _received(db: sqlite3.Connection) -> dict[int, list[int]]:

@@ -24,7 +24,9 @@ _COLUMNS = (
 
 
 class AnswerTo(msgspec.Struct, frozen=True):
-    """The device that sent a command, and the MQTT 5 response topic and correlation data of its request, if any."""
+    """The device that sent a command, and the MQTT 5 response topic and correlation data of its
+    request, if any.
+    """
 
     device: str
     topic: str | None = None
@@ -34,8 +36,8 @@ class AnswerTo(msgspec.Struct, frozen=True):
 class Command(msgspec.Struct, kw_only=True, eq=False):
     """Something sent to a device, with a life of its own.
 
-    `value` and `reply` are JSON texts on one line; times are ms since 1970 UTC. `sender` is a principal's key,
-    `handler:TYPE` or `rule:NAME`; `error` says why it failed.
+    `value` and `reply` are JSON texts on one line; times are ms since 1970 UTC. `sender` is a
+    principal's key, `handler:TYPE` or `rule:NAME`; `error` says why it failed.
     """
 
     id: str
@@ -53,7 +55,9 @@ class Command(msgspec.Struct, kw_only=True, eq=False):
     answer_to: AnswerTo | None = None
 
     def json(self) -> bytes:
-        """Return what the API answers: `{"id", "device", "name", "state", "value", "reply"?, "error"?}`."""
+        """Return what the API answers: `{"id", "device", "name", "state", "value", "reply"?,
+        "error"?}`.
+        """
         shown: dict[str, Any] = {
             "id": self.id,
             "device": self.device,
@@ -110,7 +114,9 @@ def _command(row: tuple[Any, ...]) -> Command:
 
 
 def unfinished(db: sqlite3.Connection, now: int) -> list[Command]:
-    """Read, in order, what is still to be delivered, and what was delivered and may yet be answered."""
+    """Read, in order, what is still to be delivered, and what was delivered and may yet be
+    answered.
+    """
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM commands WHERE state IN ('queued', 'sent', 'delivered') "
         "AND (state <> 'delivered' OR expires > ?) ORDER BY number",
@@ -136,7 +142,9 @@ def keys(db: sqlite3.Connection, limit: int) -> list[tuple[str, str, str]]:
 
 
 def prune(db: sqlite3.Connection, before: int, limit: int) -> int:
-    """Remove commands that were made before a time and are past their own; return how many, at most `limit`."""
+    """Remove commands that were made before a time and are past their own; return how many, at most
+    `limit`.
+    """
     return db.execute(
         "DELETE FROM commands WHERE number IN (SELECT number FROM commands "
         "WHERE created < ? AND expires < ? AND state NOT IN ('queued', 'sent') ORDER BY created LIMIT ?)",

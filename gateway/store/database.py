@@ -1,7 +1,7 @@
 """The database file: its connections, their threads, and its migrations.
 
-One thread writes, two read, one keeps the file in shape; none of them is the event loop's. A write is one
-transaction. `turn` lets upkeep write in between, a slice at a time.
+One thread writes, two read, one keeps the file in shape; none of them is the event loop's. A write
+is one transaction. `turn` lets upkeep write in between, a slice at a time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ Work = Callable[[sqlite3.Connection], T]
 Durability = Literal["full", "normal"]
 
 READERS = 2
-_READING = "PRAGMA query_only=ON; PRAGMA cache_size=-4096"  # 4 MB: who reads all of history reads no page twice
+# 4 MB: who reads all of history reads no page twice
+_READING = "PRAGMA query_only=ON; PRAGMA cache_size=-4096"
 BUSY_MS = 5_000
 LOG_BYTES = 4 << 20  # what the write-ahead log keeps of the disk when it begins again
 AUTOCHECKPOINT_PAGES = 32_768  # 128 MB: only when upkeep does not get to it
@@ -62,13 +63,17 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """The open database. `write`, `read` and `maintain` take a function of a `sqlite3.Connection`."""
 
-    def __init__(self, path: Path, writer: _Connection, upkeep: _Connection, readers: list[_Connection]) -> None:
+    def __init__(
+        self, path: Path, writer: _Connection, upkeep: _Connection, readers: list[_Connection]
+    ) -> None:
         self.path = path
         self.turn = asyncio.Lock()
         self._writer = writer
         self._upkeep = upkeep
         self._readers = readers
-        self._waiting = dict.fromkeys(readers, 0)  # a long query keeps its own reader busy, not the others' turn
+        self._waiting = dict.fromkeys(
+            readers, 0
+        )  # a long query keeps its own reader busy, not the others' turn
 
     @classmethod
     async def open(cls, path: Path, *, durability: Durability = "full") -> Database:
@@ -100,7 +105,9 @@ class Database:
             return await self._writer.transact(work)
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a reading connection; it sees what was committed before, and nothing that comes meanwhile."""
+        """Run `work` on a reading connection; it sees what was committed before, and nothing that
+        comes meanwhile.
+        """
         reader = min(self._readers, key=self._waiting.__getitem__)
         self._waiting[reader] += 1
         try:
@@ -129,9 +136,13 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
         new = not path.exists()
         db = _connect(path, durability)
         if new and path.exists():
-            path.chmod(0o600)  # everybody's frames, and what is kept of keys, are for the gateway's own user alone
+            path.chmod(
+                0o600
+            )  # everybody's frames, and what is kept of keys, are for the gateway's own user alone
     except (OSError, sqlite3.Error) as error:
-        raise DatabaseError(f"{path}: cannot open the database: {error}: use another file") from error
+        raise DatabaseError(
+            f"{path}: cannot open the database: {error}: use another file"
+        ) from error
     try:
         _use_log(db)
         _migrate(db, path)
@@ -144,7 +155,9 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
 
 
 def _use_log(db: sqlite3.Connection) -> None:
-    """Switch to a write-ahead log; SQLite itself does not wait for others here, whatever the busy timeout."""
+    """Switch to a write-ahead log; SQLite itself does not wait for others here, whatever the busy
+    timeout.
+    """
     deadline = time.monotonic() + BUSY_MS / 1000
     while True:
         try:
@@ -160,7 +173,9 @@ def _use_log(db: sqlite3.Connection) -> None:
 def _check_writable(path: Path) -> None:
     """Say at the start what SQLite would say at the first frame."""
     for place in (path, path.parent):
-        if place.exists() and not os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        if place.exists() and not os.access(
+            place, os.W_OK, effective_ids=os.access in os.supports_effective_ids
+        ):
             raise DatabaseError(
                 f"{path}: cannot write to {place}: look at its owner and permissions, and whether its disk is read-only"
             )
@@ -194,7 +209,9 @@ def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
 
 
 def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000)
+    db = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
+    )
     try:
         db.execute("PRAGMA foreign_keys=ON")
         db.execute(f"PRAGMA synchronous={'FULL' if durability == 'full' else 'NORMAL'}")

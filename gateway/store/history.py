@@ -1,8 +1,8 @@
 """Frames in SQLite: append, read after a cursor, query by series and time.
 
-Every function takes a `sqlite3.Connection` and runs on a database thread. Rows are `Row` tuples. A frame is found
-by seq in `frames`, and by series and time in `frames_by_time` up to `folded`; what is above is scanned, and
-`upkeep` keeps it short.
+Every function takes a `sqlite3.Connection` and runs on a database thread. Rows are `Row` tuples. A
+frame is found by seq in `frames`, and by series and time in `frames_by_time` up to `folded`; what
+is above is scanned, and `upkeep` keeps it short.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Opened(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A time range, in ms: start <= ts < end. `after` is the (ts, seq) that the page before ended with."""
+    """A time range, in ms: start <= ts < end. `after` is the (ts, seq) that the page before ended
+    with.
+    """
 
     start: int
     end: int
@@ -58,7 +60,9 @@ def meta(db: sqlite3.Connection, key: str) -> int:
 
 
 def opened(db: sqlite3.Connection) -> Opened:
-    """Read what the core keeps in memory: the epoch, the newest seq, the series and their latest frames."""
+    """Read what the core keeps in memory: the epoch, the newest seq, the series and their latest
+    frames.
+    """
     epoch = str(db.execute("SELECT value FROM meta WHERE key='epoch'").fetchone()[0])
     series = db.execute("SELECT id, type, device, channel FROM series WHERE NOT hidden").fetchall()
     last = db.execute("SELECT max(id) FROM series").fetchone()[0] or 0
@@ -76,11 +80,14 @@ def floor(db: sqlite3.Connection) -> int:
     return meta(db, "floor")
 
 
-def append(db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statements: Iterable[Statement]) -> None:
+def append(
+    db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statements: Iterable[Statement]
+) -> None:
     """Write entries, the first as `seq`, and the statements that belong to the same batch.
 
-    A statement that breaks a constraint is left out, and logged: tried again it would break it again, and hold back
-    everyone else's batch for ever. What it is about was removed meanwhile, by the command line for instance.
+    A statement that breaks a constraint is left out, and logged: tried again it would break it
+    again, and hold back everyone else's batch for ever. What it is about was removed meanwhile, by
+    the command line for instance.
     """
     for sql, parameters in statements:
         try:
@@ -94,7 +101,9 @@ def append(db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statement
             part += (seq, series.id, ts, value, extra)
             seq += 1
         db.execute(_INSERT_MANY, part)
-    db.executemany(_INSERT, [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])])
+    db.executemany(
+        _INSERT, [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])]
+    )
 
 
 class Page(NamedTuple):
@@ -108,10 +117,13 @@ class Page(NamedTuple):
     floor: int
 
 
-def after(db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int] | None, limit: int) -> Page:
+def after(
+    db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int] | None, limit: int
+) -> Page:
     """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those given.
 
-    One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays short.
+    One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays
+    short.
     """
     gone = min(floor(db), upto)
     cursor = max(cursor, gone)
@@ -141,7 +153,12 @@ def _up_to_bytes(found: Iterable[Row], most: int) -> tuple[list[Row], bool]:
 
 
 def by_time(
-    db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
+    db: sqlite3.Connection,
+    series: Collection[int],
+    span: Span,
+    limit: int,
+    *,
+    newest_first: bool = False,
 ) -> list[Row]:
     """Read frames of some series in order of (ts, seq), at most `limit`."""
     indexed = [_indexed(db, number, span, newest_first) for number in series]
@@ -163,7 +180,9 @@ def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool
     )
 
 
-def _recent(db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, newest_first: bool) -> list[Row]:
+def _recent(
+    db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, newest_first: bool
+) -> list[Row]:
     """Scan what is not yet in the index."""
     where, parameters, tail = _within(span, newest_first)
     return db.execute(
@@ -185,7 +204,8 @@ def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
 
 Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]
 
-# What a value counts as in a sum: a number is itself, a boolean 0 or 1, anything else does not count.
+# What a value counts as in a sum: a number is itself, a boolean 0 or 1, anything else does not
+# count.
 _NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
     WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"""
 _POINTS = f"""
@@ -209,9 +229,15 @@ _RANKS = """,
 
 
 def buckets(
-    db: sqlite3.Connection, series: Collection[int], span: Span, every: int, functions: Sequence[Function], limit: int
+    db: sqlite3.Connection,
+    series: Collection[int],
+    span: Span,
+    every: int,
+    functions: Sequence[Function],
+    limit: int,
 ) -> list[tuple[object, ...]]:
-    """Aggregate frames into buckets of `every` ms that begin at its multiples: (bucket's start, value, ...).
+    """Aggregate frames into buckets of `every` ms that begin at its multiples: (bucket's start,
+    value, ...).
 
     `first` and `last` are JSON texts, the others numbers or None. Empty buckets are left out.
     """
@@ -254,8 +280,12 @@ REJECTED_KEPT = 1_000
 REJECTED_BYTES = 256
 
 
-def rejection(at: int, topic: str, device: str | None, reason: str, payload: bytes) -> tuple[Statement, ...]:
-    """Return the statements that keep a message which could not be translated, and let go of the oldest."""
+def rejection(
+    at: int, topic: str, device: str | None, reason: str, payload: bytes
+) -> tuple[Statement, ...]:
+    """Return the statements that keep a message which could not be translated, and let go of the
+    oldest.
+    """
     return (
         (
             "INSERT INTO rejected (at, topic, device, reason, payload) VALUES (?,?,?,?,?)",

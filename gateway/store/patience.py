@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, name: str) -> None:
-    """Do it every so many seconds until cancelled; a database that refuses is logged once, and tried again."""
+    """Do it every so many seconds until cancelled; a database that refuses is logged once, and
+    tried again.
+    """
     refused = False
     while True:
         await asyncio.sleep(every)

@@ -1,8 +1,8 @@
 """Devices, users, tokens, web sessions and one-time links in SQLite, and what has changed in them.
 
-Records are frozen; a `Table` reads and writes them. Whoever writes, triggers note it in `changes`: a gateway that
-keeps the records in memory reads from there what the command line did. Times are ms since 1970 UTC. Every function
-takes a `sqlite3.Connection`; none of them commits.
+Records are frozen; a `Table` reads and writes them. Whoever writes, triggers note it in `changes`:
+a gateway that keeps the records in memory reads from there what the command line did. Times are ms
+since 1970 UTC. Every function takes a `sqlite3.Connection`; none of them commits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(Record, frozen=True, kw_only=True):
-    """A source of data. `owner`: a user's id, None: the admins'. `pending`: it waits for somebody's approval."""
+    """A source of data. `owner`: a user's id, None: the admins'. `pending`: it waits for somebody's
+    approval.
+    """
 
     id: str
     key_hash: bytes
@@ -124,7 +126,10 @@ class Table(Generic[R]):
     def where(self, db: sqlite3.Connection, **values: Key) -> Iterator[R]:
         """Return the records whose columns have these values."""
         condition = " AND ".join(f"{column} = ?" for column in values)
-        return map(self._read, db.execute(f"{self._select} WHERE {condition} ORDER BY 1", tuple(values.values())))
+        return map(
+            self._read,
+            db.execute(f"{self._select} WHERE {condition} ORDER BY 1", tuple(values.values())),
+        )
 
     def get(self, db: sqlite3.Connection, key: Key) -> R | None:
         return next(self.where(db, **{self._key: key}), None)
@@ -150,7 +155,10 @@ class Table(Generic[R]):
         return db.execute(self._delete, (key,)).rowcount > 0
 
     def _read(self, row: tuple[Any, ...]) -> R:
-        values = {column: _from_column(column, value) for column, value in zip(self._columns, row, strict=True)}
+        values = {
+            column: _from_column(column, value)
+            for column, value in zip(self._columns, row, strict=True)
+        }
         return msgspec.convert(values, self._record, builtin_types=(bytes,))
 
     def _write(self, record: R) -> dict[str, Any]:
@@ -162,11 +170,18 @@ USERS = Table("users", User)
 TOKENS = Table("tokens", Token)
 WEB_SESSIONS = Table("web_sessions", WebSession)
 LINKS = Table("links", Link, key="hash")
-_KINDS: dict[Kind, Table[Any]] = {"device": DEVICES, "user": USERS, "token": TOKENS, "session": WEB_SESSIONS}
+_KINDS: dict[Kind, Table[Any]] = {
+    "device": DEVICES,
+    "user": USERS,
+    "token": TOKENS,
+    "session": WEB_SESSIONS,
+}
 
 
 class Change(NamedTuple):
-    """A record was written, or is `gone`. `key`: the device's id, or the number of another record as text."""
+    """A record was written, or is `gone`. `key`: the device's id, or the number of another record
+    as text.
+    """
 
     kind: Kind
     key: str
@@ -174,7 +189,9 @@ class Change(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What has changed up to `rev`: the events in order, and each record named there as it is now (None: gone)."""
+    """What has changed up to `rev`: the events in order, and each record named there as it is now
+    (None: gone).
+    """
 
     rev: int
     events: list[Change]
@@ -192,14 +209,23 @@ def everything(db: sqlite3.Connection) -> Everything:
     """Read all records; what is written meanwhile is in `changes` above `rev`."""
     rev = _newest(db)
     return Everything(
-        rev, {(kind, str(record.id)): record for kind, table in _KINDS.items() for record in table.all(db)}
+        rev,
+        {
+            (kind, str(record.id)): record
+            for kind, table in _KINDS.items()
+            for record in table.all(db)
+        },
     )
 
 
 def changes(db: sqlite3.Connection, rev: int) -> Update | None:
-    """Return what has changed after `rev`; None: `changes` no longer goes back that far, read everything."""
+    """Return what has changed after `rev`; None: `changes` no longer goes back that far, read
+    everything.
+    """
     newest = _newest(db)
-    rows = db.execute("SELECT rev, kind, key, gone FROM changes WHERE rev > ? ORDER BY rev", (rev,)).fetchall()
+    rows = db.execute(
+        "SELECT rev, kind, key, gone FROM changes WHERE rev > ? ORDER BY rev", (rev,)
+    ).fetchall()
     if newest > rev and (not rows or rows[0][0] != rev + 1):
         return None
     events = [Change(kind, key, bool(gone)) for _, kind, key, gone in rows]
@@ -214,7 +240,10 @@ def trim_changes(db: sqlite3.Connection, upto: int) -> None:
 
 def touch_tokens(db: sqlite3.Connection, used: dict[int, int]) -> None:
     """Note when tokens were last used: {id: ms}."""
-    db.executemany("UPDATE tokens SET last_used = ? WHERE id = ?", [(at, number) for number, at in used.items()])
+    db.executemany(
+        "UPDATE tokens SET last_used = ? WHERE id = ?",
+        [(at, number) for number, at in used.items()],
+    )
 
 
 def remove_stale(db: sqlite3.Connection, now: int, pending_before: int) -> None:

@@ -1,9 +1,10 @@
 """What keeps the database in shape behind the writer: fold, prune, checkpoint.
 
-*Fold* enters frames into the index by series and time. Doing so frame by frame would touch a page of the index for
-every frame once there are many devices; sorting a long run first touches each page once. *Prune* takes the oldest
-frames away, by age and by size; the last frame of a series stays. *Checkpoint* moves the write-ahead log into the
-file. Each works in slices short enough that the writer hardly waits.
+*Fold* enters frames into the index by series and time. Doing so frame by frame would touch a page
+of the index for every frame once there are many devices; sorting a long run first touches each page
+once. *Prune* takes the oldest frames away, by age and by size; the last frame of a series stays.
+*Checkpoint* moves the write-ahead log into the file. Each works in slices short enough that the
+writer hardly waits.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _REMOVE = "DELETE FROM frames WHERE seq IN (SELECT seq FROM temp.removable WHERE
 class Upkeep:
     """A loop that runs `fold`, `prune` and `checkpoint`.
 
-    `keep`: ms that history goes back; `max_size`: bytes in use in the file; None: no bound. `clock`: ms since 1970.
+    `keep`: ms that history goes back; `max_size`: bytes in use in the file; None: no bound.
+    `clock`: ms since 1970.
     """
 
     def __init__(
@@ -75,14 +77,18 @@ class Upkeep:
             await self.checkpoint()
 
     async def fold(self) -> None:
-        """Enter the frames that are there now in the index by time; what comes meanwhile waits for the next time."""
+        """Enter the frames that are there now in the index by time; what comes meanwhile waits for
+        the next time.
+        """
         newest = await self._read(history.newest)
         while (last := await self._read(partial(_sort_unfolded, newest=newest))) is not None:
             await self._slices(_FOLD, await self._read(_sorted_rows))
             await self._write(partial(_set, key="folded", value=last))
 
     async def prune(self) -> None:
-        """Take away what is too old or too much, oldest first; each step tells listeners' cursors first."""
+        """Take away what is too old or too much, oldest first; each step tells listeners' cursors
+        first.
+        """
         now = self._clock()
         if await self._read(partial(_mark_due, now=now)):
             await self._write(partial(_mark, now=now))
@@ -108,8 +114,8 @@ class Upkeep:
     async def checkpoint(self) -> None:
         """Move the write-ahead log into the file, so that the log begins again.
 
-        The most of it while the writer goes on, the rest in upkeep's turn: a log that is never caught up with
-        would grow for ever.
+        The most of it while the writer goes on, the rest in upkeep's turn: a log that is never
+        caught up with would grow for ever.
         """
         await self._read(_checkpoint)
         await self._database.quietly(_checkpoint)
@@ -140,7 +146,9 @@ def _unfolded(db: sqlite3.Connection) -> int:
 
 
 def _sort_unfolded(db: sqlite3.Connection, newest: int) -> int | None:
-    """Sort the next run of frames into `temp.sorted`; return its last seq, or None where there is none."""
+    """Sort the next run of frames into `temp.sorted`; return its last seq, or None where there is
+    none.
+    """
     first = history.meta(db, "folded")
     last = min(newest, first + FOLD_AT_ONCE)
     if last <= first:
@@ -202,7 +210,8 @@ def _oldest_part(db: sqlite3.Connection) -> int:
 
 def _used(db: sqlite3.Connection) -> int:
     pages, free, size = (
-        int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+        int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        for name in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * size
 

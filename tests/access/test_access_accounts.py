@@ -31,11 +31,15 @@ async def test_an_email_that_exists_is_a_conflict(access, ann):
     assert "email" in caught.value.fields
 
 
-@pytest.mark.parametrize("email", ["", "ann", "@", "ann@", "@x", "a b@c", "a@b@c", "a@b\n", "x" * 65 + "@y"])
+@pytest.mark.parametrize(
+    "email", ["", "ann", "@", "ann@", "@x", "a b@c", "a@b@c", "a@b\n", "x" * 65 + "@y"]
+)
 async def test_what_is_no_email_is_named(access, email):
     """As far as can be told."""
     with pytest.raises(Invalid) as caught:
-        await access.do(accounts.create, email=email.rstrip("\n") + email[-1:], password=None, name="\x07")
+        await access.do(
+            accounts.create, email=email.rstrip("\n") + email[-1:], password=None, name="\x07"
+        )
     assert "name" in caught.value.fields
 
 
@@ -84,7 +88,10 @@ async def test_what_ends_with_an_account(access, ann):
     session = await access.do(sessions.open_session, ann.id)
     token = await access.do(tokens.create, user=ann.id, scope="admin")
     await access.do(accounts.change, ann.id, disabled=True)
-    for sign_in, secret in ((access.sign_in.cookie, session.secret), (access.sign_in.token, token.secret)):
+    for sign_in, secret in (
+        (access.sign_in.cookie, session.secret),
+        (access.sign_in.token, token.secret),
+    ):
         with pytest.raises(Unauthenticated):
             sign_in(secret)
     with pytest.raises(Unauthenticated):
@@ -151,7 +158,9 @@ async def test_who_signs_up_before_the_admin_does_not_void_the_link(access):
 
 
 async def test_no_letter_is_taken_for_another_one(access, ann):
-    """An account whose address only looks alike to Unicode, with the sign of kelvin, hides nobody's account."""
+    """An account whose address only looks alike to Unicode, with the sign of kelvin, hides nobody's
+    account.
+    """
     kate = await access.do(accounts.create, email="Kate@example.com", password="hash")
     other = await access.do(accounts.create, email="\u212aate@example.com", password="hash")
     assert access.registry.user_of("kATE@example.com") == kate
@@ -170,14 +179,19 @@ async def test_an_invitation_is_for_whom_it_is_for(access, ada):
     with pytest.raises(Conflict):
         await access.do(links.invite, email="bob@example.com")
     open_one = await access.do(links.invite)
-    assert (await access.do(accounts.register, open_one.secret, email="cy@x", password="hash")).email == "cy@x"
+    assert (
+        await access.do(accounts.register, open_one.secret, email="cy@x", password="hash")
+    ).email == "cy@x"
 
 
 async def test_a_link_expires(access, ada):
     """And a link of one kind opens nothing of another."""
     link = await access.do(links.sign_in, ada.id)
     assert (
-        await access.database.read(lambda db: links.find(db, link.secret, access.clock.now, "sign-in")) == link.record
+        await access.database.read(
+            lambda db: links.find(db, link.secret, access.clock.now, "sign-in")
+        )
+        == link.record
     )
     with pytest.raises(Unauthenticated):
         await access.do(accounts.register, link.secret, email="eve@example.com", password="hash")
@@ -203,7 +217,12 @@ async def test_a_token_is_recognised_and_kept_hashed(access, ann):
     for id_ in ("a", "b"):
         await access.do(devices.create, id=id_, owner=ann.id)
     issued = await access.do(
-        tokens.create, user=ann.id, scope="write", name="panel", devices=["b", "a"], expires=access.clock.now + 1
+        tokens.create,
+        user=ann.id,
+        scope="write",
+        name="panel",
+        devices=["b", "a"],
+        expires=access.clock.now + 1,
     )
     assert issued.secret.startswith(TOKEN_PREFIX)
     assert len(issued.secret) >= len(TOKEN_PREFIX) + 22
@@ -235,7 +254,9 @@ async def test_a_token_is_limited_to_devices_that_its_user_has(access, ada, ann)
             await access.do(tokens.create, user=ann.id, scope="read", devices=[id_])
         said.add(caught.value.fields["devices"].replace(id_, "ID"))
     assert len(said) == 1
-    assert (await access.do(tokens.create, user=ada.id, scope="read", devices=["meter"])).record.devices == {"meter"}
+    assert (
+        await access.do(tokens.create, user=ada.id, scope="read", devices=["meter"])
+    ).record.devices == {"meter"}
 
 
 async def test_a_token_that_is_not_there_is_not_revoked(access):

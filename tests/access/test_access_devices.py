@@ -16,7 +16,9 @@ from gateway.store import audit
 
 async def test_a_device_is_made_with_a_key_that_is_shown_once(access):
     """Only its hash is kept."""
-    issued = await access.do(devices.create, id="kitchen", name="Kitchen", type="thermostat", grants=["home/#"])
+    issued = await access.do(
+        devices.create, id="kitchen", name="Kitchen", type="thermostat", grants=["home/#"]
+    )
     assert len(issued.secret) >= 22  # 128 bits in base64
     assert issued.record.key_hash == digest(issued.secret)
     assert issued.record.grants == ("home/#",)

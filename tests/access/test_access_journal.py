@@ -23,7 +23,11 @@ async def test_deeds_are_written_in_order(access):
     access.journal.note("user:1", "command", "device:hall")
     found = await entries(access)
     assert [entry.object for entry in found] == ["device:kitchen", "device:hall"]
-    assert (found[0].actor, found[0].address, found[0].detail) == ("user:1", "10.0.0.1", {"name": "led"})
+    assert (found[0].actor, found[0].address, found[0].detail) == (
+        "user:1",
+        "10.0.0.1",
+        {"name": "led"},
+    )
     assert await entries(access) == found
 
 

@@ -23,9 +23,16 @@ def route(topic: str) -> str | None:
 
 
 def records() -> Records:
-    """Ann has kitchen and hall, Bob has shed, nobody has meter and pump, Ada is the admin; Cy is disabled."""
+    """Ann has kitchen and hall, Bob has shed, nobody has meter and pump, Ada is the admin; Cy is
+    disabled.
+    """
     found = Records(clock=lambda: NOW)
-    for number, name, role in ((ANN, "ann", "user"), (BOB, "bob", "user"), (ADA, "ada", "admin"), (4, "cy", "user")):
+    for number, name, role in (
+        (ANN, "ann", "user"),
+        (BOB, "bob", "user"),
+        (ADA, "ada", "admin"),
+        (4, "cy", "user"),
+    ):
         user = User(id=number, email=f"{name}@x", role=role, created=1, disabled=name == "cy")
         found.put("user", str(number), user)
         session = WebSession(id=number, hash=b"s%d" % number, user=number, created=1, expires=5000)
@@ -35,7 +42,9 @@ def records() -> Records:
         ("meter", None, {"grants": ("devices/shed/telemetry", "home/#")}), ("pump", None, {}),
         ("waiting", None, {"state": "pending"}), ("broken", ANN, {"disabled": True}), ("cys", 4, {}),
     ):  # fmt: skip
-        found.put("device", id_, Device(id=id_, key_hash=id_.encode() * 8, owner=owner, created=1, **more))
+        found.put(
+            "device", id_, Device(id=id_, key_hash=id_.encode() * 8, owner=owner, created=1, **more)
+        )
     return found
 
 
@@ -79,7 +88,12 @@ def world():
 
 
 D = (Action.READ, Action.WRITE, Action.COMMAND, Action.MANAGE)
-GENERAL = ((Action.CREATE_DEVICE, ""), (Action.ACCOUNT, "1"), (Action.ACCOUNT, "2"), (Action.ADMINISTER, ""))
+GENERAL = (
+    (Action.CREATE_DEVICE, ""),
+    (Action.ACCOUNT, "1"),
+    (Action.ACCOUNT, "2"),
+    (Action.ADMINISTER, ""),
+)
 
 
 def about(*devices, actions=D):
@@ -98,7 +112,10 @@ def test_a_user_does_everything_with_their_own_devices_only(world):
 
 def test_an_admin_does_everything(world):
     """Except with another's account by the user's own door: that is administration."""
-    assert world.allowed(world.user(ADA), *ALL) == set(ALL) - {(Action.ACCOUNT, "1"), (Action.ACCOUNT, "2")}
+    assert world.allowed(world.user(ADA), *ALL) == set(ALL) - {
+        (Action.ACCOUNT, "1"),
+        (Action.ACCOUNT, "2"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,7 +128,10 @@ def test_an_admin_does_everything(world):
 )
 def test_a_token_of_a_user_reaches_as_far_as_its_scope(world, scope, actions, general):
     """Read looks, write sends, admin does what Ann may."""
-    assert world.allowed(world.token(ANN, scope), *ALL) == about("kitchen", "hall", actions=actions) | general
+    assert (
+        world.allowed(world.token(ANN, scope), *ALL)
+        == about("kitchen", "hall", actions=actions) | general
+    )
 
 
 def test_only_an_admin_token_of_an_admin_administers(world):
@@ -132,7 +152,9 @@ def test_a_device_list_limits_a_token(world):
 
 def test_a_device_reads_and_writes_itself_and_commands_its_kin(world):
     """Kitchen and hall are both Ann's."""
-    assert world.allowed(world.device("kitchen"), *ALL) == about("kitchen", actions=D[:3]) | {(Action.COMMAND, "hall")}
+    assert world.allowed(world.device("kitchen"), *ALL) == about("kitchen", actions=D[:3]) | {
+        (Action.COMMAND, "hall")
+    }
 
 
 def test_devices_of_nobody_are_kin(world):
@@ -146,7 +168,9 @@ def test_device_to_device_can_be_off():
     """A device still sends to itself: that is how IOTcommunicate's client side commands."""
     world = World(device_to_device="none")
     assert not world.policy.may(world.device("kitchen"), Action.COMMAND, "hall")
-    assert not world.policy.may(world.device("kitchen"), Action.PUBLISH, "devices/hall/commands/led")
+    assert not world.policy.may(
+        world.device("kitchen"), Action.PUBLISH, "devices/hall/commands/led"
+    )
     assert world.policy.may(world.device("kitchen"), Action.COMMAND, "kitchen")
 
 
@@ -169,9 +193,15 @@ def test_no_principal_may_nothing(world):
 
 def test_a_sign_in_that_no_longer_stands_may_nothing(world):
     """A replaced key, a revoked or expired token, a closed session, a disabled or demoted user."""
-    kitchen, token, short = world.device("kitchen"), world.token(ANN, "read"), world.token(ANN, "read", expires=NOW)
+    kitchen, token, short = (
+        world.device("kitchen"),
+        world.token(ANN, "read"),
+        world.token(ANN, "read", expires=NOW),
+    )
     ann, ada, bobs = world.user(ANN), world.user(ADA), world.token(BOB, "read")
-    world.records.put("device", "kitchen", Device(id="kitchen", key_hash=b"new" * 8, owner=ANN, created=1))
+    world.records.put(
+        "device", "kitchen", Device(id="kitchen", key_hash=b"new" * 8, owner=ANN, created=1)
+    )
     world.records.put("token", token.proof.partition(":")[2], None)
     world.records.put("session", str(ANN), None)
     world.records.put("user", str(ADA), User(id=ADA, email="ada@x", role="user", created=1))
@@ -198,7 +228,11 @@ def test_who_knows_a_waiting_boards_id_may_approve_it(world):
     ask = (Action.APPROVE, "waiting")
     assert world.policy.may(world.user(ANN), *ask)
     assert world.policy.may(world.user(ADA), *ask)
-    for principal in (world.token(ANN, "write"), world.token(ANN, "admin", ["waiting"]), world.device("kitchen")):
+    for principal in (
+        world.token(ANN, "write"),
+        world.token(ANN, "admin", ["waiting"]),
+        world.device("kitchen"),
+    ):
         assert not world.policy.may(principal, *ask)
     assert not world.policy.may(world.user(ANN), Action.APPROVE, "hall")
 
@@ -241,19 +275,29 @@ def may(world, principal, action):
 def test_what_a_device_publishes(world):
     """Its own topics, its routes', those granted to it, and commands to its kin."""
     kitchen = world.device("kitchen")
-    assert may(world, kitchen, Action.PUBLISH) == OWN | {"devices/hall/commands/led", "home/lamp/set"}
+    assert may(world, kitchen, Action.PUBLISH) == OWN | {
+        "devices/hall/commands/led",
+        "home/lamp/set",
+    }
 
 
 def test_what_a_device_receives(world):
     """Its own topics and those granted; a grant by a user never reaches into another's device."""
     assert may(world, world.device("kitchen"), Action.RECEIVE) == OWN | {"home/lamp/set"}
-    assert may(world, world.device("hall"), Action.RECEIVE) == {"devices/hall/commands/led", "devices/hall/telemetry"}
+    assert may(world, world.device("hall"), Action.RECEIVE) == {
+        "devices/hall/commands/led",
+        "devices/hall/telemetry",
+    }
 
 
 def test_a_device_of_the_admins_uses_any_grant(world):
     """Only an admin grants to it."""
     meter = world.device("meter")
-    assert may(world, meter, Action.PUBLISH) == {"devices/shed/telemetry", "home/lamp", "home/lamp/set"}
+    assert may(world, meter, Action.PUBLISH) == {
+        "devices/shed/telemetry",
+        "home/lamp",
+        "home/lamp/set",
+    }
 
 
 @pytest.mark.parametrize(
@@ -271,7 +315,9 @@ def test_what_a_device_subscribes_to(world, topic_filter, expected):
 
 
 def test_what_listeners_over_mqtt_receive(world):
-    """Topics of the devices they see; an admin's those of nobody and $SYS, too; no one a board's new key."""
+    """Topics of the devices they see; an admin's those of nobody and $SYS, too; no one a board's
+    new key.
+    """
     everything = set(TOPICS) - {"$claim/board/announce", "$claim/board/credentials"}
     ann = OWN | {"devices/hall/commands/led", "devices/hall/telemetry"}
     assert may(world, world.token(ANN, "read"), Action.RECEIVE) == ann
@@ -285,7 +331,9 @@ def test_what_listeners_over_mqtt_receive(world):
 
 
 def test_what_listeners_over_mqtt_publish(world):
-    """Commands and telemetry for devices they see; what a device says of itself comes from the device alone."""
+    """Commands and telemetry for devices they see; what a device says of itself comes from the
+    device alone.
+    """
     ann = {
         "devices/kitchen/telemetry", "devices/kitchen/telemetry/a/b", "devices/kitchen/commands/led",
         "tele/kitchen/SENSOR", "devices/hall/commands/led", "devices/hall/telemetry",
@@ -293,7 +341,9 @@ def test_what_listeners_over_mqtt_publish(world):
     assert may(world, world.token(ANN, "read"), Action.PUBLISH) == set()
     assert may(world, world.token(ANN, "write"), Action.PUBLISH) == ann
     assert may(world, world.token(ADA, "write"), Action.PUBLISH) == {
-        topic for topic in TOPICS if topic[0] != "$" and "/status" not in topic and "/replies" not in topic
+        topic
+        for topic in TOPICS
+        if topic[0] != "$" and "/status" not in topic and "/replies" not in topic
     }
     assert may(world, world.token(ADA, "write", ["hall"]), Action.PUBLISH) == {
         "devices/hall/commands/led", "devices/hall/telemetry",
@@ -341,7 +391,9 @@ def test_views_see_devices_as_they_are_now(world):
     """A device that changes its owner changes sides at once."""
     ann, bob = world.policy.view(world.user(ANN)), world.policy.view(world.user(BOB))
     assert (ann.sees("kitchen"), bob.sees("kitchen")) == (True, False)
-    world.records.put("device", "kitchen", Device(id="kitchen", key_hash=b"k", owner=BOB, created=1))
+    world.records.put(
+        "device", "kitchen", Device(id="kitchen", key_hash=b"k", owner=BOB, created=1)
+    )
     assert (ann.sees("kitchen"), bob.sees("kitchen")) == (False, True)
     assert world.policy.view(world.user(ADA)).sees("kitchen")
     assert world.policy.view(world.device("kitchen")).sees("kitchen")
@@ -349,7 +401,20 @@ def test_views_see_devices_as_they_are_now(world):
 
 
 levels = st.sampled_from(
-    ["devices", "kitchen", "hall", "shed", "telemetry", "commands", "home", "SENSOR", "+", "#", "$SYS", ""]
+    [
+        "devices",
+        "kitchen",
+        "hall",
+        "shed",
+        "telemetry",
+        "commands",
+        "home",
+        "SENSOR",
+        "+",
+        "#",
+        "$SYS",
+        "",
+    ]
 )
 
 
@@ -362,6 +427,11 @@ def test_nothing_of_bobs_ever_reaches_ann(topic):
     """Whatever the topic or filter, Ann and her devices stay out of Bob's shed."""
     world = World()
     if world.policy.device_of(topic) == "shed":
-        for principal in (world.user(ANN), world.token(ANN, "admin"), world.device("kitchen"), world.device("hall")):
+        for principal in (
+            world.user(ANN),
+            world.token(ANN, "admin"),
+            world.device("kitchen"),
+            world.device("hall"),
+        ):
             for action in (Action.PUBLISH, Action.RECEIVE, Action.SUBSCRIBE):
                 assert not world.policy.may(principal, action, topic)

@@ -36,7 +36,11 @@ async def test_what_is_applied_can_be_looked_up_at_once(access):
     token = (await access.do(tokens.create, user=user.id, scope="read")).record
     assert access.registry.token_of(token.hash) == token
     assert access.registry.session_of(token.hash) is None
-    assert access.changes == [("user", "1", False), ("device", "kitchen", False), ("token", "1", False)]
+    assert access.changes == [
+        ("user", "1", False),
+        ("device", "kitchen", False),
+        ("token", "1", False),
+    ]
 
 
 async def test_what_fails_changes_nothing(access):
@@ -114,7 +118,9 @@ async def test_many_changes_at_once_end_in_the_newest(access):
 async def test_expiry_is_told_once(access):
     """A token that runs out ends its links without anybody writing."""
     user = await access.do(accounts.create, email="ann@example.com", password=None)
-    issued = await access.do(tokens.create, user=user.id, scope="read", expires=access.clock.now + 1000)
+    issued = await access.do(
+        tokens.create, user=user.id, scope="read", expires=access.clock.now + 1000
+    )
     principal = access.sign_in.token(issued.secret)
     access.changes.clear()
     access.clock.now += 999
@@ -144,8 +150,12 @@ async def test_tidying_keeps_the_changes_that_others_may_need(access):
     """A thousand changes stay, older ones go."""
     await access.do(devices.create, id="kitchen")
     for number in range(1100):
-        await access.database.write(lambda db, n=number: DEVICES.update(db, "kitchen", name=f"n{n}"))
+        await access.database.write(
+            lambda db, n=number: DEVICES.update(db, "kitchen", name=f"n{n}")
+        )
     await access.registry.refresh()
     await access.registry.tidy()
-    count = await access.database.read(lambda db: db.execute("SELECT count(*) FROM changes").fetchone()[0])
+    count = await access.database.read(
+        lambda db: db.execute("SELECT count(*) FROM changes").fetchone()[0]
+    )
     assert count == 1000

@@ -48,16 +48,21 @@ async def test_each_of_the_ways_in(access, secrets):
 async def test_a_wrong_header_is_not_mended_by_a_cookie(access, secrets):
     """Who shows a header means it."""
     with pytest.raises(Unauthenticated):
-        sign_in_by(access.sign_in, Offer(authorization="Bearer x", cookie=secrets["cookie"]), acts=False)
+        sign_in_by(
+            access.sign_in, Offer(authorization="Bearer x", cookie=secrets["cookie"]), acts=False
+        )
     with pytest.raises(Unauthenticated):
         sign_in_by(access.sign_in, Offer(), acts=False)
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://gateway.local", "http://gateway.local:8080.evil"]
+    "origin",
+    ["https://evil.example", "null", "http://gateway.local", "http://gateway.local:8080.evil"],
 )
 async def test_what_a_browser_sends_by_itself_counts_from_our_pages_only(access, secrets, origin):
-    """The cookie and Basic do not act for another site; a token, which no browser adds, does, and looking is free."""
+    """The cookie and Basic do not act for another site; a token, which no browser adds, does, and
+    looking is free.
+    """
     foreign = {"origin": origin, "host": HOST}
     for offer in (
         Offer(cookie=secrets["cookie"], **foreign),
@@ -66,20 +71,27 @@ async def test_what_a_browser_sends_by_itself_counts_from_our_pages_only(access,
         with pytest.raises(Forbidden):
             sign_in_by(access.sign_in, offer, acts=True)
         assert sign_in_by(access.sign_in, offer, acts=False)
-    assert sign_in_by(access.sign_in, Offer(authorization=f"Bearer {secrets['token']}", **foreign), acts=True)
+    assert sign_in_by(
+        access.sign_in, Offer(authorization=f"Bearer {secrets['token']}", **foreign), acts=True
+    )
 
 
 @pytest.mark.parametrize("origin", [None, "http://gateway.local:8080", "HTTP://GATEWAY.local:8080"])
 async def test_our_pages_and_programs_may(access, secrets, origin):
     """A program names no origin."""
-    assert sign_in_by(access.sign_in, Offer(cookie=secrets["cookie"], origin=origin, host=HOST), acts=True)
+    assert sign_in_by(
+        access.sign_in, Offer(cookie=secrets["cookie"], origin=origin, host=HOST), acts=True
+    )
 
 
 def test_a_cookie_is_kept_from_scripts_and_other_sites():
     """And from plain HTTP where there is TLS; an empty one goes at once."""
     given = set_cookie("abc", 60, secure=True)
     assert given == "gateway_session=abc; Max-Age=60; Path=/; HttpOnly; SameSite=Lax; Secure"
-    assert set_cookie("", 60, secure=False) == "gateway_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
+    assert (
+        set_cookie("", 60, secure=False)
+        == "gateway_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"
+    )
 
 
 def test_an_offer_s_repr_holds_no_secret():

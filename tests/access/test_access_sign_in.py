@@ -55,7 +55,11 @@ def basic(name: str, secret: str) -> str:
 async def test_a_device_signs_in_with_its_key(access, ann, kitchen):
     """Whatever its client id; the principal is the device's and stands."""
     principal = access.sign_in.mqtt(mqtt("kitchen", kitchen.secret.encode()))
-    assert (principal.key, principal.device, principal.owner) == ("device:kitchen", "kitchen", ann.id)
+    assert (principal.key, principal.device, principal.owner) == (
+        "device:kitchen",
+        "kitchen",
+        ann.id,
+    )
     assert access.registry.stands(principal)
     assert kitchen.secret not in repr(principal) + repr(kitchen)
 
@@ -125,7 +129,12 @@ async def test_a_token_signs_a_listener_in(access, ann):
         access.sign_in.authorization(basic("token", issued.secret)),
         access.sign_in.authorization(f"Bearer {issued.secret}", device="kitchen"),
     ):
-        assert (principal.key, principal.name, principal.scope, principal.owner) == ("token:1", "panel", "read", ann.id)
+        assert (principal.key, principal.name, principal.scope, principal.owner) == (
+            "token:1",
+            "panel",
+            "read",
+            ann.id,
+        )
     await access.do(tokens.revoke, issued.record.id)
     await refused(access.sign_in.token, issued.secret)
     assert not access.registry.stands(principal)
@@ -175,7 +184,9 @@ class _Nobody:
 async def test_a_cookie_signs_a_browser_in_until_it_is_signed_out(access, ann):
     """Sign out everywhere closes all sessions of the user and no other."""
     bob = await access.do(accounts.create, email="bob@example.com", password=None)
-    one, two, other = [await access.do(sessions.open_session, user) for user in (ann.id, ann.id, bob.id)]
+    one, two, other = [
+        await access.do(sessions.open_session, user) for user in (ann.id, ann.id, bob.id)
+    ]
     principals = [access.sign_in.cookie(each.secret) for each in (one, two, other)]
     assert [p.key for p in principals] == [f"user:{ann.id}", f"user:{ann.id}", f"user:{bob.id}"]
     await access.do(sessions.close_session, one.record.id)
@@ -208,7 +219,11 @@ async def test_unknown_names_and_wrong_passwords_take_the_same_path(access, ann,
     """Each attempt verifies exactly one hash, and the answers are the same."""
     verified = []
     matches = access.passwords._matches
-    monkeypatch.setattr(access.passwords, "_matches", lambda kept, text: verified.append(kept) or matches(kept, text))
+    monkeypatch.setattr(
+        access.passwords,
+        "_matches",
+        lambda kept, text: verified.append(kept) or matches(kept, text),
+    )
     nobody = await access.do(accounts.create, email="no-password@example.com", password=None)
     answers = {
         str(await refused(access.sign_in.password, email, "wrong password", email))
@@ -253,7 +268,9 @@ async def test_sign_ins_are_in_the_audit_without_secrets(access, ann, kitchen):
     await refused(access.sign_in.device, issued.secret, "", "10.0.0.6")
     await access.journal.flush()
     entries = await access.database.read(audit.read)
-    seen = [(e.actor, e.action, e.object, e.detail) for e in entries if e.action.startswith("sign in")]
+    seen = [
+        (e.actor, e.action, e.object, e.detail) for e in entries if e.action.startswith("sign in")
+    ]
     assert seen == [
         ("", "sign in failed", f"{TOKEN_PREFIX}...", {"count": 1}),
         ("", "sign in failed", "hall", {"count": 3}),

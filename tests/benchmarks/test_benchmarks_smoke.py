@@ -18,7 +18,9 @@ def test_measurement_runs(name: str) -> None:
     figures = list(MEASUREMENTS[name](TINY))
     assert figures
     assert all(figure.measurement == name and math.isfinite(figure.value) for figure in figures)
-    assert not [figure for figure in figures if "instead of" in figure.note or "miss" in figure.note]
+    assert not [
+        figure for figure in figures if "instead of" in figure.note or "miss" in figure.note
+    ]
 
 
 def test_stream_is_what_it_says() -> None:
@@ -69,7 +71,8 @@ def test_quantile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "at_most", "met"), [(5.0, True, True), (5.1, True, False), (5.0, False, True), (4.9, False, False)]
+    ("value", "at_most", "met"),
+    [(5.0, True, True), (5.1, True, False), (5.0, False, True), (4.9, False, False)],
 )
 def test_target(value: float, at_most: bool, met: bool) -> None:
     """A target holds at its very value."""

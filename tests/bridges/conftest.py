@@ -57,7 +57,9 @@ class Core:
 
     async def do(self, work, *args, **kwargs):
         """Apply a change to the registry as the test itself."""
-        return await self.registry.apply(work, By("test", "10.0.0.1", self.clock.now), *args, **kwargs)
+        return await self.registry.apply(
+            work, By("test", "10.0.0.1", self.clock.now), *args, **kwargs
+        )
 
     async def user(self, email="ann@example.org", *, password=None, role="user"):
         """Return a new user's number."""
@@ -98,14 +100,22 @@ async def core(tmp_path):
     catalog = Catalog(opened)
 
     async def read(cursor, upto, series, limit):
-        return await database.read(partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit))
+        return await database.read(
+            partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit)
+        )
 
     async def commit(seq, entries, statements):
-        await database.write(partial(history.append, seq=seq, entries=entries, statements=statements))
+        await database.write(
+            partial(history.append, seq=seq, entries=entries, statements=statements)
+        )
 
     hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=catalog, read=read)
     intake = Intake(
-        seq=opened.seq, commit=commit, publish=hub.publish, unsaved=catalog.take_unsaved, slow=lambda slow: None
+        seq=opened.seq,
+        commit=commit,
+        publish=hub.publish,
+        unsaved=catalog.take_unsaved,
+        slow=lambda slow: None,
     )
     registry = Registry(database, clock=clock)
     await registry.load()

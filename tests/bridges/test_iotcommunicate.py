@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.edge.values import channel_of
-from bridges.iotcommunicate import put_together, taken_apart
 from gateway.access import devices
+from gateway.bridges.edge.values import channel_of
+from gateway.bridges.iotcommunicate import put_together, taken_apart
 from gateway.errors import InvalidTopic
 from gateway.store.audit import By
 from tests.end_to_end.conftest import house
@@ -20,11 +20,19 @@ from tests.rig import until
 from tests.seed_peers import Script, bare
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "value", "time"]), inner),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "value", "time"]), inner)
+    ),
     max_leaves=8,
 )
-STATUS = st.dictionaries(st.sampled_from(["sensor", "value", "unit", "lat", "time", "write"]), JSON, max_size=5)
+STATUS = st.dictionaries(
+    st.sampled_from(["sensor", "value", "unit", "lat", "time", "write"]), JSON, max_size=5
+)
 
 
 @given(STATUS)
@@ -59,7 +67,9 @@ def test_the_value_of_a_status(status, value):
 async def home(tmp_path):
     """A gateway with one device in the style of IOTcommunicate, `home.board`."""
     async with house(tmp_path) as here:
-        issued = await here.gateway.registry.apply(devices.create, By("test", "", 1), style="iotcommunicate")
+        issued = await here.gateway.registry.apply(
+            devices.create, By("test", "", 1), style="iotcommunicate"
+        )
         here.board = issued.record.id
         here.keys[here.board] = issued.secret
         yield here
@@ -67,8 +77,15 @@ async def home(tmp_path):
 
 def url(home, side=None, **changes):
     """Return the URL as the project's documentation has it."""
-    query = {"device": home.board, "key": home.keys[home.board], **({"side": side} if side else {}), **changes}
-    return f"ws://127.0.0.1:{home.gateway.ports['http']}/ws?" + "&".join(f"{k}={v}" for k, v in query.items())
+    query = {
+        "device": home.board,
+        "key": home.keys[home.board],
+        **({"side": side} if side else {}),
+        **changes,
+    }
+    return f"ws://127.0.0.1:{home.gateway.ports['http']}/ws?" + "&".join(
+        f"{k}={v}" for k, v in query.items()
+    )
 
 
 async def test_ids_and_keys_are_theirs(home):
@@ -79,7 +96,9 @@ async def test_ids_and_keys_are_theirs(home):
 
 
 async def test_both_sides(home):
-    """What a side puts reaches every socket of the other side and none of its own; `get` answers the asker alone."""
+    """What a side puts reaches every socket of the other side and none of its own; `get` answers
+    the asker alone.
+    """
     async with (
         Script(url(home)) as device,
         Script(url(home, "device")) as second,
@@ -107,14 +126,21 @@ async def test_both_sides(home):
 
 
 async def test_a_put_is_a_frame(home):
-    """What the device puts is telemetry like any other, and a status with more members is whole in `get`."""
+    """What the device puts is telemetry like any other, and a status with more members is whole in
+    `get`.
+    """
     async with Script(url(home)) as device, home.listen(f"{home.board}/gps") as listening:
         device.send(method="put", status={"sensor": "gps", "lat": 1.5, "lon": 2})
         frame = await listening.frame()
         assert (frame["type"], frame["value"]) == ("telemetry", {"lat": 1.5, "lon": 2})
         device.send(method="get", sensor="gps")
         got = await device.next()
-        assert (got["sensor"], got["lat"], got["lon"], got["time"]) == ("gps", 1.5, 2, frame["ts"] / 1000)
+        assert (got["sensor"], got["lat"], got["lon"], got["time"]) == (
+            "gps",
+            1.5,
+            2,
+            frame["ts"] / 1000,
+        )
 
 
 async def test_only_what_is_newer_is_pushed(home):
@@ -131,7 +157,9 @@ async def test_only_what_is_newer_is_pushed(home):
 
 
 async def test_an_arduino_on_mqtt_and_a_phone(home):
-    """Telemetry over MQTT reaches the phone; what the phone puts reaches the board, and a socket beside it."""
+    """Telemetry over MQTT reaches the phone; what the phone puts reaches the board, and a socket
+    beside it.
+    """
     board = await home.device(home.board, subscribe=f"devices/{home.board}/commands/#")
     async with Script(url(home, "client")) as phone:
         await board.publish(f"devices/{home.board}/telemetry", '{"temp": 20}')
@@ -139,7 +167,9 @@ async def test_an_arduino_on_mqtt_and_a_phone(home):
         phone.send(method="put", status={"sensor": "led", "value": 1})
         message = await board.message()
         assert (message.topic, message.payload) == (f"devices/{home.board}/commands/led", b"1")
-        await until(lambda: not home.gateway.commands.waiting(home.board))  # what is not delivered goes to all sockets
+        await until(
+            lambda: not home.gateway.commands.waiting(home.board)
+        )  # what is not delivered goes to all sockets
         async with Script(url(home)) as beside:
             await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
             phone.send(method="put", status={"sensor": "led", "value": 0})
@@ -148,11 +178,15 @@ async def test_an_arduino_on_mqtt_and_a_phone(home):
 
 
 async def test_commands_wait_for_the_device(home):
-    """A command given while the device was away arrives when it connects, once, and is delivered when it was read."""
+    """A command given while the device was away arrives when it connects, once, and is delivered
+    when it was read.
+    """
     command = await home.gateway.commands.send(home.board, "led", "1", sender="test")
     async with home.listen(f"{home.board}/led") as listening, Script(url(home)) as device:
         assert (await device.next())["value"] == 1
-        await listening.frame(lambda frame: frame.get("state") == "delivered" and frame["id"] == command.id)
+        await listening.frame(
+            lambda frame: frame.get("state") == "delivered" and frame["id"] == command.id
+        )
         await home.gateway.commands.send(home.board, "led", "2", sender="test")
         assert (await device.next())["value"] == 2
         assert device.messages.empty()
@@ -162,7 +196,9 @@ async def test_an_expired_command_is_no_status(home):
     """`get` passes over a command that was in vain."""
     command = await home.gateway.commands.send(home.board, "led", "1", sender="test", ttl=0.001)
     async with home.listen(f"{home.board}/led", since=0) as listening:
-        await listening.frame(lambda frame: frame.get("state") == "expired" and frame["id"] == command.id)
+        await listening.frame(
+            lambda frame: frame.get("state") == "expired" and frame["id"] == command.id
+        )
     async with Script(url(home, "client")) as phone:
         phone.send(method="get", sensor="led")
         assert await phone.next() == {}
@@ -170,7 +206,11 @@ async def test_an_expired_command_is_no_status(home):
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"key": "SQC8JVFAL8NQRJS"}, 4401), ({"device": "MBIJ0R5BGXBDSYO0GIIE"}, 4401), ({"side": "roof"}, 1008)],
+    [
+        ({"key": "SQC8JVFAL8NQRJS"}, 4401),
+        ({"device": "MBIJ0R5BGXBDSYO0GIIE"}, 4401),
+        ({"side": "roof"}, 1008),
+    ],
 )
 async def test_bad_credentials(home, changes, code):
     """A wrong key, an unknown device and an unknown side are closed before anything else happens."""
@@ -188,14 +228,20 @@ async def test_bad_credentials(home, changes, code):
 async def test_a_wrong_message_is_answered(home, message):
     """Bad JSON, unknown methods and misshapen statuses get an error object, and the socket stays."""
     async with bare(url(home)) as peer:
-        await (peer.socket.send_str(message) if isinstance(message, str) else peer.socket.send_bytes(message))
+        await (
+            peer.socket.send_str(message)
+            if isinstance(message, str)
+            else peer.socket.send_bytes(message)
+        )
         assert "error" in json.loads(await peer.text())
         await peer.socket.send_str('{"method": "get", "sensor": "led"}')
         assert json.loads(await peer.text()) == {}
 
 
 async def test_a_client_that_does_not_read_misses_nothing(home):
-    """What a client has not read is kept in history, not in memory, and it gets all of it, in order."""
+    """What a client has not read is kept in history, not in memory, and it gets all of it, in
+    order.
+    """
     async with aiohttp.ClientSession() as session, session.ws_connect(url(home, "client")) as phone:
         text = "x" * 50_000
         entries = []
@@ -230,7 +276,9 @@ async def test_what_a_script_has_read_does_not_come_again(home):
 
 
 async def test_get_gives_what_was_put_last(home):
-    """A device that answers a command before its receipt has put last; what `get` gives is what was pushed."""
+    """A device that answers a command before its receipt has put last; what `get` gives is what was
+    pushed.
+    """
     async with bare(url(home)) as device, Script(url(home, "client")) as phone:
         phone.send(method="put", status={"sensor": "led", "value": 1})
         pushed = json.loads(await device.text())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.things import ASSIGNED, FOUND, MADE, MISSING, SLOTS, STATE, UNKNOWN, numbers
+from gateway.bridges.things import ASSIGNED, FOUND, MADE, MISSING, SLOTS, STATE, UNKNOWN, numbers
 from gateway.errors import Invalid
 from tests.end_to_end.conftest import house
 from tests.seed_peers import Bare, bare
@@ -29,7 +29,10 @@ async def home(tmp_path):
 
 async def get(home, path, **query):
     """Ask without a header; return status and answer."""
-    async with aiohttp.ClientSession() as session, session.get(f"{home.url}{path}", params=query) as response:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{home.url}{path}", params=query) as response,
+    ):
         return response.status, await response.json()
 
 
@@ -47,7 +50,9 @@ async def told(peer: Bare):
 
 
 async def test_post_and_read(home):
-    """The first post makes the object, the next ones assign; a missing slot is 0; reading shows four decimals."""
+    """The first post makes the object, the next ones assign; a missing slot is 0; reading shows
+    four decimals.
+    """
     key = home.keys["t2"]
     assert await get(home, "/things/read/t2", key=key) == (200, {STATE: UNKNOWN})
     vector = {"s0": "1.5", "s1": 0, "s2": 0, "s3": 0, "s4": 0, "s5": 0, "s6": "-2"}
@@ -56,7 +61,10 @@ async def test_post_and_read(home):
     posted = await get(home, "/things/post/t2", key=key, s0="2")
     assert posted[1][STATE] == ASSIGNED
     read = await get(home, "/things/read/t2", key=key)
-    assert read == (200, {STATE: FOUND, **ZEROS, "s0": "2.0000", "All Data": "This is a Placeholder"})
+    assert read == (
+        200,
+        {STATE: FOUND, **ZEROS, "s0": "2.0000", "All Data": "This is a Placeholder"},
+    )
 
 
 async def test_its_numbers_are_channels(home):
@@ -75,11 +83,16 @@ async def test_every_listener_gets_every_post(home):
     """Each post is one message to each listener, however fast they come."""
     await get(home, "/things/post/t2", key=home.keys["t2"])
     async with listening(home) as first, listening(home, key=home.token) as second:
-        posts = [get(home, "/things/post/t2", key=home.keys["t2"], s0=str(number)) for number in range(1, 21)]
+        posts = [
+            get(home, "/things/post/t2", key=home.keys["t2"], s0=str(number))
+            for number in range(1, 21)
+        ]
         await asyncio.gather(*posts)
         for peer in (first, second):
             got = [await told(peer) for _ in range(20)]
-            assert {each["State Vector"]["s0"] for each in got} == {f"{number}.0000" for number in range(1, 21)}
+            assert {each["State Vector"]["s0"] for each in got} == {
+                f"{number}.0000" for number in range(1, 21)
+            }
             assert got[0] == {
                 STATE: ASSIGNED,
                 "Thing name": "t2",
@@ -94,7 +107,9 @@ async def test_every_listener_gets_every_post(home):
 
 
 async def test_a_listener_that_does_not_read_gets_every_post_whole(home):
-    """A listener that catches up from history, page by page, gets each post once, and no half of one."""
+    """A listener that catches up from history, page by page, gets each post once, and no half of
+    one.
+    """
     await get(home, "/things/post/t2", key=home.keys["t2"])
     catalog, intake = home.gateway.catalog, home.gateway.intake
     series = [catalog.series("telemetry", "t2", slot) for slot in SLOTS]
@@ -119,12 +134,16 @@ async def test_an_unknown_thing(home):
 
 
 async def test_an_admin_makes_things_by_posting(home):
-    """A token that may make devices makes the thing with its first post, as the REST server did for everybody."""
+    """A token that may make devices makes the thing with its first post, as the REST server did for
+    everybody.
+    """
     assert (await get(home, "/things/post/t9", key=home.token, s0="1"))[1][STATE] == MADE
     assert home.gateway.registry.devices["t9"].type == "thing"
 
 
-@pytest.mark.parametrize("path", ["/things/post/t2", "/things/read/t2", "/listen/t2", "/things/post/never"])
+@pytest.mark.parametrize(
+    "path", ["/things/post/t2", "/things/read/t2", "/listen/t2", "/things/post/never"]
+)
 async def test_without_sign_in(home, path):
     """Without a key, or with a wrong one, the answer is 401."""
     for query in ({}, {"key": "wrong"}):
@@ -133,7 +152,9 @@ async def test_without_sign_in(home, path):
 
 
 async def test_a_key_opens_its_own_thing_only(home):
-    """Another device's key is no key; Basic works as the query does, but not from another site's page."""
+    """Another device's key is no key; Basic works as the query does, but not from another site's
+    page.
+    """
     await home.add("t3")
     assert (await get(home, "/things/post/t2", key=home.keys["t3"]))[0] == 401
     auth = {"Authorization": aiohttp.encode_basic_auth("t3", home.keys["t3"])}
@@ -155,7 +176,9 @@ async def test_bad_numbers(home, number):
     assert not list(home.gateway.catalog.of_device("t2"))
 
 
-@given(st.dictionaries(st.sampled_from(SLOTS), st.text(max_size=8) | st.floats().map(str), max_size=7))
+@given(
+    st.dictionaries(st.sampled_from(SLOTS), st.text(max_size=8) | st.floats().map(str), max_size=7)
+)
 def test_any_query_is_read_or_refused(query):
     """Whatever is given for numbers makes seven JSON numbers, or is refused with the slots' names."""
     try:
@@ -167,7 +190,9 @@ def test_any_query_is_read_or_refused(query):
 
 
 async def test_a_thing_that_posts_too_often(tmp_path):
-    """`messages_per_second` holds here too, and is one for all entrances: 429 says when to post again."""
+    """`messages_per_second` holds here too, and is one for all entrances: 429 says when to post
+    again.
+    """
     async with house(tmp_path, limits={"messages_per_second": 1}) as home:
         key = await home.add("t2")
         async with (

@@ -23,9 +23,11 @@ class FakeIdentity:
 
 
 class FakeGate:
-    """Signs in every username whose password is `key-USERNAME`, and permits everything that no test refuses.
+    """Signs in every username whose password is `key-USERNAME`, and permits everything that no test
+    refuses.
 
-    `hold` keeps the acknowledgements in `held` until the test runs them. `failing` makes `receive` raise.
+    `hold` keeps the acknowledgements in `held` until the test runs them. `failing` makes `receive`
+    raise.
     """
 
     def __init__(self) -> None:
@@ -46,7 +48,10 @@ class FakeGate:
     def sign_in(self, credentials: Credentials) -> FakeIdentity:
         self.credentials.append(credentials)
         self._note()
-        if credentials.username is None or credentials.password != f"key-{credentials.username}".encode():
+        if (
+            credentials.username is None
+            or credentials.password != f"key-{credentials.username}".encode()
+        ):
             raise Unauthenticated
         return FakeIdentity(f"device:{credentials.username}")
 
@@ -63,7 +68,9 @@ class FakeGate:
     def receiving(self, identity: FakeIdentity, topic: str) -> bool:
         return self.may_receive(identity.key, topic)
 
-    def receive(self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()) -> None:
+    def receive(
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+    ) -> None:
         if self.failing:
             raise RuntimeError("the tap fails")
         self.messages.extend(messages)

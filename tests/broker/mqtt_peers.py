@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """A paho-mqtt client whose callbacks arrive in queues of the event loop; leaves at the end of its `async with`."""
+    """A paho-mqtt client whose callbacks arrive in queues of the event loop; leaves at the end of
+    its `async with`.
+    """
 
-    def __init__(self, port: int, username: str, client_id: str = "", *, clean: bool = True, **options: Any) -> None:
+    def __init__(
+        self, port: int, username: str, client_id: str = "", *, clean: bool = True, **options: Any
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.port = port
         self.keep_alive: int = options.get("keep_alive", 60)
@@ -37,8 +41,12 @@ class Peer:
         if will := options.get("will"):
             self.client.will_set(*will)
         self.client.on_connect = lambda c, u, flags, code, p: self._put(self.answers, (flags, code))
-        self.client.on_subscribe = lambda c, u, mid, codes, p: self._put(self.answers, [code.value for code in codes])
-        self.client.on_publish = lambda c, u, mid, code, p: self._put(self.answers, ("published", mid))
+        self.client.on_subscribe = lambda c, u, mid, codes, p: self._put(
+            self.answers, [code.value for code in codes]
+        )
+        self.client.on_publish = lambda c, u, mid, code, p: self._put(
+            self.answers, ("published", mid)
+        )
         self.client.on_message = lambda c, u, message: self._put(self.messages, message)
         self.client.on_disconnect = lambda c, u, flags, code, p: self._put(self.gone, code)
 
@@ -59,7 +67,9 @@ class Peer:
         self.client.subscribe(topic_filter, qos)
         return await self.answer()
 
-    async def publish(self, topic: str, payload: bytes | str, qos: int = 0, *, retain: bool = False) -> None:
+    async def publish(
+        self, topic: str, payload: bytes | str, qos: int = 0, *, retain: bool = False
+    ) -> None:
         self.client.publish(topic, payload, qos, retain)
         await self.answer()
 
@@ -95,13 +105,17 @@ def text(value: str | bytes) -> bytes:
     return len(raw).to_bytes(2, "big") + raw
 
 
-def connect_packet(username: str, password: str, client_id: str, *, keep_alive: int = 60, clean: bool = True) -> bytes:
+def connect_packet(
+    username: str, password: str, client_id: str, *, keep_alive: int = 60, clean: bool = True
+) -> bytes:
     """Return a CONNECT packet of MQTT 3.1.1 without a will."""
     head = text("MQTT") + bytes((4, 0xC2 if clean else 0xC0)) + keep_alive.to_bytes(2, "big")
     return packet(0x10, head + text(client_id) + text(username) + text(password))
 
 
-def publish_packet(topic: str | bytes, payload: bytes, qos: int = 0, packet_id: int = 1, *, dup: bool = False) -> bytes:
+def publish_packet(
+    topic: str | bytes, payload: bytes, qos: int = 0, packet_id: int = 1, *, dup: bool = False
+) -> bytes:
     """Return a PUBLISH packet; its packet id counts above QoS 0."""
     number = packet_id.to_bytes(2, "big") if qos else b""
     return packet(0x30 | qos << 1 | (8 if dup else 0), text(topic) + number + payload)
@@ -121,7 +135,11 @@ class Raw:
     @classmethod
     async def signed_in(cls, port: int, username: str, **options: Any) -> Self:
         peer = await cls.open(port)
-        peer.send(connect_packet(username, f"key-{username}", options.pop("client_id", username), **options))
+        peer.send(
+            connect_packet(
+                username, f"key-{username}", options.pop("client_id", username), **options
+            )
+        )
         assert (await peer.read(4))[:2] == b"\x20\x02"
         return peer
 

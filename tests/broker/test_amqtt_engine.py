@@ -1,4 +1,6 @@
-"""The amqtt engine over real sockets: each fault of amqtt 0.12 by its number, and the rules of the Broker port."""
+"""The amqtt engine over real sockets: each fault of amqtt 0.12 by its number, and the rules of the
+Broker port.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from aiohttp import web
 from fake_gate import PATIENCE, FakeGate
 from mqtt_peers import Peer, Raw, connect_packet, packet, publish_packet, text
 
-from bridges.mqtt.websocket import MqttOverWebSocket
+from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.port import Message
 from gateway.errors import Forbidden
@@ -57,8 +59,12 @@ def port(engine: AmqttEngine) -> int:
 # The faults
 
 
-async def test_fault_1_keep_alive_ends_a_silent_client_and_sends_its_will(gate: FakeGate, port: int) -> None:
-    """A client that is silent for 1.5 times its keep-alive is disconnected, and its will is published first."""
+async def test_fault_1_keep_alive_ends_a_silent_client_and_sends_its_will(
+    gate: FakeGate, port: int
+) -> None:
+    """A client that is silent for 1.5 times its keep-alive is disconnected, and its will is
+    published first.
+    """
     head = text("MQTT") + bytes((4, 0xC6)) + (1).to_bytes(2, "big")
     body = head + text("k") + text("devices/k/status") + text("offline") + text("k") + text("key-k")
     async with await Raw.open(port) as silent:
@@ -68,12 +74,19 @@ async def test_fault_1_keep_alive_ends_a_silent_client_and_sends_its_will(gate: 
         assert await silent.end() == b""
         assert asyncio.get_running_loop().time() - began >= 1.5
     await gate.event("disconnected", "k", "keep_alive")
-    assert [(message.topic, message.payload) for message in gate.messages] == [("devices/k/status", b"offline")]
+    assert [(message.topic, message.payload) for message in gate.messages] == [
+        ("devices/k/status", b"offline")
+    ]
 
 
 async def test_fault_1_pings_keep_a_client_connected(gate: FakeGate, port: int) -> None:
-    """A PINGREQ is answered and counts as a sign of life: a pinging client outlives a silent one of the same age."""
-    async with await Raw.signed_in(port, "p", keep_alive=1) as pinging, await Raw.signed_in(port, "s", keep_alive=1):
+    """A PINGREQ is answered and counts as a sign of life: a pinging client outlives a silent one of
+    the same age.
+    """
+    async with (
+        await Raw.signed_in(port, "p", keep_alive=1) as pinging,
+        await Raw.signed_in(port, "s", keep_alive=1),
+    ):
         for _ in range(2):
             await asyncio.sleep(0.8)
             pinging.send(b"\xc0\x00")
@@ -83,8 +96,12 @@ async def test_fault_1_pings_keep_a_client_connected(gate: FakeGate, port: int) 
 
 
 @pytest.mark.parametrize("clean", [True, False])
-async def test_fault_2_a_wrong_password_touches_no_session(gate: FakeGate, port: int, clean: bool) -> None:
-    """A CONNECT with a wrong password and another's client id leaves that client connected, with its subscription."""
+async def test_fault_2_a_wrong_password_touches_no_session(
+    gate: FakeGate, port: int, clean: bool
+) -> None:
+    """A CONNECT with a wrong password and another's client id leaves that client connected, with
+    its subscription.
+    """
     async with Peer(port, "kitchen", clean=False) as kitchen:
         await kitchen.subscribe("to/kitchen", 1)
         async with await Raw.open(port) as thief:
@@ -93,20 +110,31 @@ async def test_fault_2_a_wrong_password_touches_no_session(gate: FakeGate, port:
         async with Peer(port, "hall") as hall:
             await hall.publish("to/kitchen", b"still here", 1)
         assert (await kitchen.message()).payload == b"still here"
-    assert not [event for event in gate.events if event[0] == "disconnected" and event[2] == "taken_over"]
+    assert not [
+        event for event in gate.events if event[0] == "disconnected" and event[2] == "taken_over"
+    ]
 
 
-async def test_fault_2_another_principal_with_the_same_client_id_has_its_own_session(gate: FakeGate, port: int) -> None:
+async def test_fault_2_another_principal_with_the_same_client_id_has_its_own_session(
+    gate: FakeGate, port: int
+) -> None:
     """Who signs in as somebody else gets another session, whatever client id it offers."""
-    async with Peer(port, "kitchen", "same", clean=False) as kitchen, Peer(port, "hall", "same", clean=False) as hall:
+    async with (
+        Peer(port, "kitchen", "same", clean=False) as kitchen,
+        Peer(port, "hall", "same", clean=False) as hall,
+    ):
         assert await kitchen.subscribe("t") == [0]
         await hall.publish("t", b"1")
         assert (await kitchen.message()).payload == b"1"
         assert hall.messages.empty()
 
 
-async def test_fault_3_retained_messages_go_only_to_whom_they_match(gate: FakeGate, port: int) -> None:
-    """A client that connects gets no retained message that only another's filter matches; a subscriber gets its own."""
+async def test_fault_3_retained_messages_go_only_to_whom_they_match(
+    gate: FakeGate, port: int
+) -> None:
+    """A client that connects gets no retained message that only another's filter matches; a
+    subscriber gets its own.
+    """
     async with Peer(port, "a") as a, Peer(port, "b", clean=False) as b:
         await a.subscribe("private/#")
         await a.publish("private/x", b"secret", 1, retain=True)
@@ -123,8 +151,12 @@ async def test_fault_3_retained_messages_go_only_to_whom_they_match(gate: FakeGa
             assert c.messages.empty()
 
 
-async def test_fault_3_retained_messages_are_kept_from_whom_may_not_see_them(gate: FakeGate, port: int) -> None:
-    """A wildcard subscription gets only those retained messages that the gate lets its holder receive."""
+async def test_fault_3_retained_messages_are_kept_from_whom_may_not_see_them(
+    gate: FakeGate, port: int
+) -> None:
+    """A wildcard subscription gets only those retained messages that the gate lets its holder
+    receive.
+    """
     gate.may_receive = lambda key, topic: topic != "t/secret"
     async with Peer(port, "a") as a:
         await a.publish("t/secret", b"no", 1, retain=True)
@@ -135,8 +167,12 @@ async def test_fault_3_retained_messages_are_kept_from_whom_may_not_see_them(gat
         assert (await a.message()).topic == "t/last"
 
 
-async def test_fault_4_qos_1_in_flight_survives_a_disconnect_in_order(gate: FakeGate, port: int) -> None:
-    """What a persistent session had not acknowledged comes again with DUP, then what was sent while it was away."""
+async def test_fault_4_qos_1_in_flight_survives_a_disconnect_in_order(
+    gate: FakeGate, port: int
+) -> None:
+    """What a persistent session had not acknowledged comes again with DUP, then what was sent while
+    it was away.
+    """
     async with await Raw.signed_in(port, "s", clean=False) as subscriber:
         subscriber.send(packet(0x82, b"\x00\x01" + text("t") + b"\x01"))
         assert await subscriber.read(5) == b"\x90\x03\x00\x01\x01"
@@ -149,11 +185,17 @@ async def test_fault_4_qos_1_in_flight_survives_a_disconnect_in_order(gate: Fake
             await publisher.publish("t", b"2", 1)
     async with await Raw.open(port) as again:
         again.send(connect_packet("s", "key-s", "s", clean=False))
-        expected = b"\x20\x02\x01\x00" + publish_packet("t", b"1", 1, 1, dup=True) + publish_packet("t", b"2", 1, 2)
+        expected = (
+            b"\x20\x02\x01\x00"
+            + publish_packet("t", b"1", 1, 1, dup=True)
+            + publish_packet("t", b"2", 1, 2)
+        )
         assert await again.read(len(expected)) == expected
 
 
-@pytest.mark.parametrize(("published", "subscribed", "seen"), [(0, 1, 0), (1, 0, 0), (1, 1, 1), (2, 1, 1), (0, 2, 0)])
+@pytest.mark.parametrize(
+    ("published", "subscribed", "seen"), [(0, 1, 0), (1, 0, 0), (1, 1, 1), (2, 1, 1), (0, 2, 0)]
+)
 async def test_fault_5_delivery_uses_the_smaller_qos(
     gate: FakeGate, port: int, published: int, subscribed: int, seen: int
 ) -> None:
@@ -165,7 +207,9 @@ async def test_fault_5_delivery_uses_the_smaller_qos(
 
 
 async def test_fault_6_a_persistent_session_waits_for_its_client(gate: FakeGate, port: int) -> None:
-    """A persistent session keeps its subscription and QoS 1 messages, longer than amqtt's monitor takes to come by."""
+    """A persistent session keeps its subscription and QoS 1 messages, longer than amqtt's monitor
+    takes to come by.
+    """
     async with Peer(port, "s", clean=False) as subscriber:
         await subscriber.subscribe("t", 1)
     await gate.event("disconnected", "s", "goodbye")
@@ -180,7 +224,9 @@ async def test_fault_6_a_persistent_session_waits_for_its_client(gate: FakeGate,
     await again.leave()
 
 
-async def test_fault_6_a_persistent_session_after_a_clean_one_is_persistent(gate: FakeGate, port: int) -> None:
+async def test_fault_6_a_persistent_session_after_a_clean_one_is_persistent(
+    gate: FakeGate, port: int
+) -> None:
     """The clean session that ended a moment ago does not make its successor clean."""
     async with Peer(port, "s"):
         pass
@@ -199,14 +245,19 @@ async def test_fault_6_a_persistent_session_after_a_clean_one_is_persistent(gate
 
 async def test_fault_7_a_first_packet_that_does_not_come_ends_the_socket(gate: FakeGate) -> None:
     """A socket that sends no CONNECT, or dribbles it, is closed after `connect_timeout`."""
-    async with running(gate, connect_timeout=0.2) as engine, await Raw.open(engine.ports["mqtt"]) as silent:
+    async with (
+        running(gate, connect_timeout=0.2) as engine,
+        await Raw.open(engine.ports["mqtt"]) as silent,
+    ):
         silent.send(b"\x10\x20\x00")
         assert await silent.end() == b""
     assert gate.credentials == []
 
 
 async def test_fault_7_a_packet_above_the_limit_ends_the_connection(gate: FakeGate) -> None:
-    """A packet is refused when its header announces more than the limit, without waiting for the rest."""
+    """A packet is refused when its header announces more than the limit, without waiting for the
+    rest.
+    """
     async with running(gate, packet_size=1000) as engine:
         async with await Raw.signed_in(engine.ports["mqtt"], "big") as big:
             big.send(publish_packet("t", bytes(900)))
@@ -248,7 +299,9 @@ async def test_fault_7_a_subscriber_that_does_not_acknowledge_is_bounded(gate: F
 
 
 async def test_fault_7_a_subscriber_that_does_not_read_is_bounded(gate: FakeGate) -> None:
-    """QoS 0 for a client that reads nothing is dropped once its buffer is full, and the others get everything."""
+    """QoS 0 for a client that reads nothing is dropped once its buffer is full, and the others get
+    everything.
+    """
     async with (
         running(gate, write_buffer=100_000) as engine,
         await Raw.signed_in(engine.ports["mqtt"], "stuck") as stuck,
@@ -287,8 +340,12 @@ async def test_fault_7_a_subscriber_that_does_not_read_is_bounded(gate: FakeGate
         connect_packet("x", "key-x", "x"),
     ],
 )
-async def test_fault_7_what_breaks_the_protocol_ends_that_connection(gate: FakeGate, port: int, wrong: bytes) -> None:
-    """A malformed packet closes the connection that sent it; what came before it is kept, another client stays."""
+async def test_fault_7_what_breaks_the_protocol_ends_that_connection(
+    gate: FakeGate, port: int, wrong: bytes
+) -> None:
+    """A malformed packet closes the connection that sent it; what came before it is kept, another
+    client stays.
+    """
     async with Peer(port, "other") as other, await Raw.signed_in(port, "x") as peer:
         peer.send(publish_packet("t", b"before"), wrong, publish_packet("t", b"after"))
         assert await peer.end() == b""
@@ -298,7 +355,9 @@ async def test_fault_7_what_breaks_the_protocol_ends_that_connection(gate: FakeG
 
 
 @pytest.mark.parametrize("qos", [0, 1])
-async def test_fault_8_publishing_to_a_dollar_topic_costs_nothing(gate: FakeGate, port: int, qos: int) -> None:
+async def test_fault_8_publishing_to_a_dollar_topic_costs_nothing(
+    gate: FakeGate, port: int, qos: int
+) -> None:
     """A publication to $SYS goes nowhere, and the session and its socket go on."""
     async with Peer(port, "a") as a:
         await a.subscribe("$SYS/#")
@@ -319,7 +378,9 @@ async def test_fault_8_no_socket_is_left(gate: FakeGate, engine: AmqttEngine, po
     assert engine.statistics()["sessions"] == 0
 
 
-async def test_fault_8_all_in_one_segment_leaves_no_socket(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
+async def test_fault_8_all_in_one_segment_leaves_no_socket(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
     """A client that connects, publishes and leaves with one write is served in full, and gone."""
     async with await Raw.open(port) as brief:
         brief.send(connect_packet("b", "key-b", "b"), publish_packet("t", b"x", 1, 3), b"\xe0\x00")
@@ -331,7 +392,9 @@ async def test_fault_8_all_in_one_segment_leaves_no_socket(gate: FakeGate, engin
 
 
 async def test_fault_9_wills_pass_the_tap_in_order(gate: FakeGate, port: int) -> None:
-    """A will is received after what its client published and before the gate is told that it left, then delivered."""
+    """A will is received after what its client published and before the gate is told that it left,
+    then delivered.
+    """
     async with Peer(port, "watcher") as watcher:
         await watcher.subscribe("devices/+/status", 1)
         dying = Peer(port, "d", will=("devices/d/status", b"offline", 1, True))
@@ -356,7 +419,9 @@ async def test_fault_9_a_goodbye_sends_no_will(gate: FakeGate, port: int) -> Non
 
 
 async def test_fault_9_a_tap_that_raises_loses_nothing(gate: FakeGate, port: int) -> None:
-    """A message that the gate did not take is neither acknowledged nor delivered, and comes when it is sent again."""
+    """A message that the gate did not take is neither acknowledged nor delivered, and comes when it
+    is sent again.
+    """
     async with Peer(port, "watcher") as watcher:
         await watcher.subscribe("t", 1)
         gate.failing = True
@@ -404,8 +469,12 @@ async def test_nothing_is_acknowledged_or_delivered_before_done(gate: FakeGate, 
     gate.hold = True
     async with Peer(port, "watcher") as watcher, await Raw.signed_in(port, "p") as publisher:
         await watcher.subscribe("t", 1)
-        publisher.send(publish_packet("t", b"1", 1, 1), publish_packet("t", b"2", 1, 2), b"\xc0\x00")
-        assert await publisher.read(2) == b"\xd0\x00"  # the ping overtakes: nothing was acknowledged
+        publisher.send(
+            publish_packet("t", b"1", 1, 1), publish_packet("t", b"2", 1, 2), b"\xc0\x00"
+        )
+        assert (
+            await publisher.read(2) == b"\xd0\x00"
+        )  # the ping overtakes: nothing was acknowledged
         assert gate.payloads == [b"1", b"2"]
         assert watcher.messages.empty()
         for done in gate.held:
@@ -428,7 +497,9 @@ async def test_pubacks_keep_the_order_of_the_publications(gate: FakeGate, port: 
 
 
 async def test_qos_2_is_received_once_however_often_it_is_sent(gate: FakeGate, port: int) -> None:
-    """A QoS 2 publication that comes again before its PUBREL is not received again, over a lost connection too."""
+    """A QoS 2 publication that comes again before its PUBREL is not received again, over a lost
+    connection too.
+    """
     async with await Raw.signed_in(port, "p", clean=False) as publisher:
         publisher.send(publish_packet("t", b"x", 2, 5))
         assert await publisher.read(4) == b"\x50\x02\x00\x05"
@@ -446,8 +517,12 @@ async def test_qos_2_is_received_once_however_often_it_is_sent(gate: FakeGate, p
     assert gate.payloads == [b"x", b"y"]
 
 
-async def test_while_paused_no_socket_is_read(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
-    """After `pause` what a client sends stays in the sockets; the sender is slowed, and `resume` takes it all."""
+async def test_while_paused_no_socket_is_read(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
+    """After `pause` what a client sends stays in the sockets; the sender is slowed, and `resume`
+    takes it all.
+    """
     size, count = 50_000, 400
     async with await Raw.signed_in(port, "p") as publisher:
         engine.pause()
@@ -467,8 +542,12 @@ async def test_while_paused_no_socket_is_read(gate: FakeGate, engine: AmqttEngin
 async def test_an_unpermitted_publication_is_answered_and_goes_nowhere(
     gate: FakeGate, engine: AmqttEngine, port: int
 ) -> None:
-    """The gate refuses a topic: no message, no closed connection (3.1.1 has no other way), and it is counted."""
-    gate.may_publish = lambda key, topic: topic.startswith(f"devices/{key.removeprefix('device:')}/")
+    """The gate refuses a topic: no message, no closed connection (3.1.1 has no other way), and it
+    is counted.
+    """
+    gate.may_publish = lambda key, topic: topic.startswith(
+        f"devices/{key.removeprefix('device:')}/"
+    )
     async with Peer(port, "a") as a:
         await a.publish("devices/b/telemetry", b"no", 1)
         await a.publish("devices/a/telemetry", b"yes", 1)
@@ -481,10 +560,14 @@ async def test_an_unpermitted_publication_is_answered_and_goes_nowhere(
 async def test_subscriptions_are_permitted_one_by_one_and_ended_by_forget(
     gate: FakeGate, engine: AmqttEngine, port: int
 ) -> None:
-    """A refused or malformed filter gets 0x80 in its place; `forget` asks again and ends what is refused now."""
+    """A refused or malformed filter gets 0x80 in its place; `forget` asks again and ends what is
+    refused now.
+    """
     gate.may_subscribe = lambda key, topic_filter: topic_filter != "no"
     async with await Raw.signed_in(port, "a") as a:
-        filters = [text(name) + b"\x01" for name in ("yes", "no", "a/#/b", "", "$share/g/yes", "also")]
+        filters = [
+            text(name) + b"\x01" for name in ("yes", "no", "a/#/b", "", "$share/g/yes", "also")
+        ]
         a.send(packet(0x82, b"\x00\x09" + b"".join(filters)))
         assert await a.read(10) == b"\x90\x08\x00\x09\x01\x80\x80\x80\x80\x01"
         gate.may_subscribe = lambda key, topic_filter: topic_filter != "yes"
@@ -495,7 +578,9 @@ async def test_subscriptions_are_permitted_one_by_one_and_ended_by_forget(
         assert await a.read(len(expected)) == expected
 
 
-async def test_forget_makes_the_engine_ask_again(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
+async def test_forget_makes_the_engine_ask_again(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
     """What the gate said of publishing and receiving holds until `forget`."""
     async with Peer(port, "a") as a:
         await a.subscribe("#")
@@ -510,8 +595,12 @@ async def test_forget_makes_the_engine_ask_again(gate: FakeGate, engine: AmqttEn
     assert gate.payloads == [b"1", b"4"]
 
 
-async def test_a_second_connection_takes_over_the_first(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
-    """The same client again: the first ends as taken over before the second is announced, its session goes on."""
+async def test_a_second_connection_takes_over_the_first(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
+    """The same client again: the first ends as taken over before the second is announced, its
+    session goes on.
+    """
     async with await Raw.signed_in(port, "a", clean=False) as first:
         first.send(packet(0x82, b"\x00\x01" + text("t") + b"\x01"))
         await gate.event("subscribed", "a", "t")
@@ -527,7 +616,9 @@ async def test_a_second_connection_takes_over_the_first(gate: FakeGate, engine: 
 async def test_send_reaches_one_connection_and_tells_of_its_puback(
     gate: FakeGate, engine: AmqttEngine, port: int
 ) -> None:
-    """`send` goes to that connection alone, says no without a subscription, and runs `delivered` at the PUBACK."""
+    """`send` goes to that connection alone, says no without a subscription, and runs `delivered` at
+    the PUBACK.
+    """
     async with Peer(port, "a", manual_ack=True) as a, Peer(port, "b") as b:
         await a.subscribe("devices/+/commands/#", 1)
         await b.subscribe("devices/+/commands/#", 1)
@@ -543,8 +634,12 @@ async def test_send_reaches_one_connection_and_tells_of_its_puback(
         assert (connection.address, connection.identity.key) == ("127.0.0.1", "device:a")
 
 
-async def test_what_send_did_not_deliver_is_not_kept(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
-    """A connection that ends before its PUBACK: `delivered` never runs, and the session sends nothing again."""
+async def test_what_send_did_not_deliver_is_not_kept(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
+    """A connection that ends before its PUBACK: `delivered` never runs, and the session sends
+    nothing again.
+    """
     async with await Raw.signed_in(port, "a", clean=False) as a:
         a.send(packet(0x82, b"\x00\x01" + text("t") + b"\x01"))
         await gate.event("subscribed", "a", "t")
@@ -558,7 +653,9 @@ async def test_what_send_did_not_deliver_is_not_kept(gate: FakeGate, engine: Amq
         assert await again.read(len(expected)) == expected
 
 
-async def test_a_route_decides_what_is_retained(gate: FakeGate, engine: AmqttEngine, port: int) -> None:
+async def test_a_route_decides_what_is_retained(
+    gate: FakeGate, engine: AmqttEngine, port: int
+) -> None:
     """A target's `retain` stands above the message's flag."""
     gate.retain = True
     async with Peer(port, "a") as a:
@@ -568,7 +665,9 @@ async def test_a_route_decides_what_is_retained(gate: FakeGate, engine: AmqttEng
 
 
 async def test_tls_is_a_second_port_and_its_certificate_names_the_client(gate: FakeGate) -> None:
-    """Both listeners are reported; over TLS the common name of the client's certificate is part of its credentials."""
+    """Both listeners are reported; over TLS the common name of the client's certificate is part of
+    its credentials.
+    """
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server)
@@ -590,12 +689,16 @@ async def test_mqtt_over_websocket_is_one_more_transport(
 ) -> None:
     """What `accept` returns serves a client whose bytes come in WebSocket messages."""
     application = web.Application()
-    over = MqttOverWebSocket(accept=engine.accept, same_origin=lambda request: True, max_size=10_000)
+    over = MqttOverWebSocket(
+        accept=engine.accept, same_origin=lambda request: True, max_size=10_000
+    )
     application.router.add_get("/mqtt", over.handle)
     server = await aiohttp_server(application)
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(server.make_url("/mqtt"), protocols=("mqtt",)) as socket:
-            await socket.send_bytes(connect_packet("page", "key-page", "page") + publish_packet("t", b"x", 1, 9))
+            await socket.send_bytes(
+                connect_packet("page", "key-page", "page") + publish_packet("t", b"x", 1, 9)
+            )
             received = b""
             while len(received) < 8:
                 received += await socket.receive_bytes(timeout=PATIENCE)
@@ -605,7 +708,9 @@ async def test_mqtt_over_websocket_is_one_more_transport(
 
 
 async def test_stop_ends_every_client_and_sends_its_will(gate: FakeGate) -> None:
-    """`stop` closes the sockets, signed in or not; only a client's own DISCONNECT discards its will [MQTT-3.1.2-8]."""
+    """`stop` closes the sockets, signed in or not; only a client's own DISCONNECT discards its will
+    [MQTT-3.1.2-8].
+    """
     async with running(gate) as engine:
         peer = Peer(engine.ports["mqtt"], "a", will=("devices/a/status", b"offline", 1, True))
         await peer.connect()

@@ -1,4 +1,6 @@
-"""The external engine as a client of a real cluster: the amqtt engine (3.1.1), and Mosquitto (5) if there is one."""
+"""The external engine as a client of a real cluster: the amqtt engine (3.1.1), and Mosquitto (5) if
+there is one.
+"""
 
 from __future__ import annotations
 
@@ -70,22 +72,30 @@ def engine_for(gate: FakeGate, url: str, **options: Any) -> ExternalEngine:
 
 
 @contextlib.asynccontextmanager
-async def running(gate: FakeGate, cluster: Cluster, **options: Any) -> AsyncIterator[ExternalEngine]:
+async def running(
+    gate: FakeGate, cluster: Cluster, **options: Any
+) -> AsyncIterator[ExternalEngine]:
     """Run an engine that has subscribed at the cluster."""
     before = cluster.gate.events.count(("subscribed", "device-gateway", FILTERS[-1]))
     engine = engine_for(gate, f"mqtt://127.0.0.1:{cluster.port}", **options)
     await engine.start()
     try:
         await cluster.gate.until(
-            lambda: cluster.gate.events.count(("subscribed", "device-gateway", FILTERS[-1])) > before
+            lambda: (
+                cluster.gate.events.count(("subscribed", "device-gateway", FILTERS[-1])) > before
+            )
         )
         yield engine
     finally:
         await engine.stop()
 
 
-async def test_messages_of_the_filters_come_in_with_the_clusters_identity(gate: FakeGate, cluster: Cluster) -> None:
-    """What devices publish at the cluster reaches the gate in order, asked for once a topic as the given identity."""
+async def test_messages_of_the_filters_come_in_with_the_clusters_identity(
+    gate: FakeGate, cluster: Cluster
+) -> None:
+    """What devices publish at the cluster reaches the gate in order, asked for once a topic as the
+    given identity.
+    """
     async with running(gate, cluster), Peer(cluster.port, "kitchen") as kitchen:
         await kitchen.publish("elsewhere", b"no", 1)
         await kitchen.publish("devices/kitchen/telemetry", b"1", 1)
@@ -93,23 +103,34 @@ async def test_messages_of_the_filters_come_in_with_the_clusters_identity(gate: 
         await kitchen.publish("tele/kitchen/SENSOR", b"3")
         await gate.until(lambda: len(gate.messages) == 3)
     assert gate.payloads == [b"1", b"2", b"3"]
-    assert gate.asked == [("cluster", "devices/kitchen/telemetry"), ("cluster", "tele/kitchen/SENSOR")]
+    assert gate.asked == [
+        ("cluster", "devices/kitchen/telemetry"),
+        ("cluster", "tele/kitchen/SENSOR"),
+    ]
     assert all(message.target and message.origin is None for message in gate.messages)
 
 
-async def test_a_will_at_the_cluster_is_a_message_like_any_other(gate: FakeGate, cluster: Cluster) -> None:
-    """A device that is lost at the cluster is known by its will; presence events of its own the engine has none."""
+async def test_a_will_at_the_cluster_is_a_message_like_any_other(
+    gate: FakeGate, cluster: Cluster
+) -> None:
+    """A device that is lost at the cluster is known by its will; presence events of its own the
+    engine has none.
+    """
     async with running(gate, cluster):
         device = Peer(cluster.port, "d", will=("devices/d/status", b"offline", 1))
         await device.connect()
-        next(each for each in cluster.engine.connections() if each.client_id == "d").close(Forbidden("lost"))
+        next(each for each in cluster.engine.connections() if each.client_id == "d").close(
+            Forbidden("lost")
+        )
         await gate.until(lambda: gate.payloads == [b"offline"])
         await device.leave()
     assert gate.events == []
 
 
 async def test_nothing_is_acknowledged_before_done(gate: FakeGate, cluster: Cluster) -> None:
-    """A message that the gate was not done with comes again to the gateway that is started next; others do not."""
+    """A message that the gate was not done with comes again to the gateway that is started next;
+    others do not.
+    """
     async with Peer(cluster.port, "p") as publisher:
         async with running(gate, cluster):
             await publisher.publish("devices/p/telemetry", b"stored", 1)
@@ -123,7 +144,9 @@ async def test_nothing_is_acknowledged_before_done(gate: FakeGate, cluster: Clus
             assert gate.payloads[2] == b"lost with the process"
 
 
-async def test_what_comes_while_the_gateway_is_down_is_not_lost(gate: FakeGate, cluster: Cluster) -> None:
+async def test_what_comes_while_the_gateway_is_down_is_not_lost(
+    gate: FakeGate, cluster: Cluster
+) -> None:
     """The cluster keeps QoS 1 messages for the gateway's session."""
     async with running(gate, cluster):
         pass
@@ -193,8 +216,12 @@ async def test_while_paused_what_has_arrived_waits(gate: FakeGate, cluster: Clus
     assert gate.payloads == [str(number).encode() for number in range(100)]
 
 
-async def test_a_flood_while_paused_is_bounded_and_complete(gate: FakeGate, cluster: Cluster) -> None:
-    """More than the engine holds: the rest waits at the cluster or in the socket, and comes after `resume` in order."""
+async def test_a_flood_while_paused_is_bounded_and_complete(
+    gate: FakeGate, cluster: Cluster
+) -> None:
+    """More than the engine holds: the rest waits at the cluster or in the socket, and comes after
+    `resume` in order.
+    """
     async with running(gate, cluster) as engine:
         engine.pause()
         for number in range(3000):
@@ -211,7 +238,9 @@ async def test_a_flood_while_paused_is_bounded_and_complete(gate: FakeGate, clus
     assert gate.payloads == [*(str(number).encode() for number in range(3000)), b"last"]
 
 
-async def test_a_gate_that_raises_leaves_the_message_unacknowledged(gate: FakeGate, cluster: Cluster) -> None:
+async def test_a_gate_that_raises_leaves_the_message_unacknowledged(
+    gate: FakeGate, cluster: Cluster
+) -> None:
     """What the gate did not take comes again at the next connection."""
     async with Peer(cluster.port, "p") as publisher:
         async with running(gate, cluster) as engine:
@@ -225,8 +254,12 @@ async def test_a_gate_that_raises_leaves_the_message_unacknowledged(gate: FakeGa
             await gate.until(lambda: gate.payloads == [b"x"])
 
 
-async def test_unpermitted_topics_are_dropped_and_acknowledged(gate: FakeGate, cluster: Cluster) -> None:
-    """A topic that the gate makes nothing of is not kept at the cluster for ever; `forget` asks again."""
+async def test_unpermitted_topics_are_dropped_and_acknowledged(
+    gate: FakeGate, cluster: Cluster
+) -> None:
+    """A topic that the gate makes nothing of is not kept at the cluster for ever; `forget` asks
+    again.
+    """
     gate.may_publish = lambda key, topic: topic != "devices/p/other"
     async with running(gate, cluster) as engine, Peer(cluster.port, "p") as publisher:
         await publisher.publish("devices/p/other", b"no", 1)
@@ -260,13 +293,17 @@ async def test_mqtt_5_where_the_cluster_speaks_it(gate: FakeGate, tmp_path: Path
         port = free.getsockname()[1]
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    mosquitto = await asyncio.create_subprocess_exec("mosquitto", "-c", str(config), stderr=asyncio.subprocess.DEVNULL)
+    mosquitto = await asyncio.create_subprocess_exec(
+        "mosquitto", "-c", str(config), stderr=asyncio.subprocess.DEVNULL
+    )
     first, second = engine_for(gate, f"mqtt://127.0.0.1:{port}"), FakeGate()
     other = engine_for(second, f"mqtt://127.0.0.1:{port}", client_id="other-gateway")
     try:
         await first.start()
         await other.start()
-        properties = Properties(1, 60, "application/json", "reply/here", b"\x00\x01", (("a", "b"), ("a", "c")))
+        properties = Properties(
+            1, 60, "application/json", "reply/here", b"\x00\x01", (("a", "b"), ("a", "c"))
+        )
         async with asyncio.timeout(PATIENCE):
             while not second.messages:  # until both have subscribed
                 first.publish(Message("devices/a/telemetry", b"1", 1, False, None, properties))

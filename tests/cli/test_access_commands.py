@@ -34,7 +34,9 @@ def gateway(tmp_path):
     file.write_text('[store]\npath = "gateway.db"\n')
 
     def run(*words: str, stdin: str | None = None, config: str = str(file)):
-        return CliRunner().invoke(app, [*words, "--config", config], input=stdin, prog_name="gateway")
+        return CliRunner().invoke(
+            app, [*words, "--config", config], input=stdin, prog_name="gateway"
+        )
 
     return run
 
@@ -51,7 +53,10 @@ def db(gateway, tmp_path):
 def ann(gateway):
     """A user and admin."""
     assert (
-        gateway("user", "add", "ann@example.com", "--admin", "--password-stdin", stdin=PASSWORD + "\n").exit_code == 0
+        gateway(
+            "user", "add", "ann@example.com", "--admin", "--password-stdin", stdin=PASSWORD + "\n"
+        ).exit_code
+        == 0
     )
     return "ann@example.com"
 
@@ -84,7 +89,19 @@ def test_device_add_prints_id_and_key_for_scripts(gateway, db):
 def test_device_add_with_everything(gateway, db, ann):
     """Owner, name and grants; people see the key on a line of its own."""
     lines = ok(
-        gateway("device", "add", "lamp", "--owner", ann, "--name", "Lamp", "--allow", "home/#", "--allow", "a/+")
+        gateway(
+            "device",
+            "add",
+            "lamp",
+            "--owner",
+            ann,
+            "--name",
+            "Lamp",
+            "--allow",
+            "home/#",
+            "--allow",
+            "a/+",
+        )
     ).splitlines()
     stored = DEVICES.get(db, "lamp")
     assert stored is not None
@@ -157,7 +174,12 @@ def test_what_a_device_goes_through(gateway, db, ann):
     key = json.loads(ok(gateway("device", "add", "kitchen", "--json")))["key"]
     ok(gateway("device", "change", "kitchen", "--owner", ann, "--name", "Kitchen"))
     shown = json.loads(ok(gateway("device", "show", "kitchen", "--json")))
-    assert (shown["id"], shown["name"], shown["owner"], shown["topics"]) == ("kitchen", "Kitchen", ann, [])
+    assert (shown["id"], shown["name"], shown["owner"], shown["topics"]) == (
+        "kitchen",
+        "Kitchen",
+        ann,
+        [],
+    )
     assert "hash" not in json.dumps(shown)
     ok(gateway("device", "change", "kitchen", "--no-owner"))
     ok(gateway("device", "grant", "kitchen", "a/#"))
@@ -197,14 +219,28 @@ def test_token_add_prints_the_token_for_scripts(gateway, db, ann):
     printed = json.loads(
         ok(
             gateway(
-                "token", "add", "--user", ann, "--scope", "write", "--device", "kitchen", "--expires", "30d", "--json"
+                "token",
+                "add",
+                "--user",
+                ann,
+                "--scope",
+                "write",
+                "--device",
+                "kitchen",
+                "--expires",
+                "30d",
+                "--json",
             )
         )
     )
     assert set(printed) == {"token"}
     (stored,) = TOKENS.all(db)
     assert matches(printed["token"], stored.hash)
-    assert (stored.scope, stored.devices, stored.expires) == ("write", {"kitchen"}, stored.created + 30 * 86_400_000)
+    assert (stored.scope, stored.devices, stored.expires) == (
+        "write",
+        {"kitchen"},
+        stored.created + 30 * 86_400_000,
+    )
     listed = ok(gateway("token", "list", "--user", ann))
     assert "kitchen" in listed
     assert printed["token"] not in listed
@@ -226,10 +262,16 @@ def test_a_password_comes_from_standard_input(gateway, db, ann):
     assert user.role == "admin"
     assert user.password is not None
     assert user.password.startswith("$argon2id$")
-    printed = ok(gateway("user", "add", "bob@example.com", "--password-stdin", "--json", stdin="another one\n"))
+    printed = ok(
+        gateway(
+            "user", "add", "bob@example.com", "--password-stdin", "--json", stdin="another one\n"
+        )
+    )
     assert set(json.loads(printed)) == {"id", "email", "name", "role", "disabled", "created"}
     ok(gateway("user", "password", "bob@example.com", "--password-stdin", stdin="a third one\r\n"))
-    assert "too short" in refused(gateway("user", "add", "cy@example.com", "--password-stdin", stdin="short\n"))
+    assert "too short" in refused(
+        gateway("user", "add", "cy@example.com", "--password-stdin", stdin="short\n")
+    )
     assert "--password-stdin" in refused(gateway("user", "add", "cy@example.com"), 2)
     assert [user.email for user in USERS.all(db)] == ["ann@example.com", "bob@example.com"]
 
@@ -245,10 +287,19 @@ def test_a_password_comes_from_a_prompt(gateway, db, monkeypatch):
 
 def test_what_a_user_goes_through(gateway, db, ann):
     """Role, disable, enable, sign out, list, remove."""
-    ok(gateway("user", "add", "bob@example.com", "--name", "Bob", "--password-stdin", stdin=PASSWORD))
-    assert json.loads(ok(gateway("user", "role", "bob@example.com", "admin", "--json")))["role"] == "admin"
+    ok(
+        gateway(
+            "user", "add", "bob@example.com", "--name", "Bob", "--password-stdin", stdin=PASSWORD
+        )
+    )
+    assert (
+        json.loads(ok(gateway("user", "role", "bob@example.com", "admin", "--json")))["role"]
+        == "admin"
+    )
     assert "a user" in ok(gateway("user", "role", "bob@example.com", "user"))
-    assert json.loads(ok(gateway("user", "disable", "BOB@example.com", "--json")))["disabled"] is True
+    assert (
+        json.loads(ok(gateway("user", "disable", "BOB@example.com", "--json")))["disabled"] is True
+    )
     ok(gateway("user", "enable", "bob@example.com"))
     ok(gateway("user", "sign-out", "bob@example.com"))
     assert "Bob" in ok(gateway("user", "list"))
@@ -270,7 +321,9 @@ def test_any_text_is_a_lifetime_or_wrong_use(text):
 
 
 def test_an_invitation_makes_an_account_once(gateway, db):
-    """The link of `user invite` works once, for its address, in its role; without a gateway it has no host."""
+    """The link of `user invite` works once, for its address, in its role; without a gateway it has
+    no host.
+    """
     made = json.loads(ok(gateway("user", "invite", "bob@example.com", "--admin", "--json")))
     path, _, secret = made["link"].partition("link=")
     assert path == "/sign-in?"
@@ -295,7 +348,11 @@ def test_the_audit_shows_who_did_what(gateway, ann):
     """Newest first, for people and for scripts; an invitation's secret is not in it."""
     secret = ok(gateway("user", "invite", "bob@example.com")).strip().rpartition("link=")[2]
     first = json.loads(ok(gateway("audit", "--json")).splitlines()[0])
-    assert (first["actor"], first["action"], first["object"]) == ("command line", "create", "invitation link")
+    assert (first["actor"], first["action"], first["object"]) == (
+        "command line",
+        "create",
+        "invitation link",
+    )
     table = ok(gateway("audit", "--limit", "5"))
     assert "invitation link" in table
     assert secret not in table

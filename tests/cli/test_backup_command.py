@@ -17,12 +17,16 @@ SERIES = Series(1, "telemetry", "kitchen", "temperature")
 def filled(path: Path) -> None:
     """Make a database with a thousand frames."""
     with closing(open_sync(path)) as db, transaction(db):
-        db.execute("INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', 'kitchen', 'temperature')")
+        db.execute(
+            "INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', 'kitchen', 'temperature')"
+        )
         history.append(db, 1, [(SERIES, ts, str(ts), "") for ts in range(1_000)], ())
 
 
 def test_a_copy_is_whole_and_has_a_name_of_its_own(tmp_path: Path) -> None:
-    """All frames are in it; its epoch is another, so that listeners who saw later frames are told of a gap."""
+    """All frames are in it; its epoch is another, so that listeners who saw later frames are told
+    of a gap.
+    """
     (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
     filled(tmp_path / "gateway.db")
     copy = tmp_path / "copy.db"
@@ -43,7 +47,9 @@ def test_a_script_is_told_the_size(tmp_path: Path) -> None:
     (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
     filled(tmp_path / "gateway.db")
     copy = tmp_path / "copy.db"
-    result = CliRunner().invoke(app, ["backup", str(copy), "--json", "--config", str(tmp_path / "gateway.toml")])
+    result = CliRunner().invoke(
+        app, ["backup", str(copy), "--json", "--config", str(tmp_path / "gateway.toml")]
+    )
     assert json.loads(result.stdout) == {"file": str(copy), "bytes": copy.stat().st_size}
 
 

@@ -14,7 +14,9 @@ MISTAKES = {
     '[[routes]]\ntopic = "tele/{devic}"': "[[routes]] #1: 'tele/{devic}': '{devic}' is neither a literal nor",
     RULE.format("a/##", 'command = { name = "fan" }'): "[[rules]] 'warm': 'a/##' is no filter",
     RULE.format("a/b", 'command = { name = "fan/#" }'): "[[rules]] 'warm': ",
-    RULE.format("a/b", WEBHOOK.format("whsec_" + "." * 16)): "[[rules]] 'warm': secret: what follows whsec_",
+    RULE.format(
+        "a/b", WEBHOOK.format("whsec_" + "." * 16)
+    ): "[[rules]] 'warm': secret: what follows whsec_",
     '[handlers]\nmodules = ["nowhere"]': "[handlers] modules: cannot import nowhere",
     '[http]\ntls = { cert = "x.pem", key = "x.pem" }': "[http.tls] ",
     '[mqtt]\ntls = { cert = "x.pem", key = "x.pem" }': "[mqtt.tls] ",

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config import Config, ConfigError
-from config.load import build
+from gateway.config import Config, ConfigError
+from gateway.config.load import build
 
 FILE = Path("gateway.toml")
 
@@ -50,7 +50,9 @@ def test_every_type() -> None:
     assert loaded.access.claim_code == "12345678"
 
 
-@pytest.mark.parametrize("text", ["a,house.b", " a , house.b ", '["a", "house.b"]', "['a', 'house.b']"])
+@pytest.mark.parametrize(
+    "text", ["a,house.b", " a , house.b ", '["a", "house.b"]', "['a', 'house.b']"]
+)
 def test_lists(text: str) -> None:
     """A list is written with commas, as JSON or as TOML."""
     assert load({"GATEWAY_HANDLERS__MODULES": text}).handlers.modules == ("a", "house.b")
@@ -58,10 +60,14 @@ def test_lists(text: str) -> None:
 
 def test_empty_list() -> None:
     """An empty text is an empty list."""
-    assert load({"GATEWAY_HANDLERS__MODULES": ""}, handlers={"modules": ["a"]}).handlers.modules == ()
+    assert (
+        load({"GATEWAY_HANDLERS__MODULES": ""}, handlers={"modules": ["a"]}).handlers.modules == ()
+    )
 
 
-@pytest.mark.parametrize("form", ['{{cert = "{0}", key = "{0}"}}', '{{"cert": "{0}", "key": "{0}"}}'])
+@pytest.mark.parametrize(
+    "form", ['{{cert = "{0}", key = "{0}"}}', '{{"cert": "{0}", "key": "{0}"}}']
+)
 def test_tables(tmp_path: Path, form: str) -> None:
     """An inline table is written as TOML or JSON, and single keys of it may follow."""
     pem = tmp_path / "a.pem"
@@ -83,7 +89,9 @@ def test_a_table_key_by_key(tmp_path: Path) -> None:
 
 def test_arrays_of_tables() -> None:
     """Routes and rules are set as a whole."""
-    (route,) = load({"GATEWAY_ROUTES": '[{topic = "a", decode = "text"}]'}, routes=[{"topic": "b"}]).routes
+    (route,) = load(
+        {"GATEWAY_ROUTES": '[{topic = "a", decode = "text"}]'}, routes=[{"topic": "b"}]
+    ).routes
     assert (route.topic, route.decode) == ("a", "text")
 
 
@@ -108,7 +116,11 @@ def test_other_variables() -> None:
         ("HTTP__TLS", "yes", 'expected a table of settings, got "yes"'),
         ("HTTP__PORT__X", "1", "expected a port from 0 to 65535, got a table"),
         ("ROUTES", "x", 'expected [[routes]] in doubled brackets, got "x"'),
-        ("ACCESS__CLAIM_CODE", "hunter2", "expected a text of at least 8 characters, got something else"),
+        (
+            "ACCESS__CLAIM_CODE",
+            "hunter2",
+            "expected a text of at least 8 characters, got something else",
+        ),
     ],
 )
 def test_mistakes(name: str, text: str, line: str) -> None:
@@ -119,24 +131,34 @@ def test_mistakes(name: str, text: str, line: str) -> None:
 
 def test_unknown_table() -> None:
     """A misspelt table in a variable is as wrong as one in the file."""
-    assert problem({"GATEWAY_HTPP__PORT": "1"}) == "environment: GATEWAY_HTPP: unknown table; did you mean [http]?"
+    assert (
+        problem({"GATEWAY_HTPP__PORT": "1"})
+        == "environment: GATEWAY_HTPP: unknown table; did you mean [http]?"
+    )
 
 
 def test_file_and_environment() -> None:
     """A problem of the file beside a variable is still the file's."""
     environ = {"GATEWAY_HTTP__PORT": "9000"}
-    assert problem(environ, http={"host": 7}) == "gateway.toml: [http] host: expected an address or host name, got 7"
+    assert (
+        problem(environ, http={"host": 7})
+        == "gateway.toml: [http] host: expected an address or host name, got 7"
+    )
 
 
 names = st.lists(
-    st.sampled_from(["HTTP", "MQTT", "TLS", "PORT", "ROUTES", "RULES", "BRIDGES", "HANDLERS", "MODULES", ""])
+    st.sampled_from(
+        ["HTTP", "MQTT", "TLS", "PORT", "ROUTES", "RULES", "BRIDGES", "HANDLERS", "MODULES", ""]
+    )
     | st.text(),
     max_size=4,
 ).map(lambda parts: "GATEWAY_" + "__".join(parts))
 
 
 @settings(deadline=None)
-@given(st.dictionaries(names, st.text() | st.from_regex(r"[\[{\"0-9,:=} \]a]{0,30}", fullmatch=True)))
+@given(
+    st.dictionaries(names, st.text() | st.from_regex(r"[\[{\"0-9,:=} \]a]{0,30}", fullmatch=True))
+)
 def test_any_environment(environ: dict[str, str]) -> None:
     """Whatever the environment holds, it is a configuration or a list of lines."""
     try:

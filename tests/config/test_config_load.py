@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import config
-from config import ConfigError
-from config.load import build
+from gateway import config
+from gateway.config import ConfigError
+from gateway.config.load import build
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,11 @@ def test_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (loaded.store.path, loaded.store.durability) == (tmp_path / "data/gateway.db", "full")
     assert (loaded.history.keep, loaded.history.max_size) == (90 * 86400, 4 << 30)
     limits = loaded.limits
-    assert (limits.connections, limits.packet_size, limits.messages_per_second) == (10_000, 262_144, 0)
+    assert (limits.connections, limits.packet_size, limits.messages_per_second) == (
+        10_000,
+        262_144,
+        0,
+    )
     access = loaded.access
     assert (access.device_to_device, access.sign_up, access.claim_code) == ("owner", "invite", None)
     assert loaded.presence.http_timeout == 300
@@ -54,7 +58,9 @@ def test_file_of_the_working_directory(file: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_own_file_says_the_defaults() -> None:
-    """The gateway.toml of the project holds every table's defaults, so that what it says is what is so."""
+    """The gateway.toml of the project holds every table's defaults, so that what it says is what is
+    so.
+    """
     file = ROOT / "gateway.toml"
     assert config.load(file, {}) == build({}, {}, file)
     said = tomllib.loads(file.read_text())

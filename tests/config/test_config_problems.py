@@ -1,4 +1,6 @@
-"""What is wrong with a file: one line each, with the file, the table, the key, and what was expected."""
+"""What is wrong with a file: one line each, with the file, the table, the key, and what was
+expected.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -8,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config import ConfigError
-from config.load import build
-from config.model import Settings
+from gateway.config import ConfigError
+from gateway.config.load import build
+from gateway.config.model import Settings
 
 FILE = Path("gateway.toml")
 
@@ -99,14 +101,25 @@ def test_wrong_value(table: str, key: str, value: object, expected: str, got: st
     [
         ({"http": 8080}, "[http]: expected a table of settings, got 8080"),
         ({"http": [{}]}, "[http]: expected a table of settings, got a list"),
-        ({"routes": {"topic": "a"}}, "[routes]: expected [[routes]] in doubled brackets, got a table"),
-        ({"routes": [{"topic": "a"}, {}]}, "[[routes]] #2 topic: missing; expected text, not empty"),
+        (
+            {"routes": {"topic": "a"}},
+            "[routes]: expected [[routes]] in doubled brackets, got a table",
+        ),
+        (
+            {"routes": [{"topic": "a"}, {}]},
+            "[[routes]] #2 topic: missing; expected text, not empty",
+        ),
         ({"routes": [7]}, "[[routes]] #1: expected a table of settings, got 7"),
-        ({"routes": [{"topic": "a", "retain": 1}]}, "[[routes]] #1 retain: expected true or false, got 1"),
+        (
+            {"routes": [{"topic": "a", "retain": 1}]},
+            "[[routes]] #1 retain: expected true or false, got 1",
+        ),
     ],
 )
 def test_wrong_table(tables: dict[str, Any], line: str) -> None:
-    """Something else where a table belongs, and mistakes inside arrays of tables, have their place too."""
+    """Something else where a table belongs, and mistakes inside arrays of tables, have their place
+    too.
+    """
     assert problem(**tables) == line
 
 
@@ -119,7 +132,10 @@ def test_wrong_table(tables: dict[str, Any], line: str) -> None:
             {"engine": "external", "url": "mqtt://h", "tls": {}},
             'url: expected mqtts:// since there is a tls table, got "mqtt://h"',
         ),
-        ({"engine": "external", "url": "mqtt://h", "password": "p"}, "username: missing; password needs it"),
+        (
+            {"engine": "external", "url": "mqtt://h", "password": "p"},
+            "username: missing; password needs it",
+        ),
     ],
 )
 def test_broker(broker: dict[str, Any], line: str) -> None:
@@ -152,18 +168,27 @@ def test_tls_files(tmp_path: Path) -> None:
     assert problems(http={"tls": tls}) == [f"[http.tls] {missing}"]
     external = {"engine": "external", "url": "mqtts://h"}
     assert problem(broker=external | {"tls": tls}) == "[broker.tls] key: missing; cert needs it"
-    assert problem(broker=external | {"tls": {"key": str(cert)}}) == "[broker.tls] cert: missing; key needs it"
+    assert (
+        problem(broker=external | {"tls": {"key": str(cert)}})
+        == "[broker.tls] cert: missing; key needs it"
+    )
 
 
 def test_listeners_on_one_port() -> None:
-    """Two listeners cannot share a fixed port of one address; free ports and other addresses are fine."""
+    """Two listeners cannot share a fixed port of one address; free ports and other addresses are
+    fine.
+    """
     clash = "[mqtt] port: 9000 is taken by another listener of this file; give each its own port"
     assert problem(mqtt={"port": 9000}, http={"port": 9000}) == clash
     assert problem(mqtt={"port": 9000, "host": "127.0.0.1"}, http={"port": 9000}) == clash
     fine: list[dict[str, Any]] = [
         {"mqtt": {"port": 0}, "http": {"port": 0}},
         {"mqtt": {"port": 9, "host": "127.0.0.1"}, "http": {"port": 9, "host": "127.0.0.2"}},
-        {"mqtt": {"port": 9}, "http": {"port": 9}, "broker": {"engine": "external", "url": "mqtt://h"}},
+        {
+            "mqtt": {"port": 9},
+            "http": {"port": 9},
+            "broker": {"engine": "external", "url": "mqtt://h"},
+        },
     ]
     for tables in fine:
         build(tables, {}, FILE)
@@ -179,7 +204,12 @@ def test_all_problems() -> None:
     ]
 
 
-names = st.sampled_from([*Settings.__struct_fields__, "tls", "port", "topic", "command", "value", "for"]) | st.text()
+names = (
+    st.sampled_from(
+        [*Settings.__struct_fields__, "tls", "port", "topic", "command", "value", "for"]
+    )
+    | st.text()
+)
 scalars = (
     st.none()
     | st.booleans()
@@ -191,7 +221,9 @@ scalars = (
     | st.datetimes()
     | st.times()
 )
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
+)
 
 
 def complaints(tables: dict[str, Any]) -> list[str]:
@@ -211,7 +243,20 @@ def test_any_tables(tables: dict[str, Any]) -> None:
 
 
 rule_keys = st.sampled_from(
-    ["name", "filter", "above", "below", "clear", "for", "silent", "command", "publish", "webhook", "url", "value"]
+    [
+        "name",
+        "filter",
+        "above",
+        "below",
+        "clear",
+        "for",
+        "silent",
+        "command",
+        "publish",
+        "webhook",
+        "url",
+        "value",
+    ]
 )
 
 

@@ -3,8 +3,8 @@
 import tomllib
 from pathlib import Path
 
-import config
-from config.load import build
+from gateway import config
+from gateway.config.load import build
 
 
 def test_a_key() -> None:

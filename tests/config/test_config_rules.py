@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
-from config import ConfigError
-from config.load import build
-from config.rules import Rule
+from gateway.config import ConfigError
+from gateway.config.load import build
+from gateway.config.rules import Rule
 
-BASE: dict[str, Any] = {"name": "too warm", "filter": "kitchen/temperature", "command": {"name": "fan"}}
+BASE: dict[str, Any] = {
+    "name": "too warm",
+    "filter": "kitchen/temperature",
+    "command": {"name": "fan"},
+}
 
 
 def rule(**keys: Any) -> Rule:
@@ -52,7 +56,10 @@ def test_silence() -> None:
     ("keys", "line"),
     [
         ({}, ": expected one of above, below and silent, got none"),
-        ({"above": 1, "below": 2}, ": expected one of above, below and silent, got above and below"),
+        (
+            {"above": 1, "below": 2},
+            ": expected one of above, below and silent, got above and below",
+        ),
         ({"silent": "5m", "clear": 1}, " clear: goes with above or below, not with silent"),
         ({"silent": "5m", "for": "1s"}, " for: goes with above or below, not with silent"),
         ({"above": 30, "clear": 31}, " clear: expected 30.0 (above) or less, got 31.0"),
@@ -79,7 +86,9 @@ def test_mistakes(keys: dict[str, Any], line: str) -> None:
 def test_nothing_to_do() -> None:
     """A rule without an action is a mistake."""
     idle = {key: BASE[key] for key in ("name", "filter")} | {"above": 1}
-    with pytest.raises(ConfigError, match="#1: expected something to do: command, publish or webhook"):
+    with pytest.raises(
+        ConfigError, match="#1: expected something to do: command, publish or webhook"
+    ):
         build({"rules": [idle]}, {}, Path("gateway.toml"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.units import format_duration, format_size, parse_duration, parse_size
+from gateway.config.units import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,9 @@ def test_duration(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "90", "d", "90 days", "-5s", "1e3s", "5S", "1h30", "١s", "9" * 16 + "s"])
+@pytest.mark.parametrize(
+    "text", ["", "90", "d", "90 days", "-5s", "1e3s", "5S", "1h30", "١s", "9" * 16 + "s"]
+)
 def test_no_duration(text: str) -> None:
     """What has no unit, a foreign one, a sign or too many digits is no duration."""
     with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
@@ -76,7 +78,9 @@ def test_any_text(text: str) -> None:
 @given(st.integers(min_value=0, max_value=10**13))
 def test_duration_round_trip(milliseconds: int) -> None:
     """A duration that is written is the same when it is read."""
-    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+    assert parse_duration(format_duration(milliseconds / 1000)) == pytest.approx(
+        milliseconds / 1000
+    )
 
 
 @settings(deadline=None)

@@ -33,7 +33,9 @@ def commands(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
 
 def options(command: Any) -> set[str]:
     """The long names of a command's options."""
-    return {name for each in command.params for name in each.opts if name.startswith("--")} - EVERYWHERE
+    return {
+        name for each in command.params for name in each.opts if name.startswith("--")
+    } - EVERYWHERE
 
 
 def arguments(command: Any) -> list[bool]:

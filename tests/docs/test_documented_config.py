@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import config
-from config.load import build
+from gateway import config
+from gateway.config.load import build
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -25,7 +25,9 @@ def documented() -> Iterator[tuple[str, str, str, str]]:
 
 def test_settings_are_documented() -> None:
     """Every setting is there with its type and default, in the model's order, and no other."""
-    assert list(documented()) == [(key.table, key.name, key.type, key.default) for key in config.reference()]
+    assert list(documented()) == [
+        (key.table, key.name, key.type, key.default) for key in config.reference()
+    ]
 
 
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", TEXT, flags=re.DOTALL))

@@ -13,14 +13,25 @@ from tests.end_to_end.conftest import house
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 NAMED = set(re.findall(r"^\| `((?:gateway|process)_\w+)` \|", TEXT, re.MULTILINE))
-ENGINES = [{"engine": "embedded"}, {"engine": "amqtt"}, {"engine": "external", "url": "mqtt://127.0.0.1:1"}]
+ENGINES = [
+    {"engine": "embedded"},
+    {"engine": "amqtt"},
+    {"engine": "external", "url": "mqtt://127.0.0.1:1"},
+]
 
 
 async def metrics(directory: Path, engine: dict[str, str]) -> set[str]:
     """The names that /metrics gives with an engine; an external one need not be there for that."""
-    async with house(directory, broker=engine) as here, here.http.get(f"{here.url}/metrics") as answer:
+    async with (
+        house(directory, broker=engine) as here,
+        here.http.get(f"{here.url}/metrics") as answer,
+    ):
         assert answer.status == 200
-        return {line.split(" ")[0] for line in (await answer.text()).splitlines() if not line.startswith("#")}
+        return {
+            line.split(" ")[0]
+            for line in (await answer.text()).splitlines()
+            if not line.startswith("#")
+        }
 
 
 async def test_metrics_are_documented(tmp_path: Path) -> None:
@@ -33,7 +44,9 @@ async def test_metrics_are_documented(tmp_path: Path) -> None:
 
 
 def test_the_unit_runs_commands_that_exist() -> None:
-    """What systemd is to run are commands of ours, and it does not restart after a mistake in the configuration."""
+    """What systemd is to run are commands of ours, and it does not restart after a mistake in the
+    configuration.
+    """
     (text,) = re.findall(r"```ini\n(.*?)```", TEXT, re.DOTALL)
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str
@@ -54,7 +67,9 @@ def test_commands_in_examples_exist(page: str) -> None:
     said = [
         words
         for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-        for words in re.findall(r"(?:^|bin/|-u gateway )gateway ([a-z-]+)(?: ([a-z-]+))?", block, re.MULTILINE)
+        for words in re.findall(
+            r"(?:^|bin/|-u gateway )gateway ([a-z-]+)(?: ([a-z-]+))?", block, re.MULTILINE
+        )
     ]
     assert said
     for first, second in said:

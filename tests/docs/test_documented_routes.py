@@ -7,10 +7,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from bridges.http import listening
-from bridges.http.api import api
-from bridges.http.routes import API
 from gateway import errors
+from gateway.bridges.http import listening
+from gateway.bridges.http.api import api
+from gateway.bridges.http.routes import API
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \|([^|]*)\|", re.MULTILINE)
@@ -18,7 +18,10 @@ ROW = re.compile(r"^\| `([A-Z]+) (/\S*)` \|([^|]*)\|", re.MULTILINE)
 
 def rows():
     """Return what the page says: {(method, path): what the route takes}."""
-    return {(method, path): set(re.findall(r"`(\w+)`", takes)) for method, path, takes in ROW.findall(PAGE)}
+    return {
+        (method, path): set(re.findall(r"`(\w+)`", takes))
+        for method, path, takes in ROW.findall(PAGE)
+    }
 
 
 @pytest.fixture(scope="module")

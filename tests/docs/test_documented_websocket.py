@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from bridges import websocket
+from gateway.bridges import websocket
 from tests.end_to_end.conftest import WAIT, House, house
 
 TEXT = (Path(__file__).parents[2] / "docs" / "websocket.md").read_text("utf-8")
@@ -18,7 +18,9 @@ CHANGING = {"epoch", "seq", "ts", "command"}  # and a command's id
 
 
 async def converse(socket: aiohttp.ClientWebSocketResponse, token: str) -> None:
-    """Say what the client says, and compare what the gateway says, but for numbers that differ every time."""
+    """Say what the client says, and compare what the gateway says, but for numbers that differ
+    every time.
+    """
     for line in CONVERSATION.splitlines():
         who, text = line[0], line[2:].replace('"TOKEN"', json.dumps(token))
         if who == ">":
@@ -46,7 +48,10 @@ async def test_the_conversation(tmp_path: Path) -> None:
     async with house(tmp_path) as here:
         await here.add("kitchen")
         await reading(here)
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"{here.url}/api/v1/ws") as socket:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{here.url}/api/v1/ws") as socket,
+        ):
             await converse(socket, here.token)
 
 
@@ -54,7 +59,9 @@ async def test_the_stream(tmp_path: Path) -> None:
     """The lines of the event stream are of these kinds, in this order."""
     async with house(tmp_path) as here:
         await here.add("kitchen")
-        async with here.http.get(f"{here.url}/api/v1/stream", params={"filter": "kitchen/temperature"}) as stream:
+        async with here.http.get(
+            f"{here.url}/api/v1/stream", params={"filter": "kitchen/temperature"}
+        ) as stream:
             await reading(here)
             for expected in STREAM.splitlines():
                 async with asyncio.timeout(WAIT):
@@ -66,9 +73,20 @@ async def test_the_stream(tmp_path: Path) -> None:
 
 def test_messages_are_documented() -> None:
     """The table has each message and each of its fields."""
-    rows = dict(re.findall(r"^\| `(\w+)` \| ((?:`\w+` ?)+) \|", TEXT.split("\n## ")[2], re.MULTILINE))
+    rows = dict(
+        re.findall(r"^\| `(\w+)` \| ((?:`\w+` ?)+) \|", TEXT.split("\n## ")[2], re.MULTILINE)
+    )
     said = {name: set(re.findall(r"\w+", fields)) for name, fields in rows.items()}
-    forms = [websocket.Auth, websocket.Subscribe, websocket.Unsubscribe, websocket.Command, websocket.Ping]
-    known = {str(form.__struct_config__.tag): {f.name for f in msgspec.structs.fields(form)} for form in forms}
+    forms = [
+        websocket.Auth,
+        websocket.Subscribe,
+        websocket.Unsubscribe,
+        websocket.Command,
+        websocket.Ping,
+    ]
+    known = {
+        str(form.__struct_config__.tag): {f.name for f in msgspec.structs.fields(form)}
+        for form in forms
+    }
     known["auth"] -= {"id"}
     assert said == known

@@ -1,4 +1,6 @@
-"""Links between the project's pages lead somewhere, headings too, and the map of the documentation has every page."""
+"""Links between the project's pages lead somewhere, headings too, and the map of the documentation
+has every page.
+"""
 
 import re
 from pathlib import Path
@@ -16,7 +18,10 @@ def anchor(heading: str) -> str:
 
 def anchors(page: Path) -> set[str]:
     """All anchors of a page."""
-    return {anchor(heading) for heading in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)}
+    return {
+        anchor(heading)
+        for heading in re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

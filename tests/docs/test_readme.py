@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import config
+from gateway import config
 from gateway.cli import app, simulate
 from tests.bridges.web.test_page_in_chromium import CHROMIUM, browsing
 from tests.end_to_end.conftest import BY, WAIT, House, house
@@ -38,9 +38,13 @@ def lines(word: str) -> list[str]:
 
 
 def run(here: House, line: str) -> str:
-    """Run a line of `gateway` on the database of the running one; return its last word, which may be a secret."""
+    """Run a line of `gateway` on the database of the running one; return its last word, which may
+    be a secret.
+    """
     environment = {"GATEWAY_STORE__PATH": str(here.gateway.database.path)}
-    result = CliRunner(env=environment).invoke(app, shlex.split(line.removeprefix(".venv/bin/gateway ")))
+    result = CliRunner(env=environment).invoke(
+        app, shlex.split(line.removeprefix(".venv/bin/gateway "))
+    )
     assert result.exit_code == 0, result.output
     return result.stdout.split()[-1]
 
@@ -71,7 +75,9 @@ async def mosquitto_pub(running: House) -> None:
     """Publish as the README says."""
     (line,) = lines("mosquitto_pub")
     words = shlex.split(line.replace("KEY", running.keys["kitchen"]))
-    process = await asyncio.create_subprocess_exec(*words, "-h", "127.0.0.1", "-p", str(running.gateway.ports["mqtt"]))
+    process = await asyncio.create_subprocess_exec(
+        *words, "-h", "127.0.0.1", "-p", str(running.gateway.ports["mqtt"])
+    )
     assert await process.wait() == 0
 
 
@@ -102,7 +108,9 @@ async def test_the_two_commands() -> None:
 
 def test_commands_exist() -> None:
     """Each `gateway ...` is one."""
-    said = re.findall(r"gateway ([a-z-]+)(?: ([a-z-]+))?", "\n".join(re.findall(r"`([^`\n]+)`", TEXT)))
+    said = re.findall(
+        r"gateway ([a-z-]+)(?: ([a-z-]+))?", "\n".join(re.findall(r"`([^`\n]+)`", TEXT))
+    )
     said += [(words[1], words[2]) for words in map(str.split, lines(".venv/bin/gateway"))]
     assert len(said) > 5
     for first, second in said:
@@ -164,7 +172,9 @@ async def test_command_of_the_listener(here: House) -> None:
 async def test_listener_in_the_browser(here: House, tmp_path: Path) -> None:
     """The snippet runs in a page and logs what the kitchen reports."""
     (script,) = snippets("js")
-    script = script.replace("ws://localhost:8080", here.url.replace("http", "ws")).replace("TOKEN", here.token)
+    script = script.replace("ws://localhost:8080", here.url.replace("http", "ws")).replace(
+        "TOKEN", here.token
+    )
     await publish(here)
     async with browsing(tmp_path / "profile") as tab:
         await tab.do("window.said = []; console.log = (...words) => said.push(words.join(' '))")
@@ -188,10 +198,14 @@ async def test_curl_lines(here: House) -> None:
     assert await post == (200, 1)
 
 
-async def posted(here: House, path: str, headers: dict[str, str], words: list[str]) -> tuple[int, object]:
+async def posted(
+    here: House, path: str, headers: dict[str, str], words: list[str]
+) -> tuple[int, object]:
     """Post as curl would: what -d gives is the body, and says it is a form."""
     headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
-    async with here.http.post(here.url + path, headers=headers, data=words[words.index("-d") + 1]) as answer:
+    async with here.http.post(
+        here.url + path, headers=headers, data=words[words.index("-d") + 1]
+    ) as answer:
         return answer.status, (await answer.json())["reply"]
 
 
@@ -204,7 +218,9 @@ def path_of(line: str) -> str:
 def test_the_sketch_uses_its_own_topics() -> None:
     """The board signs in as the device whose topics it uses, at the port that is the default."""
     (sketch,) = snippets("cpp")
-    client, username, key = re.search(r'mqtt\.connect\("(.*?)", "(.*?)", "(.*?)"\)', sketch).groups()
+    client, username, key = re.search(
+        r'mqtt\.connect\("(.*?)", "(.*?)", "(.*?)"\)', sketch
+    ).groups()
     assert (client, key) == (username, "KEY")
     topics = re.findall(r'"(devices/[^"]*)"', sketch)
     assert topics == [f"devices/{username}/commands/led", f"devices/{username}/telemetry"]
@@ -219,7 +235,9 @@ def test_config_table() -> None:
     """It has every setting of the gateway.toml that comes with it, with the default of the model."""
     defaults = {(key.table, key.name): key.default for key in config.reference()}
     rows, table = {}, ""
-    for first, name, default in re.findall(r"^\| (`\[[\w.]+\]`)? ?\| `(\w+)` \| `([^`]*)` \|", TEXT, re.MULTILINE):
+    for first, name, default in re.findall(
+        r"^\| (`\[[\w.]+\]`)? ?\| `(\w+)` \| `([^`]*)` \|", TEXT, re.MULTILINE
+    ):
         table = first.strip("`") or table
         rows[table, name] = default
     assert rows.items() <= defaults.items()
@@ -230,7 +248,11 @@ def settings(tables: dict, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     """Every setting of a file as (table, key)."""
     found = []
     for name, value in tables.items():
-        found += settings(value, (*path, name)) if isinstance(value, dict) else [(f"[{'.'.join(path)}]", name)]
+        found += (
+            settings(value, (*path, name))
+            if isinstance(value, dict)
+            else [(f"[{'.'.join(path)}]", name)]
+        )
     return found
 
 

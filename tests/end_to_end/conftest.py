@@ -1,4 +1,6 @@
-"""A whole gateway on free ports of the loopback interface, in this process, and clients that speak to it for real."""
+"""A whole gateway on free ports of the loopback interface, in this process, and clients that speak
+to it for real.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ import aiohttp
 import paho.mqtt.client as paho
 import pytest
 
-from config.load import build
 from gateway.access import accounts, devices, tokens
+from gateway.config.load import build
 from gateway.daemon import Gateway
 from gateway.store.audit import By
 
@@ -58,11 +60,15 @@ class House:
             listening = Listening(socket)
             assert (await listening.next())["type"] == "hello"
             for number, text in enumerate(filters):
-                await socket.send_json({"type": "subscribe", "id": number, "filter": text, **options})
+                await socket.send_json(
+                    {"type": "subscribe", "id": number, "filter": text, **options}
+                )
                 assert (await listening.next())["type"] == "ack"
             yield listening
 
-    async def device(self, name: str, *, subscribe: str | None = None, **options: Any) -> MqttDevice:
+    async def device(
+        self, name: str, *, subscribe: str | None = None, **options: Any
+    ) -> MqttDevice:
         """Connect a device over MQTT with paho."""
         options.setdefault("protocol", self.protocol)
         client = MqttDevice(name, self.keys[name], self.gateway.ports["mqtt"], **options)
@@ -74,7 +80,9 @@ class House:
 
 
 class Listening:
-    """A WebSocket that was opened: `next` gives the next message, `frame` the next frame that a test asks for."""
+    """A WebSocket that was opened: `next` gives the next message, `frame` the next frame that a
+    test asks for.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
@@ -83,7 +91,9 @@ class Listening:
         async with asyncio.timeout(WAIT):
             return await self.socket.receive_json()
 
-    async def frame(self, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+    async def frame(
+        self, wanted: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any]:
         while True:
             message = await self.next()
             if "seq" in message and "device" in message and wanted(message):
@@ -94,7 +104,14 @@ class MqttDevice:
     """A paho client with its callbacks as awaitables; paho runs on a thread of its own."""
 
     def __init__(
-        self, name: str, key: str, port: int, *, protocol: int = paho.MQTTv5, client_id: str = "", **will: Any
+        self,
+        name: str,
+        key: str,
+        port: int,
+        *,
+        protocol: int = paho.MQTTv5,
+        client_id: str = "",
+        **will: Any,
     ):
         self.loop = asyncio.get_running_loop()
         self.name = name
@@ -102,7 +119,9 @@ class MqttDevice:
         self.port = port
         self._events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, client_id=client_id or f"{name}-client", protocol=protocol
+            paho.CallbackAPIVersion.VERSION2,
+            client_id=client_id or f"{name}-client",
+            protocol=protocol,
         )
         self.client.username_pw_set(name, key)
         if will:
@@ -159,7 +178,9 @@ async def running(directory: Path, **tables: Any) -> AsyncIterator[Gateway]:
 async def house(directory: Path, **tables: Any) -> AsyncIterator[House]:
     """Run a gateway and make an admin with a token."""
     async with running(directory, **tables) as gateway:
-        user = await gateway.registry.apply(accounts.create, BY, email="admin@example.com", password=None, role="admin")
+        user = await gateway.registry.apply(
+            accounts.create, BY, email="admin@example.com", password=None, role="admin"
+        )
         token = await gateway.registry.apply(tokens.create, BY, user=user.id, scope="admin")
         headers = {"Authorization": f"Bearer {token.secret}"}
         async with aiohttp.ClientSession(headers=headers) as session:

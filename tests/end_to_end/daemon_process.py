@@ -1,4 +1,6 @@
-"""A gateway in a process of its own, on ports that stay the same, so that it can be killed and started again."""
+"""A gateway in a process of its own, on ports that stay the same, so that it can be killed and
+started again.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ BY = By("test", "", 1)
 def _free_port() -> int:
     """Return a free port below those that outgoing connections get.
 
-    While a gateway is down, one of its clients that tries again and again could otherwise be given its very port, and
-    be connected to itself.
+    While a gateway is down, one of its clients that tries again and again could otherwise be given
+    its very port, and be connected to itself.
     """
     while True:
         port = random.randrange(10_000, 30_000)
@@ -49,7 +51,11 @@ class DaemonProcess:
         self.log = directory / "gateway.log"
         self.ports = {"mqtt": _free_port(), "http": _free_port()}
         self.config.write_text(
-            "".join(f'[{name}]\nhost = "127.0.0.1"\nport = {port}\n' for name, port in self.ports.items()) + config
+            "".join(
+                f'[{name}]\nhost = "127.0.0.1"\nport = {port}\n'
+                for name, port in self.ports.items()
+            )
+            + config
         )
         db = open_sync(self.database)
         with transaction(db):

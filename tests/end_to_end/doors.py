@@ -1,7 +1,7 @@
 """The entrances of a gateway, each with the actions that it offers, for one principal at a time.
 
-An action answers with `+` where it worked, `-` where it was forbidden, `?` where its subject was not found, `!` where
-a sign-in was missing.
+An action answers with `+` where it worked, `-` where it was forbidden, `?` where its subject was
+not found, `!` where a sign-in was missing.
 """
 
 from __future__ import annotations
@@ -59,14 +59,31 @@ class Http(Entrance):
         super().__init__(here, shown)
         self.actions = {
             **{f"see {device}": self._see(device) for device in ("kitchen", "lamp", "attic")},
-            **{f"manage {device}": self._ask("PATCH", f"/devices/{device}", name="x") for device in DEVICES},
-            **{f"command {device}": self._ask("POST", f"/devices/{device}/commands/led") for device in DEVICES},
-            **{f"post for {device}": self._ask("POST", f"/devices/{device}/telemetry", x=1) for device in DEVICES},
-            "give kitchen to another": self._ask("PATCH", "/devices/kitchen", owner=here.users["ann"]),
+            **{
+                f"manage {device}": self._ask("PATCH", f"/devices/{device}", name="x")
+                for device in DEVICES
+            },
+            **{
+                f"command {device}": self._ask("POST", f"/devices/{device}/commands/led")
+                for device in DEVICES
+            },
+            **{
+                f"post for {device}": self._ask("POST", f"/devices/{device}/telemetry", x=1)
+                for device in DEVICES
+            },
+            "give kitchen to another": self._ask(
+                "PATCH", "/devices/kitchen", owner=here.users["ann"]
+            ),
             "make a device": self._ask("POST", "/devices"),
-            "grant topics of ann's devices": self._ask("POST", "/devices", topics=["devices/lamp/telemetry/#"]),
-            "grant topics of attic": self._ask("POST", "/devices", topics=["devices/attic/telemetry/#"]),
-            "keep tokens": self._all(self._ask("GET", "/tokens"), self._ask("POST", "/tokens", scope="read")),
+            "grant topics of ann's devices": self._ask(
+                "POST", "/devices", topics=["devices/lamp/telemetry/#"]
+            ),
+            "grant topics of attic": self._ask(
+                "POST", "/devices", topics=["devices/attic/telemetry/#"]
+            ),
+            "keep tokens": self._all(
+                self._ask("GET", "/tokens"), self._ask("POST", "/tokens", scope="read")
+            ),
             "administer": self._all(
                 self._ask("GET", "/users"),
                 self._ask("GET", "/audit"),
@@ -103,7 +120,10 @@ class Http(Entrance):
             paths = (f"/devices/{device}", f"/devices/{device}/latest", f"/history?device={device}")
             exact = self._all(*(self._ask("GET", path) for path in paths))
             mark = await exact()
-            listed = {await self._listed(device, "/devices", "id"), await self._listed(device, "/frames", "device")}
+            listed = {
+                await self._listed(device, "/devices", "id"),
+                await self._listed(device, "/frames", "device"),
+            }
             return mark if listed == {mark} else f"differs: {mark} {listed}"
 
         return see
@@ -112,7 +132,9 @@ class Http(Entrance):
         async with self._request("GET", path) as answer:
             if answer.status != 200:
                 return MARKS[answer.status]
-            (things,) = [value for value in (await answer.json()).values() if isinstance(value, list)]
+            (things,) = [
+                value for value in (await answer.json()).values() if isinstance(value, list)
+            ]
             return "+" if device in {thing[key] for thing in things} else "?"
 
 
@@ -126,7 +148,9 @@ class Page(Entrance):
     async def _look(self) -> str:
         marks = set()
         for path in ("/", "/devices", "/tokens", "/docs", "/account"):
-            request = self.here.bare.get(f"{self.home.url}{path}", headers=self.shown.headers, allow_redirects=False)
+            request = self.here.bare.get(
+                f"{self.home.url}{path}", headers=self.shown.headers, allow_redirects=False
+            )
             async with request as answer:
                 assert answer.status == 200 or answer.headers["Location"] == "/sign-in"
                 marks.add("+" if answer.status == 200 else "!")
@@ -165,7 +189,9 @@ class Sse(Listening):
         yield entrance
 
     async def _read(self, answer: aiohttp.ClientResponse) -> set[str]:
-        """Each device's last frame is on the channel `end`, after all others: the first of those is enough."""
+        """Each device's last frame is on the channel `end`, after all others: the first of those is
+        enough.
+        """
         seen: set[str] = set()
         async for line in answer.content:
             if line.startswith(b"data: "):
@@ -216,10 +242,16 @@ class WebSocket(Listening):
             if self._socket is None:
                 return "!"
             number = next(NUMBERS)
-            await self._socket.send_json({"type": "command", "id": number, "device": device, "name": "led"})
+            await self._socket.send_json(
+                {"type": "command", "id": number, "device": device, "name": "led"}
+            )
             while (answer := await self._socket.receive_json(timeout=10)).get("id") != number:
                 pass
-            return {"not_found": "?", "forbidden": "-"}[answer["code"]] if answer["type"] == "error" else "+"
+            return (
+                {"not_found": "?", "forbidden": "-"}[answer["code"]]
+                if answer["type"] == "error"
+                else "+"
+            )
 
         return command
 
@@ -231,11 +263,18 @@ class Mqtt(Entrance):
         super().__init__(here, shown)
         self._wire: Wire | None = None
         self.actions = {
-            **{f"post for {device}": self._publish(f"devices/{device}/telemetry/x") for device in DEVICES},
-            **{f"command {device}": self._publish(f"devices/{device}/commands/led") for device in DEVICES},
+            **{
+                f"post for {device}": self._publish(f"devices/{device}/telemetry/x")
+                for device in DEVICES
+            },
+            **{
+                f"command {device}": self._publish(f"devices/{device}/commands/led")
+                for device in DEVICES
+            },
             **{f"see {device}": self._receive(device) for device in DEVICES},
             "speak for kitchen": self._both(
-                self._publish("devices/kitchen/status", b"online"), self._publish("devices/kitchen/replies/led")
+                self._publish("devices/kitchen/status", b"online"),
+                self._publish("devices/kitchen/replies/led"),
             ),
             "publish to a granted topic": self._publish(GRANTED),
             "publish to another topic": self._publish("plant/line/2"),
@@ -261,7 +300,9 @@ class Mqtt(Entrance):
     async def open(cls, here: People, shown: Shown) -> AsyncIterator[Entrance]:
         entrance = cls(here, shown)
         async with await cls._connect(here) as wire:
-            code = await wire.sign_in(shown.username, shown.secret or None, f"client-{next(NUMBERS)}")
+            code = await wire.sign_in(
+                shown.username, shown.secret or None, f"client-{next(NUMBERS)}"
+            )
             assert code in {0, 0x86}
             if code == 0:
                 entrance._wire = wire

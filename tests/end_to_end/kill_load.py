@@ -1,4 +1,6 @@
-"""Load that outlasts `kill -9`: clients that keep what was not acknowledged, and what must hold afterwards."""
+"""Load that outlasts `kill -9`: clients that keep what was not acknowledged, and what must hold
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,16 @@ PUBLISHERS = {
 class LastingClient(paho.Client):
     """A paho client that stays with PUBREL.
 
-    At the second attempt in vain to reconnect, paho forgets that a message of QoS 2 was released already, and publishes
-    it again, which no broker can know for what it is [MQTT-4.3.3-7].
+    At the second attempt in vain to reconnect, paho forgets that a message of QoS 2 was released
+    already, and publishes it again, which no broker can know for what it is [MQTT-4.3.3-7].
     """
 
     def _messages_reconnect_reset_out(self) -> None:
-        released = [m for m in list(self._out_messages.values()) if m.state == MessageState.MQTT_MS_RESEND_PUBREL]
+        released = [
+            m
+            for m in list(self._out_messages.values())
+            if m.state == MessageState.MQTT_MS_RESEND_PUBREL
+        ]
         super()._messages_reconnect_reset_out()
         for message in released:
             message.state = MessageState.MQTT_MS_RESEND_PUBREL
@@ -76,7 +82,9 @@ def looping(*clients: paho.Client) -> Iterator[None]:
             client.loop_stop()
 
 
-async def until(condition: Callable[[], object], tell: Callable[[], object] = tuple, seconds: float = 30) -> None:
+async def until(
+    condition: Callable[[], object], tell: Callable[[], object] = tuple, seconds: float = 30
+) -> None:
     """Wait for what other threads and processes do; fail with what `tell` says."""
     try:
         async with asyncio.timeout(seconds):
@@ -89,7 +97,8 @@ async def until(condition: Callable[[], object], tell: Callable[[], object] = tu
 class Publisher:
     """Publishes 0, 1, 2, ... to a channel of its own; `acknowledged` grows by PUBACK and PUBCOMP.
 
-    `received` is what a subscriber got. It is waited for: what is more than the broker's queues hold would be dropped.
+    `received` is what a subscriber got. It is waited for: what is more than the broker's queues
+    hold would be dropped.
     """
 
     def __init__(self, name: str, key: str, port: int) -> None:
@@ -113,13 +122,17 @@ class Publisher:
             arrived = self.received[-1] + 1 if self.received else 0
             done = min(self.acknowledged, arrived) if wait_for_subscriber else self.acknowledged
             while self.sent - done < OUTSTANDING:
-                self.client.publish(f"devices/{self.name}/telemetry/n", str(self.sent), qos=self._qos)
+                self.client.publish(
+                    f"devices/{self.name}/telemetry/n", str(self.sent), qos=self._qos
+                )
                 self.sent += 1
             await asyncio.sleep(0.002)
 
 
 async def kill_under_load(gateway: DaemonProcess, cycles: int, chance: random.Random) -> None:
-    """Kill and restart under QoS 1 and 2 load; then every message is stored, and none of QoS 2 twice."""
+    """Kill and restart under QoS 1 and 2 load; then every message is stored, and none of QoS 2
+    twice.
+    """
     port = gateway.ports["mqtt"]
     publishers = [Publisher(name, await gateway.add(name), port) for name in PUBLISHERS]
     by_topic = {f"devices/{p.name}/telemetry/n": p for p in publishers}
@@ -131,26 +144,35 @@ async def kill_under_load(gateway: DaemonProcess, cycles: int, chance: random.Ra
         running = [asyncio.create_task(publisher.run()) for publisher in publishers]
         for _ in range(cycles):
             goals = [(p, p.acknowledged + chance.randrange(20, 200)) for p in publishers]
-            await until(lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals), publishers.copy)
+            await until(
+                lambda goals=goals: all(p.acknowledged >= goal for p, goal in goals),
+                publishers.copy,
+            )
             gateway.kill()
             await gateway.restart()
         for task in running:
             task.cancel()
         await until(lambda: all(p.acknowledged == p.sent for p in publishers), publishers.copy)
-        await until(lambda: all(set(p.received) == set(range(p.sent)) for p in publishers), publishers.copy)
+        await until(
+            lambda: all(set(p.received) == set(range(p.sent)) for p in publishers), publishers.copy
+        )
     async with aiohttp.ClientSession(headers=gateway.headers) as http:
         stored = await frames(http, gateway.url, filter="+/n")
     for publisher in publishers:
         values = [frame["value"] for frame in stored if frame["device"] == publisher.name]
         for what, numbers in (("history", values), ("subscriber", publisher.received)):
             # In what order is not for us: paho sends what is new before it repeats the old.
-            assert set(numbers) == set(range(publisher.sent)), f"{publisher.name} in {what}: missing"
+            assert set(numbers) == set(range(publisher.sent)), (
+                f"{publisher.name} in {what}: missing"
+            )
             if publisher.name.startswith("q2"):
                 assert len(numbers) == publisher.sent, f"{publisher.name} in {what}: twice"
 
 
 class Fickle:
-    """A device that cuts its connection at random, often with a command in hand that it has not acknowledged."""
+    """A device that cuts its connection at random, often with a command in hand that it has not
+    acknowledged.
+    """
 
     def __init__(self, name: str, key: str, port: int, chance: random.Random) -> None:
         self.received: list[int] = []
@@ -182,8 +204,12 @@ class Fickle:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-async def command_a_fickle_device(gateway: DaemonProcess, count: int, kills: int, chance: random.Random) -> None:
-    """Send commands while device and gateway come and go: each is delivered, in order, with a true state."""
+async def command_a_fickle_device(
+    gateway: DaemonProcess, count: int, kills: int, chance: random.Random
+) -> None:
+    """Send commands while device and gateway come and go: each is delivered, in order, with a true
+    state.
+    """
     device = Fickle("kitchen", await gateway.add("kitchen"), gateway.ports["mqtt"], chance)
     killed_at = set(chance.sample(range(count // 10, count), kills))
     ids: list[str] = []
@@ -208,10 +234,14 @@ async def _command(http: aiohttp.ClientSession, gateway: DaemonProcess, number: 
     url = f"{gateway.url}/api/v1/devices/kitchen/commands/led"
     async with asyncio.timeout(30):
         while True:
-            async with http.post(url, json=number, headers={"Idempotency-Key": f"key-{number}"}) as response:
+            async with http.post(
+                url, json=number, headers={"Idempotency-Key": f"key-{number}"}
+            ) as response:
                 if response.status == 202:
                     return str((await response.json())["id"])
-                assert response.status == 429, await response.text()  # the device's queue is full for now
+                assert response.status == 429, (
+                    await response.text()
+                )  # the device's queue is full for now
             await asyncio.sleep(0.05)
 
 
@@ -224,7 +254,9 @@ async def _states(http: aiohttp.ClientSession, gateway: DaemonProcess, ids: list
     return states
 
 
-async def _true_states(http: aiohttp.ClientSession, gateway: DaemonProcess, ids: list[str], device: Fickle) -> None:
+async def _true_states(
+    http: aiohttp.ClientSession, gateway: DaemonProcess, ids: list[str], device: Fickle
+) -> None:
     states = await _states(http, gateway, ids)
     delivered = {number for number, state in enumerate(states) if state == "delivered"}
     assert delivered <= device.acknowledged

@@ -1,4 +1,6 @@
-"""An MQTT 5 client that shows every reason code, over TCP, TLS or WebSocket, for tests of who may do what."""
+"""An MQTT 5 client that shows every reason code, over TCP, TLS or WebSocket, for tests of who may
+do what.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ WAIT = 10.0
 
 
 class Wire:
-    """One connection. `messages` are those that came so far; `goodbye` is the server's reason to end it."""
+    """One connection. `messages` are those that came so far; `goodbye` is the server's reason to
+    end it.
+    """
 
     def __init__(self, version: int = 5) -> None:
         self.messages: list[Publish] = []
@@ -59,11 +63,15 @@ class Wire:
         wire._socket = await session.ws_connect(f"{url}/mqtt", protocols=("mqtt",), **options)
         return wire
 
-    async def sign_in(self, username: str | None, password: str | None, client_id: str = "", **more: Any) -> int:
+    async def sign_in(
+        self, username: str | None, password: str | None, client_id: str = "", **more: Any
+    ) -> int:
         """Send CONNECT; return the reason code of the CONNACK."""
         secret = None if password is None else password.encode()
         level = self._version
-        await self.send(Connect(client_id, level, username=username, password=secret, keep_alive=60, **more))
+        await self.send(
+            Connect(client_id, level, username=username, password=secret, keep_alive=60, **more)
+        )
         answer = await self._next(Connack)
         return answer.reason_code
 

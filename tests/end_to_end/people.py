@@ -1,7 +1,8 @@
-"""A house with people in it: two users with their devices, an admin, and every kind of principal there is.
+"""A house with people in it: two users with their devices, an admin, and every kind of principal
+there is.
 
-ann owns kitchen, lamp and shed; bob owns attic; the admin owns nothing. shed is disabled. The kitchen may publish to
-plant/line/1 besides.
+ann owns kitchen, lamp and shed; bob owns attic; the admin owns nothing. shed is disabled. The
+kitchen may publish to plant/line/1 besides.
 """
 
 from __future__ import annotations
@@ -42,12 +43,17 @@ class Shown:
             return {"Authorization": f"Bearer {self.secret}"}
         if self.username is None:
             return {}
-        return {"Authorization": "Basic " + base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()}
+        return {
+            "Authorization": "Basic "
+            + base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
+        }
 
 
 @dataclass
 class People:
-    """The house, its users by name, and what each principal shows. `bare`: a session that shows nothing by itself."""
+    """The house, its users by name, and what each principal shows. `bare`: a session that shows
+    nothing by itself.
+    """
 
     home: House
     bare: aiohttp.ClientSession
@@ -63,7 +69,9 @@ class People:
     async def token(self, name: str, user: str, scope: str, **more: Any) -> Shown:
         """Make a token; what it shows goes by this name."""
         by = more.pop("by", BY)
-        issued = await self.home.gateway.registry.apply(tokens.create, by, user=self.users[user], scope=scope, **more)
+        issued = await self.home.gateway.registry.apply(
+            tokens.create, by, user=self.users[user], scope=scope, **more
+        )
         self.tokens[name] = issued.record.id
         self.shown[name] = Shown("token", issued.secret)
         return self.shown[name]
@@ -84,15 +92,27 @@ class People:
 @asynccontextmanager
 async def people(directory: Path, **tables: Any) -> AsyncIterator[People]:
     """Run a gateway with everybody in it."""
-    async with house(directory, **tables) as home, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as bare:
-        here = People(home, bare, {}, {"nobody": Shown(), "admin": Shown("token", home.token)}, {}, {})
+    async with (
+        house(directory, **tables) as home,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as bare,
+    ):
+        here = People(
+            home, bare, {}, {"nobody": Shown(), "admin": Shown("token", home.token)}, {}, {}
+        )
         here.users["root"] = 1
         for name in ("ann", "bob", "carl"):
             user = await here.apply(accounts.create, email=f"{name}@example.com", password=None)
             here.users[name] = user.id
-        for device, owner in (("kitchen", "ann"), ("lamp", "ann"), ("shed", "ann"), ("attic", "bob")):
+        for device, owner in (
+            ("kitchen", "ann"),
+            ("lamp", "ann"),
+            ("shed", "ann"),
+            ("attic", "bob"),
+        ):
             grants = (GRANTED,) if device == "kitchen" else ()
-            here.shown[device] = Shown(device, await home.add(device, owner=here.users[owner], grants=grants))
+            here.shown[device] = Shown(
+                device, await home.add(device, owner=here.users[owner], grants=grants)
+            )
         await _make_tokens(here)
         await _take_away(here)
         yield here

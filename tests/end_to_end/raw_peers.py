@@ -1,4 +1,6 @@
-"""Clients on bare sockets, for what no client library does: MQTT packets by hand, a WebSocket that is not read."""
+"""Clients on bare sockets, for what no client library does: MQTT packets by hand, a WebSocket that
+is not read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,13 @@ def _packet(first: int, body: bytes) -> bytes:
 
 def connect_packet(device: str, key: str, *, keep_alive: int = 60, client_id: str = "raw") -> bytes:
     """Return a CONNECT of MQTT 3.1.1 with a clean session (section 3.1)."""
-    body = b"\x00\x04MQTT\x04\xc2" + keep_alive.to_bytes(2, "big") + _text(client_id) + _text(device) + _text(key)
+    body = (
+        b"\x00\x04MQTT\x04\xc2"
+        + keep_alive.to_bytes(2, "big")
+        + _text(client_id)
+        + _text(device)
+        + _text(key)
+    )
     return _packet(0x10, body)
 
 
@@ -73,7 +81,9 @@ class RawListener:
 
 
 @asynccontextmanager
-async def raw_listener(port: int, token: str, topic_filter: str, **options: Any) -> AsyncIterator[RawListener]:
+async def raw_listener(
+    port: int, token: str, topic_filter: str, **options: Any
+) -> AsyncIterator[RawListener]:
     """Open a WebSocket and subscribe."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)

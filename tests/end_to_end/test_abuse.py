@@ -1,4 +1,6 @@
-"""Abuse: guessing is slowed and locks nobody out, sizes are bounded, other sites are refused, secrets stay secret."""
+"""Abuse: guessing is slowed and locks nobody out, sizes are bounded, other sites are refused,
+secrets stay secret.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,17 @@ SLOWED = 0.4  # s; the fourth failure of an address waits for half a second
 async def here(tmp_path: Path) -> AsyncIterator[People]:
     """Everybody's house; ann has a password."""
     async with people(tmp_path, limits={"packet_size": "4KB"}) as everybody:
-        await everybody.apply(accounts.set_password, everybody.users["ann"], hash_password(PASSWORD))
+        await everybody.apply(
+            accounts.set_password, everybody.users["ann"], hash_password(PASSWORD)
+        )
         await everybody.cookie("cookie", "ann")  # the new password has signed her out
         yield everybody
 
 
 async def _http(here: People) -> bool:
-    async with here.bare.get(f"{here.home.url}/api/v1/me", headers={"Authorization": "Bearer gwt_wrong"}) as answer:
+    async with here.bare.get(
+        f"{here.home.url}/api/v1/me", headers={"Authorization": "Bearer gwt_wrong"}
+    ) as answer:
         return answer.status == 401
 
 
@@ -67,7 +73,9 @@ async def _stream(here: People) -> bool:
 async def test_guessing_is_slowed_on_every_entrance(here, guess):
     """Failures on one entrance slow all of them, and a right key signs in at once meanwhile."""
     for _ in range(3):
-        async with here.bare.get(f"{here.home.url}/api/v1/me", headers={"Authorization": "Bearer gwt_x"}) as answer:
+        async with here.bare.get(
+            f"{here.home.url}/api/v1/me", headers={"Authorization": "Bearer gwt_x"}
+        ) as answer:
             assert answer.status == 401
     start = time.monotonic()
     guessing = asyncio.create_task(guess(here))
@@ -80,11 +88,17 @@ async def test_guessing_is_slowed_on_every_entrance(here, guess):
 
 
 async def test_a_password_is_slowed_and_the_account_is_not_locked(here):
-    """Of many tries at once a few are looked at; the others have to wait (429). The user's tokens work as ever."""
-    tried = await asyncio.gather(*(_login(here, "ann@example.com", "a wrong one") for _ in range(6)))
+    """Of many tries at once a few are looked at; the others have to wait (429). The user's tokens
+    work as ever.
+    """
+    tried = await asyncio.gather(
+        *(_login(here, "ann@example.com", "a wrong one") for _ in range(6))
+    )
     assert sorted(status for status, _ in tried) == [401] * 4 + [429] * 2
     assert all(int(retry_after) >= 1 for status, retry_after in tried if status == 429)
-    async with here.bare.get(f"{here.home.url}/api/v1/me", headers=here.shown["full"].headers) as answer:
+    async with here.bare.get(
+        f"{here.home.url}/api/v1/me", headers=here.shown["full"].headers
+    ) as answer:
         assert answer.status == 200
 
 
@@ -101,22 +115,34 @@ async def test_an_unknown_name_is_answered_as_a_wrong_password(here):
 
 async def _login(here: People, email: str, password: str, **headers: str) -> tuple[int, str]:
     body = {"email": email, "password": password}
-    async with here.bare.post(f"{here.home.url}/api/v1/login", json=body, headers=headers) as answer:
+    async with here.bare.post(
+        f"{here.home.url}/api/v1/login", json=body, headers=headers
+    ) as answer:
         return answer.status, answer.headers.get("Retry-After", "0")
 
 
 async def test_sizes_are_bounded_on_every_entrance(here):
-    """What is above the limit is refused by each protocol in its words, and costs the others nothing."""
+    """What is above the limit is refused by each protocol in its words, and costs the others
+    nothing.
+    """
     big = b"9" * 5_000
     url = f"{here.home.url}/api/v1/devices/kitchen/telemetry/x"
     async with here.bare.post(url, data=big, headers=here.shown["kitchen"].headers) as answer:
         assert answer.status == 413
-    for wire in (await Wire.tcp(here.home.gateway.ports["mqtt"]), await Wire.websocket(here.bare, here.home.url)):
+    for wire in (
+        await Wire.tcp(here.home.gateway.ports["mqtt"]),
+        await Wire.websocket(here.bare, here.home.url),
+    ):
         async with wire:
             assert await wire.sign_in("kitchen", here.home.keys["kitchen"]) == 0
             await wire.send_bytes(b"\x30\x8a\x27" + b"9" * 5_002)
-            assert await wire.ended() in {0x95, None}  # over WebSocket the message is refused before the packet
-    async with here.bare.ws_connect(f"{here.home.url}/api/v1/ws", headers=here.shown["read"].headers) as socket:
+            assert await wire.ended() in {
+                0x95,
+                None,
+            }  # over WebSocket the message is refused before the packet
+    async with here.bare.ws_connect(
+        f"{here.home.url}/api/v1/ws", headers=here.shown["read"].headers
+    ) as socket:
         await socket.receive_json(timeout=5)
         await socket.send_bytes(big)
         assert (await socket.receive(timeout=5)).type is not aiohttp.WSMsgType.TEXT
@@ -127,25 +153,40 @@ FOREIGN = {"Origin": "https://elsewhere.example"}
 
 
 async def test_other_sites_pages_are_refused(here):
-    """What a browser sends along by itself does not count where a page of another site makes it send."""
+    """What a browser sends along by itself does not count where a page of another site makes it
+    send.
+    """
     cookie, url = here.shown["cookie"].headers, here.home.url
-    for method, path in (("POST", "/devices"), ("POST", "/logout"), ("DELETE", "/devices/lamp"), ("POST", "/tokens")):
-        async with here.bare.request(method, f"{url}/api/v1{path}", headers={**cookie, **FOREIGN}, json={}) as answer:
+    for method, path in (
+        ("POST", "/devices"),
+        ("POST", "/logout"),
+        ("DELETE", "/devices/lamp"),
+        ("POST", "/tokens"),
+    ):
+        async with here.bare.request(
+            method, f"{url}/api/v1{path}", headers={**cookie, **FOREIGN}, json={}
+        ) as answer:
             assert answer.status == 403, path
     assert (await _login(here, "ann@example.com", PASSWORD, **FOREIGN))[0] == 403
     for path, more in (("/api/v1/ws", {}), ("/mqtt", {"protocols": ("mqtt",)})):
         with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
             await here.bare.ws_connect(url + path, headers={**cookie, **FOREIGN}, **more)
-    async with here.bare.ws_connect(f"{url}/api/v1/ws", headers={**cookie, "Origin": url}) as socket:
+    async with here.bare.ws_connect(
+        f"{url}/api/v1/ws", headers={**cookie, "Origin": url}
+    ) as socket:
         assert (await socket.receive_json(timeout=5))["type"] == "hello"
 
 
 async def test_a_link_on_another_sites_page_writes_nothing(here):
-    """Without TLS a browser that follows a link shows its cookie and says nothing of where it comes from."""
+    """Without TLS a browser that follows a link shows its cookie and says nothing of where it comes
+    from.
+    """
     url, cookie = f"{here.home.url}/things/post/kitchen?s0=1", here.shown["cookie"].headers
     async with here.bare.get(url, headers=cookie) as answer:
         assert answer.status == 403
-    async with here.bare.get(url, headers={**cookie, "Sec-Fetch-Site": "none"}) as answer:  # a person has typed it
+    async with here.bare.get(
+        url, headers={**cookie, "Sec-Fetch-Site": "none"}
+    ) as answer:  # a person has typed it
         assert answer.status == 200
 
 
@@ -162,7 +203,10 @@ async def test_too_many_connections_are_turned_away(tmp_path):
     """`limits.connections` counts all entrances together."""
     async with people(tmp_path, limits={"connections": 3}) as here, AsyncExitStack() as stack:
         await _filled(here, stack, 3)
-        async with aiohttp.ClientSession() as session, session.get(f"{here.home.url}/healthz") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{here.home.url}/healthz") as answer,
+        ):
             assert answer.status == 503
 
 
@@ -183,8 +227,12 @@ async def _status(session: aiohttp.ClientSession, url: str) -> int:
 
 
 async def test_no_secret_is_logged_or_shown(tmp_path):
-    """At level debug: no key, token, password, cookie or link in the log, the audit, the metrics, an error, `ps`."""
-    async with daemon(tmp_path, '[log]\nlevel = "debug"\n[access]\nclaim_code = "secret claim code"\n') as gateway:
+    """At level debug: no key, token, password, cookie or link in the log, the audit, the metrics,
+    an error, `ps`.
+    """
+    async with daemon(
+        tmp_path, '[log]\nlevel = "debug"\n[access]\nclaim_code = "secret claim code"\n'
+    ) as gateway:
         key = await gateway.add("kitchen")
         said: list[str] = []
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
@@ -192,7 +240,9 @@ async def test_no_secret_is_logged_or_shown(tmp_path):
             secrets |= await _use_everything(gateway, session, key, said)
             async with session.get(f"{gateway.url}/metrics", headers=gateway.headers) as answer:
                 said.append(await answer.text())
-            async with session.get(f"{gateway.url}/api/v1/audit?limit=1000", headers=gateway.headers) as answer:
+            async with session.get(
+                f"{gateway.url}/api/v1/audit?limit=1000", headers=gateway.headers
+            ) as answer:
                 said.append(await answer.text())
         said.append(Path(f"/proc/{gateway.pid}/cmdline").read_text())
         await gateway.stop()
@@ -202,20 +252,28 @@ async def test_no_secret_is_logged_or_shown(tmp_path):
         assert "sign in failed" in "".join(said)  # it looked where secrets would be
 
 
-async def _use_everything(gateway, session: aiohttp.ClientSession, key: str, said: list[str]) -> dict[str, str]:
-    """Sign in rightly and wrongly in every way; return the secrets that were used. `said` gets the errors' bodies."""
+async def _use_everything(
+    gateway, session: aiohttp.ClientSession, key: str, said: list[str]
+) -> dict[str, str]:
+    """Sign in rightly and wrongly in every way; return the secrets that were used. `said` gets the
+    errors' bodies.
+    """
     secrets = {"password": PASSWORD, "wrong key": "wrong-key-0001", "wrong token": "gwt_wrong0002"}
     secrets["wrong password"] = "wrong-password-0003"
     url = f"{gateway.url}/api/v1"
 
     async def ask(method: str, path: str, **more) -> aiohttp.ClientResponse:
-        async with session.request(method, path if path.startswith("http") else url + path, **more) as answer:
+        async with session.request(
+            method, path if path.startswith("http") else url + path, **more
+        ) as answer:
             if answer.status >= 400:
                 said.append(await answer.text())
             await answer.read()
             return answer
 
-    made = await ask("POST", "/invitations", headers=gateway.headers, json={"email": "ann@example.com"})
+    made = await ask(
+        "POST", "/invitations", headers=gateway.headers, json={"email": "ann@example.com"}
+    )
     secrets["invitation"] = invitation = (await made.json())["invitation"]
     ann = {"email": "ann@example.com", "password": PASSWORD}
     await ask("POST", "/users", json={**ann, "invitation": invitation})
@@ -225,7 +283,11 @@ async def _use_everything(gateway, session: aiohttp.ClientSession, key: str, sai
     secrets["cookie"] = signed_in.cookies["gateway_session"].value
     token = await ask("POST", "/tokens", json={"scope": "read"}, headers={"Origin": gateway.url})
     secrets["new token"] = (await token.json())["token"]
-    for header in (f"Bearer {secrets['wrong token']}", f"Bearer {secrets['new token']}", "Basic nonsense"):
+    for header in (
+        f"Bearer {secrets['wrong token']}",
+        f"Bearer {secrets['new token']}",
+        "Basic nonsense",
+    ):
         await ask("GET", "/me", headers={"Authorization": header})
     for shown in (key, secrets["wrong key"]):
         await ask("GET", f"{gateway.url}/things/read/kitchen", params={"key": shown})

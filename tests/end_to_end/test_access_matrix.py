@@ -1,8 +1,9 @@
 """Who may do what, on which entrance: one table, tried out in full on a running gateway.
 
-A row is an action, a column a principal; the cell says whether it works (`+`), is forbidden (`-`), concerns something
-that the principal may not even know of (`?`) or fails for want of a sign-in (`!`). `.` marks what cannot be asked: MQTT
-takes no cookie. MQTT has one word for forbidden and unknown. The people are described in `people.py`.
+A row is an action, a column a principal; the cell says whether it works (`+`), is forbidden (`-`),
+concerns something that the principal may not even know of (`?`) or fails for want of a sign-in
+(`!`). `.` marks what cannot be asked: MQTT takes no cookie. MQTT has one word for forbidden and
+unknown. The people are described in `people.py`.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ ENTRANCES = (Http, Page, Sse, WebSocket, Mqtt, MqttOverWebSocket)
 
 @pytest.fixture
 async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[People]:
-    """Everybody's house, where each device has a frame, and then one on the channel `end`; failures are not slowed."""
+    """Everybody's house, where each device has a frame, and then one on the channel `end`; failures
+    are not slowed.
+    """
     monkeypatch.setattr("gateway.access.throttle.LONGEST", 0.0)
     async with people(tmp_path, access={"claim_code": "the claim code"}) as everybody:
         for channel in ("x", "end"):
@@ -100,6 +103,10 @@ async def test_only_what_the_contract_grants_works(here, entrance):
 
 
 async def test_the_table_is_tried_out_in_full(here):
-    """Every row of the table is an action of some entrance, and no entrance does what is not in the table."""
-    offered = {action for entrance in ENTRANCES for action in entrance(here, here.shown["admin"]).actions}
+    """Every row of the table is an action of some entrance, and no entrance does what is not in the
+    table.
+    """
+    offered = {
+        action for entrance in ENTRANCES for action in entrance(here, here.shown["admin"]).actions
+    }
     assert offered == set(EXPECTED)

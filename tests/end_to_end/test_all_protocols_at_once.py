@@ -26,7 +26,8 @@ class Greenhouse(DeviceType):
 @pytest.mark.parametrize("engine", ["embedded", "amqtt"])
 async def test_one_value_everywhere(tmp_path, engine):
     """An MQTT device's value is read over IOTcommunicate, the REST server, WebSocket and history,
-    reacted to by a handler, answered to iot.io devices of both versions; the phone's answer reaches the MQTT device.
+    reacted to by a handler, answered to iot.io devices of both versions; the phone's answer reaches
+    the MQTT device.
     """
     async with house(tmp_path, broker={"engine": engine}) as home:
         gateway = home.gateway
@@ -62,7 +63,12 @@ async def test_one_value_everywhere(tmp_path, engine):
             status = await phone.next()
             while status["sensor"] != "temp":
                 status = await phone.next()
-            assert status == {"sensor": "temp", "value": 31.5, "time": frame["ts"] / 1000, "write": "device"}
+            assert status == {
+                "sensor": "temp",
+                "value": 31.5,
+                "time": frame["ts"] / 1000,
+                "write": "device",
+            }
             assert json.loads(await thing.text())["State Vector"]["s0"] == "4.0000"
             assert (await home.get("/history", device=board, channel="temp"))["frames"] == [frame]
             alarm = {"from": board, "temp": 31.5}

@@ -1,4 +1,6 @@
-"""Bad input has a clear error at every entrance, costs nobody else anything, and loses nothing that is stored."""
+"""Bad input has a clear error at every entrance, costs nobody else anything, and loses nothing that
+is stored.
+"""
 
 from __future__ import annotations
 
@@ -33,23 +35,31 @@ TEN_MB = 10 << 20
 
 @contextlib.asynccontextmanager
 async def kitchen(tmp_path: Any, **tables: Any) -> AsyncIterator[House]:
-    """Run a gateway with one device and one frame; at the end the frame is still there, and ingest works."""
+    """Run a gateway with one device and one frame; at the end the frame is still there, and ingest
+    works.
+    """
     async with house(tmp_path, **tables) as home:
         await home.add("kitchen", grants=["plant/kitchen"])
         first = await telemetry(home, b"1")
         yield home
-        assert (await home.get("/frames", filter="kitchen/x", after=first - 1, limit=1))["frames"][0]["seq"] == first
+        assert (await home.get("/frames", filter="kitchen/x", after=first - 1, limit=1))["frames"][
+            0
+        ]["seq"] == first
         assert await telemetry(home, b"2") > first
 
 
 async def telemetry(home: House, data: bytes) -> int:
     """Post a reading of the kitchen; return its seq."""
-    async with home.http.post(f"{home.url}/api/v1/devices/kitchen/telemetry/x", data=data) as response:
+    async with home.http.post(
+        f"{home.url}/api/v1/devices/kitchen/telemetry/x", data=data
+    ) as response:
         assert response.status == 200, await response.text()
         return int((await response.json())["seq"])
 
 
-async def problem(home: House, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+async def problem(
+    home: House, method: str, path: str, **options: Any
+) -> tuple[int, dict[str, Any]]:
     """Make a request that goes wrong; return its status and problem."""
     async with home.http.request(method, f"{home.url}{path}", **options) as response:
         assert response.content_type == "application/problem+json", await response.text()
@@ -152,7 +162,9 @@ async def test_a_topic_that_is_not_permitted(home):
 
 
 async def test_malformed_json_over_mqtt(tmp_path):
-    """A route that wants JSON keeps what is none in the rejected list, and the device stays connected."""
+    """A route that wants JSON keeps what is none in the rejected list, and the device stays
+    connected.
+    """
     async with kitchen(tmp_path, routes=[ROUTE]) as home, mqtt(home) as peer:
         for number, payload in enumerate((b'{"a":', b"\xff\xfe", DEEP, b"NaN"), 1):
             peer.write(publish_packet("plant/kitchen", payload, number))
@@ -162,7 +174,10 @@ async def test_malformed_json_over_mqtt(tmp_path):
             assert await peer.read(4) == b"\x40\x02\x00" + bytes([number])
         assert await peer.alive()
         kept = (await home.get("/rejected"))["rejected"]
-        assert [entry["topic"] for entry in kept] == [*["devices/kitchen/telemetry"] * 2, *["plant/kitchen"] * 4]
+        assert [entry["topic"] for entry in kept] == [
+            *["devices/kitchen/telemetry"] * 2,
+            *["plant/kitchen"] * 4,
+        ]
         assert all(entry["reason"] for entry in kept)
         peer.write(publish_packet("plant/kitchen", b'{"a":1}', 10))
         assert await peer.read(4) == b"\x40\x02\x00\x0a"
@@ -174,9 +189,13 @@ async def test_malformed_json_over_http(tmp_path):
     async with kitchen(tmp_path) as home:
         for data in (b'{"a":', DEEP, b"[1,"):
             for path in ("telemetry", "telemetry/x"):
-                status, said = await problem(home, "POST", f"/api/v1/devices/kitchen/{path}", data=data)
+                status, said = await problem(
+                    home, "POST", f"/api/v1/devices/kitchen/{path}", data=data
+                )
                 assert (status, said["code"]) == (400, "untranslatable"), data[:20]
-            status, _ = await problem(home, "POST", "/api/v1/devices/kitchen/commands/led", data=data)
+            status, _ = await problem(
+                home, "POST", "/api/v1/devices/kitchen/commands/led", data=data
+            )
             assert status == 400
             status, _ = await problem(home, "POST", "/api/v1/devices", data=data)
             assert status == 400
@@ -205,7 +224,9 @@ async def test_malformed_messages_over_websocket(tmp_path):
             assert answer["id"] == (5 if '"id":5' in text else None)
         await listening.socket.send_bytes(b"\x00")
         assert (await listening.next())["type"] == "error"
-        await listening.socket.send_json({"type": "command", "id": 6, "device": "nobody", "name": "led"})
+        await listening.socket.send_json(
+            {"type": "command", "id": 6, "device": "nobody", "name": "led"}
+        )
         assert (await listening.next())["code"] == "not_found"
         seq = await telemetry(home, b"3")
         assert (await listening.frame())["seq"] == seq
@@ -217,12 +238,18 @@ async def test_filters_that_are_none(tmp_path):
         for text in NO_FILTERS:
             await listening.socket.send_json({"type": "subscribe", "id": text, "filter": text})
             answer = await listening.next()
-            assert (answer["type"], answer["id"], answer["code"]) == ("error", text, "invalid_topic")
+            assert (answer["type"], answer["id"], answer["code"]) == (
+                "error",
+                text,
+                "invalid_topic",
+            )
             for path in ("/api/v1/stream", "/api/v1/frames"):
                 status, said = await problem(home, "GET", path, params={"filter": text})
                 assert status == 400, path
                 assert "filter" in said["detail"], said
-            async with mqtt(home) as peer:  # a malformed packet ends this one connection (MQTT-4.7.1-1)
+            async with mqtt(
+                home
+            ) as peer:  # a malformed packet ends this one connection (MQTT-4.7.1-1)
                 peer.write(subscribe_packet(text))
                 await peer.closed()
         await listening.socket.send_json({"type": "ping"})
@@ -232,13 +259,17 @@ async def test_filters_that_are_none(tmp_path):
 async def test_cursors_from_the_future(tmp_path):
     """A cursor above the newest seq is from another database, and an error everywhere."""
     async with kitchen(tmp_path) as home, home.listen() as listening:
-        await listening.socket.send_json({"type": "subscribe", "id": 1, "filter": "#", "since": 10**9})
+        await listening.socket.send_json(
+            {"type": "subscribe", "id": 1, "filter": "#", "since": 10**9}
+        )
         answer = await listening.next()
         assert (answer["type"], answer["id"], answer["code"]) == ("error", 1, "future_cursor")
         for path in ("/api/v1/stream", "/api/v1/frames"):
             status, said = await problem(home, "GET", path, params={"after": 10**9})
             assert (status, said["code"]) == (400, "future_cursor")
-        status, said = await problem(home, "GET", "/api/v1/stream", headers={"Last-Event-ID": str(10**9)})
+        status, said = await problem(
+            home, "GET", "/api/v1/stream", headers={"Last-Event-ID": str(10**9)}
+        )
         assert (status, said["code"]) == (400, "future_cursor")
 
 
@@ -253,10 +284,14 @@ async def test_cursors_that_are_none(tmp_path):
             if text != "1.5":  # as a cursor of history looks
                 params = {"device": "kitchen", "after": text}
                 assert (await problem(home, "GET", "/api/v1/history", params=params))[0] == 400
-            await listening.socket.send_json({"type": "subscribe", "id": 1, "filter": "#", "since": text})
+            await listening.socket.send_json(
+                {"type": "subscribe", "id": 1, "filter": "#", "since": text}
+            )
             assert (await listening.next())["code"] == "invalid"
         for value in (-1, 1.5, True, []):
-            await listening.socket.send_json({"type": "subscribe", "id": 1, "filter": "#", "since": value})
+            await listening.socket.send_json(
+                {"type": "subscribe", "id": 1, "filter": "#", "since": value}
+            )
             assert (await listening.next())["code"] == "invalid", value
 
 
@@ -279,9 +314,14 @@ async def test_ten_megabytes_over_http_and_websocket(tmp_path):
     async with kitchen(tmp_path) as home:
         data = b"1" * TEN_MB
         for path in ("telemetry", "telemetry/x", "commands/led"):
-            status, said = await problem(home, "POST", f"/api/v1/devices/kitchen/{path}", data=io.BytesIO(data))
+            status, said = await problem(
+                home, "POST", f"/api/v1/devices/kitchen/{path}", data=io.BytesIO(data)
+            )
             assert (status, said["code"]) == (413, "too_large")
-        for code, size in ((1009, 1 << 18), (None, TEN_MB)):  # of the larger, a reset may overtake the goodbye
+        for code, size in (
+            (1009, 1 << 18),
+            (None, TEN_MB),
+        ):  # of the larger, a reset may overtake the goodbye
             text = "1" * size
             async with home.http.ws_connect(f"{home.url}/api/v1/ws") as socket:
                 assert (await socket.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT
@@ -342,13 +382,18 @@ async def test_half_open_connections(tmp_path):
         finally:
             for _, writer in silent:
                 writer.transport.abort()
-            await asyncio.gather(*(writer.wait_closed() for _, writer in silent), return_exceptions=True)
+            await asyncio.gather(
+                *(writer.wait_closed() for _, writer in silent), return_exceptions=True
+            )
 
 
 async def test_errors_of_the_command_line_at_a_running_gateway(tmp_path):
     """A filter that is none and a device that is not there are one line each, and exit status 1."""
     async with daemon(tmp_path) as gateway:
-        for arguments, says in ((["tail", "a/#/b"], "filter"), (["send", "nobody", "led", "1"], "nobody")):
+        for arguments, says in (
+            (["tail", "a/#/b"], "filter"),
+            (["send", "nobody", "led", "1"], "nobody"),
+        ):
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway", *arguments, "--config", str(gateway.config),
                 env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=asyncio.subprocess.PIPE,

@@ -32,7 +32,9 @@ class EchoClient(DeviceType):
 """
 
 
-async def order(home, name: str, value: object, device: str = "kitchen", **query: object) -> dict[str, object]:
+async def order(
+    home, name: str, value: object, device: str = "kitchen", **query: object
+) -> dict[str, object]:
     """Send a command over HTTP; return what the API answers."""
     url = f"{home.url}/api/v1/devices/{device}/commands/{name}"
     async with home.http.post(url, json=value, params=query) as response:
@@ -52,9 +54,9 @@ async def test_delivered_is_the_device_s_own_acknowledgement(home):
         assert (await listening.frame(lambda f: f["type"] == "command"))["state"] == "sent"
         device.client.loop_stop()
         device.client._sock_close()  # the network goes, without a word
-        assert (await listening.frame(lambda f: f["type"] == "presence" and f["value"] == "offline"))[
-            "reason"
-        ] == "lost"
+        assert (
+            await listening.frame(lambda f: f["type"] == "presence" and f["value"] == "offline")
+        )["reason"] == "lost"
         assert (await home.get(f"/commands/{command['id']}"))["state"] == "sent"
         again = await home.device("kitchen", subscribe=COMMANDS)
         assert (await again.message()).payload == b"1"
@@ -79,7 +81,9 @@ async def pair(tmp_path):
 
 
 async def test_from_device_to_device_and_back(pair):
-    """The sender is recorded, the reply comes back on the response topic with the correlation of the request."""
+    """The sender is recorded, the reply comes back on the response topic with the correlation of
+    the request.
+    """
     sender = await pair.device("hall", subscribe="devices/hall/answers")
     target = await pair.device("kitchen", subscribe=COMMANDS)
     asked = Properties(PacketTypes.PUBLISH)
@@ -109,7 +113,9 @@ async def test_a_frozen_device_is_offline_in_time(pair):
     """A device that falls silent with its socket open has its will published, and is offline soon."""
     async with pair.listen("kitchen/#") as listening:
         reader, writer = await asyncio.open_connection("127.0.0.1", pair.gateway.ports["mqtt"])
-        writer.write(connect_packet("kitchen", pair.keys["kitchen"], 1, "devices/kitchen/telemetry/farewell"))
+        writer.write(
+            connect_packet("kitchen", pair.keys["kitchen"], 1, "devices/kitchen/telemetry/farewell")
+        )
         assert await reader.readexactly(4) == b"\x20\x02\x00\x00"
         online, will, offline = [await listening.frame() for _ in range(3)]
         writer.close()
@@ -142,7 +148,10 @@ async def test_the_quickstart_of_iotio(tmp_path, capfd):
         device = await here.device("kitchen", subscribe=COMMANDS)
         await device.publish("devices/kitchen/telemetry/message", "hi")
         message = await device.message()
-        assert (message.topic, json.loads(message.payload)) == ("devices/kitchen/commands/message", "hi")
+        assert (message.topic, json.loads(message.payload)) == (
+            "devices/kitchen/commands/message",
+            "hi",
+        )
         async with here.listen("kitchen/status") as listening:
             device.client.disconnect()
             await listening.frame(lambda f: f["value"] == "offline")

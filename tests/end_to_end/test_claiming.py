@@ -1,4 +1,6 @@
-"""A new board gets its id and key over MQTT, and opens nothing with them until somebody takes it in."""
+"""A new board gets its id and key over MQTT, and opens nothing with them until somebody takes it
+in.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ REFUSED = 0x80
 @pytest.fixture(params=["embedded", "amqtt"])
 async def home(request, tmp_path):
     """A house where boards may claim their place, once for each engine."""
-    async with house(tmp_path, broker={"engine": request.param}, access={"claim_code": CODE}) as here:
+    async with house(
+        tmp_path, broker={"engine": request.param}, access={"claim_code": CODE}
+    ) as here:
         yield here
 
 
@@ -69,9 +73,17 @@ async def test_a_wrong_announcement_is_answered(home):
 
 
 async def test_a_board_hears_nothing_of_another(home):
-    """A board may subscribe to its own answers only, so no key is seen by another board with the same code."""
+    """A board may subscribe to its own answers only, so no key is seen by another board with the
+    same code.
+    """
     async with _board(home, "board-2") as curious, _board(home, "board-1") as board:
-        for topic_filter in ("$claim/board-1/credentials", "$claim/#", "$claim/+/credentials", "#", "devices/#"):
+        for topic_filter in (
+            "$claim/board-1/credentials",
+            "$claim/#",
+            "$claim/+/credentials",
+            "#",
+            "devices/#",
+        ):
             assert await curious.subscribe(topic_filter) >= REFUSED
         await _announce(board, "board-1")
         await _announce(curious, "board-2")

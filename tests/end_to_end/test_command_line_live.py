@@ -1,4 +1,6 @@
-"""`gateway tail`, `gateway send`, `gateway simulate` and `gateway history` against a running gateway."""
+"""`gateway tail`, `gateway send`, `gateway simulate` and `gateway history` against a running
+gateway.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,8 @@ async def frame(process: asyncio.subprocess.Process, wanted: str) -> dict[str, A
 
 
 async def test_tail_and_send(home, tmp_path):
-    """`tail` shows the command that `send` sends, and ends with exit status 0 when it is interrupted.
+    """`tail` shows the command that `send` sends, and ends with exit status 0 when it is
+    interrupted.
 
     Neither counts as a failed sign-in, which would hold back the answers to the next ones.
     """
@@ -83,7 +86,9 @@ async def test_tail_and_send(home, tmp_path):
 
 
 async def test_simulate_and_history(home, tmp_path):
-    """`simulate` says which devices it runs; what they publish over MQTT is in the history that `history` prints."""
+    """`simulate` says which devices it runs; what they publish over MQTT is in the history that
+    `history` prints.
+    """
     async with command(tmp_path, "simulate", "--devices", "2", "--every", "0.05") as simulate:
         assert (await line(simulate))["devices"] == ["sim-1", "sim-2"]
         async with home.listen("sim-1/#") as listening:

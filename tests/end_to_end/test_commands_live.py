@@ -1,4 +1,6 @@
-"""Commands over WebSocket, HTTP and MQTT, to devices that acknowledge, do not, come late, or are somebody else's."""
+"""Commands over WebSocket, HTTP and MQTT, to devices that acknowledge, do not, come late, or are
+somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,13 @@ COMMANDS = "devices/kitchen/commands/#"
 
 
 async def post(
-    home: House, name: str, value: object, *, key: str | None = None, device: str = "kitchen", **query: object
+    home: House,
+    name: str,
+    value: object,
+    *,
+    key: str | None = None,
+    device: str = "kitchen",
+    **query: object,
 ) -> tuple[int, dict[str, Any]]:
     """Send a command over HTTP; return status and answer."""
     url = f"{home.url}/api/v1/devices/{device}/commands/{name}"
@@ -52,13 +60,25 @@ async def acknowledged(device: MqttDevice) -> None:
 
 
 async def test_a_whole_life_over_websocket(home):
-    """The ack names the command, a frame tells each state in order, the reply comes with the request's id."""
+    """The ack names the command, a frame tells each state in order, the reply comes with the
+    request's id.
+    """
     device = await home.device("kitchen", subscribe=COMMANDS)
     async with home.listen("kitchen/relay/0", snapshot=False) as listening:
-        asked = {"type": "command", "id": "b", "device": "kitchen", "name": "relay/0", "value": {"on": [1]}, "wait": 10}
+        asked = {
+            "type": "command",
+            "id": "b",
+            "device": "kitchen",
+            "name": "relay/0",
+            "value": {"on": [1]},
+            "wait": 10,
+        }
         await listening.socket.send_json(asked)
         message = await device.message()
-        assert (message.topic, json.loads(message.payload)) == ("devices/kitchen/commands/relay/0", {"on": [1]})
+        assert (message.topic, json.loads(message.payload)) == (
+            "devices/kitchen/commands/relay/0",
+            {"on": [1]},
+        )
         await device.publish("devices/kitchen/replies/relay/0", '"done"')
         told = [await listening.next() for _ in range(7)]
     (ack,) = [one for one in told if one["type"] == "ack"]
@@ -90,7 +110,9 @@ async def test_a_wait_over_http(home):
 
 
 async def test_a_key_sends_once(home):
-    """The same key and command again is the same command, sent once; with another value it is a conflict."""
+    """The same key and command again is the same command, sent once; with another value it is a
+    conflict.
+    """
     device = await home.device("kitchen", subscribe=COMMANDS)
     answers = await asyncio.gather(*(post(home, "led", 1, key="k") for _ in range(5)))
     assert len({answer["id"] for _, answer in answers}) == 1
@@ -112,11 +134,15 @@ async def test_past_its_time_it_is_not_sent(home, monkeypatch):
 
 
 async def test_a_full_queue_is_a_clear_error(home, monkeypatch):
-    """429 over HTTP, `too_many` over WebSocket, the rejected list over MQTT; with room again it goes on."""
+    """429 over HTTP, `too_many` over WebSocket, the rejected list over MQTT; with room again it
+    goes on.
+    """
     monkeypatch.setattr(core, "MAX_OPEN", 3)
     assert [(await post(home, "led", number))[0] for number in range(4)] == [202, 202, 202, 429]
     async with home.listen() as listening:
-        await listening.socket.send_json({"type": "command", "id": 1, "device": "kitchen", "name": "led"})
+        await listening.socket.send_json(
+            {"type": "command", "id": 1, "device": "kitchen", "name": "led"}
+        )
         error = await listening.next()
     assert (error["type"], error["id"], error["code"]) == ("error", 1, "too_many")
     await home.add("hall")
@@ -132,7 +158,9 @@ async def test_a_full_queue_is_a_clear_error(home, monkeypatch):
 
 
 async def test_a_subscription_with_qos_0_acknowledges_nothing(home):
-    """What nobody acknowledges is never called delivered, holds up nothing, comes once, and may be answered."""
+    """What nobody acknowledges is never called delivered, holds up nothing, comes once, and may be
+    answered.
+    """
     device = await home.device("kitchen")
     await device.subscribe(COMMANDS, qos=0)
     ids = [(await post(home, "led", number))[1]["id"] for number in range(40)]
@@ -162,7 +190,9 @@ async def test_a_kept_session_need_not_subscribe_again(home):
 
 
 async def test_who_never_acknowledges_gets_a_few_and_no_more(home):
-    """Sixteen are under way and sent, the rest is queued; another connection begins again with the oldest."""
+    """Sixteen are under way and sent, the rest is queued; another connection begins again with the
+    oldest.
+    """
     port, key = home.gateway.ports["mqtt"], home.keys["kitchen"]
     ids = [(await post(home, "led", number))[1]["id"] for number in range(20)]
     silent = await WireDevice.connect(port, "kitchen", key)
@@ -189,7 +219,11 @@ async def street(tmp_path) -> AsyncIterator[House]:
     """A gateway with two devices of one owner and one of another."""
     async with house(tmp_path) as made:
         mine, other = [
-            (await made.gateway.registry.apply(accounts.create, BY, email=f"{name}@example.com", password=None)).id
+            (
+                await made.gateway.registry.apply(
+                    accounts.create, BY, email=f"{name}@example.com", password=None
+                )
+            ).id
             for name in ("me", "you")
         ]
         for device, owner in (("kitchen", mine), ("hall", mine), ("shop", other)):
@@ -199,12 +233,16 @@ async def street(tmp_path) -> AsyncIterator[House]:
 
 @pytest.mark.parametrize("engine", ["embedded", "amqtt"])
 async def test_a_device_of_3_1_1_hears_the_reply(tmp_path, engine):
-    """Without a response topic the reply comes on the sender's own topics, and each gets its message once."""
+    """Without a response topic the reply comes on the sender's own topics, and each gets its
+    message once.
+    """
     async with house(tmp_path, broker={"engine": engine}) as home:
         for device in ("kitchen", "hall"):
             await home.add(device)
         target = await home.device("kitchen", subscribe=COMMANDS, protocol=paho.MQTTv311)
-        sender = await home.device("hall", subscribe="devices/hall/replies/#", protocol=paho.MQTTv311)
+        sender = await home.device(
+            "hall", subscribe="devices/hall/replies/#", protocol=paho.MQTTv311
+        )
         async with home.listen("kitchen/led", snapshot=False) as listening:
             await sender.publish("devices/kitchen/commands/led", "5", retain=True)
             assert (await target.message()).payload == b"5"
@@ -215,12 +253,18 @@ async def test_a_device_of_3_1_1_hears_the_reply(tmp_path, engine):
         assert (reply["id"], reply["value"]) == (queued["id"], 6)
         message = await sender.message()
         assert (message.topic, message.payload) == ("devices/hall/replies/led", b"6")
-        again = await home.device("kitchen", subscribe=COMMANDS, protocol=paho.MQTTv311, client_id="again")
+        again = await home.device(
+            "kitchen", subscribe=COMMANDS, protocol=paho.MQTTv311, client_id="again"
+        )
         await post(home, "end", None)
-        assert (await again.message()).topic.endswith("/end")  # a command is not kept for those who subscribe later
+        assert (await again.message()).topic.endswith(
+            "/end"
+        )  # a command is not kept for those who subscribe later
         assert target.messages.empty()
         await home.gateway.journal.flush()
-        commanded = [one for one in (await home.get("/audit"))["audit"] if one["action"] == "command"]
+        commanded = [
+            one for one in (await home.get("/audit"))["audit"] if one["action"] == "command"
+        ]
         assert [(one["actor"], one["object"]) for one in commanded] == [
             ("token:1", "device:kitchen"),
             ("device:hall", "device:kitchen"),
@@ -245,7 +289,9 @@ async def test_another_owner_s_device_is_out_of_reach(street):
     frames = (await street.get("/frames", filter="kitchen/led", after=0))["frames"]
     assert frames == []
     await street.gateway.journal.flush()
-    (refused,) = [one for one in (await street.get("/audit"))["audit"] if one["action"] == "publish refused"]
+    (refused,) = [
+        one for one in (await street.get("/audit"))["audit"] if one["action"] == "publish refused"
+    ]
     assert (refused["actor"], refused["object"], refused["detail"]) == (
         "device:shop",
         "devices/kitchen/commands/led",
@@ -264,8 +310,12 @@ async def test_devices_may_be_kept_from_each_other(tmp_path):
 
 
 async def test_a_refused_command_fails(street):
-    """A PUBACK with an error is no delivery, and holds up nothing: twenty of them, and the next one comes."""
-    device = await WireDevice.connect(street.gateway.ports["mqtt"], "kitchen", street.keys["kitchen"], version=5)
+    """A PUBACK with an error is no delivery, and holds up nothing: twenty of them, and the next one
+    comes.
+    """
+    device = await WireDevice.connect(
+        street.gateway.ports["mqtt"], "kitchen", street.keys["kitchen"], version=5
+    )
     await device.subscribe(COMMANDS)
     for _ in range(20):
         _, sent = await post(street, "led", 1)
@@ -307,7 +357,9 @@ class Away:
         while name not in self.ids:
             try:
                 headers = {"Idempotency-Key": name}
-                async with self._session.post(path, json=name, params=query, headers=headers) as response:
+                async with self._session.post(
+                    path, json=name, params=query, headers=headers
+                ) as response:
                     self.ids[name] = (await response.json())["id"]
             except aiohttp.ClientError:
                 await asyncio.sleep(0.05)
@@ -326,8 +378,13 @@ class Away:
 
 
 async def test_kill_9_with_commands_in_every_state(tmp_path):
-    """After kill -9 each is what it was; what was not acknowledged comes again, in order, and nothing else."""
-    async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as session:
+    """After kill -9 each is what it was; what was not acknowledged comes again, in order, and
+    nothing else.
+    """
+    async with (
+        daemon(tmp_path) as gateway,
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+    ):
         key = await gateway.add("kitchen")
         away = Away(gateway, session)
         device = await WireDevice.connect(gateway.ports["mqtt"], "kitchen", key)
@@ -360,7 +417,9 @@ async def test_kill_9_with_commands_in_every_state(tmp_path):
 
 
 async def come_and_go(port: int, key: str, taken: list[str], acknowledged: set[str]) -> None:
-    """Be a device that connects, takes some commands, and leaves, now and then without acknowledging the last."""
+    """Be a device that connects, takes some commands, and leaves, now and then without
+    acknowledging the last.
+    """
     chance = random.Random(11)
     while True:
         try:
@@ -384,11 +443,16 @@ async def come_and_go(port: int, key: str, taken: list[str], acknowledged: set[s
 
 
 async def test_a_device_that_comes_and_goes_while_the_gateway_is_killed(tmp_path):
-    """Each of 300 commands is delivered at least once and in order; none is called so that was not acknowledged."""
+    """Each of 300 commands is delivered at least once and in order; none is called so that was not
+    acknowledged.
+    """
     taken: list[str] = []
     acknowledged: set[str] = set()
     names = [f"n{number}" for number in range(300)]
-    async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as session:
+    async with (
+        daemon(tmp_path) as gateway,
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+    ):
         away = Away(gateway, session)
         key = await gateway.add("kitchen")
         device = asyncio.create_task(come_and_go(gateway.ports["mqtt"], key, taken, acknowledged))
@@ -396,7 +460,11 @@ async def test_a_device_that_comes_and_goes_while_the_gateway_is_killed(tmp_path
             await away.send(name)
             if name in {"n70", "n190"}:
                 gateway.kill()
-                called = {one for one, state in (await _stored_states(gateway)).items() if state == "delivered"}
+                called = {
+                    one
+                    for one, state in (await _stored_states(gateway)).items()
+                    if state == "delivered"
+                }
                 assert called <= acknowledged
                 await gateway.restart()
         await away.settle(dict.fromkeys(names, "delivered"))

@@ -1,4 +1,6 @@
-"""What is no longer true ends within two seconds, on connections that are open and on those that come."""
+"""What is no longer true ends within two seconds, on connections that are open and on those that
+come.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 class Open:
-    """Every kind of connection that a principal can hold open; `end` gives how long each one lasted."""
+    """Every kind of connection that a principal can hold open; `end` gives how long each one
+    lasted.
+    """
 
     def __init__(self, here: People, shown: Shown) -> None:
         self.here = here
@@ -127,7 +131,9 @@ class Open:
         if await self._get("/me", {}) == 200:
             let_in.add("http")
         for path in ("/api/v1/stream", "/api/v1/ws"):
-            upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"} if path.endswith("ws") else {}
+            upgrade = (
+                {"Upgrade": "websocket", "Connection": "Upgrade"} if path.endswith("ws") else {}
+            )
             request = self.here.bare.get(self.url + path, headers={**self.shown.headers, **upgrade})
             async with request as answer:
                 if answer.status != 401:
@@ -154,7 +160,9 @@ def _ask(method: str, path: str, **body: Any) -> Callable[[People], Any]:
 
 def _sign_out(path: str) -> Callable[[People], Any]:
     async def sign_out(here: People) -> None:
-        async with here.bare.post(here.home.url + path, headers=here.shown["cookie"].headers) as answer:
+        async with here.bare.post(
+            here.home.url + path, headers=here.shown["cookie"].headers
+        ) as answer:
             assert answer.status == 204
 
     return sign_out
@@ -168,8 +176,14 @@ BY_HTTP = {
     "a session that signs out": ("cookie", _sign_out("/api/v1/logout")),
     "sessions that are signed out": ("cookie", _sign_out("/api/v1/logout?everywhere=true")),
     "the token of a user who is disabled": ("read", _ask("PATCH", "/users/<ann>", disabled=True)),
-    "the device of a user who is disabled": ("kitchen", _ask("PATCH", "/users/<ann>", disabled=True)),
-    "the browser of a user who is disabled": ("cookie", _ask("PATCH", "/users/<ann>", disabled=True)),
+    "the device of a user who is disabled": (
+        "kitchen",
+        _ask("PATCH", "/users/<ann>", disabled=True),
+    ),
+    "the browser of a user who is disabled": (
+        "cookie",
+        _ask("PATCH", "/users/<ann>", disabled=True),
+    ),
     "the token of a user whose role changes": ("full", _ask("PATCH", "/users/<ann>", role="admin")),
 }
 
@@ -178,19 +192,26 @@ BY_HTTP = {
 async def test_over_http(here, what):
     """Every connection of the principal ends, and it is not let in again; its neighbours stay."""
     principal, cut = BY_HTTP[what]
-    async with Open(here, here.shown[principal]) as connections, Open(here, here.shown["stranger"]) as others:
+    async with (
+        Open(here, here.shown[principal]) as connections,
+        Open(here, here.shown["stranger"]) as others,
+    ):
         await cut(here)
         took = await connections.ended()
         assert max(took.values()) < WITHIN, took
         assert await connections.again() == (
-            {"http", "/api/v1/stream", "/api/v1/ws", "mqtt"} if what.endswith("role changes") else set()
+            {"http", "/api/v1/stream", "/api/v1/ws", "mqtt"}
+            if what.endswith("role changes")
+            else set()
         )
         assert {"http", "mqtt"} <= await others.again()
 
 
 async def test_a_token_that_expires(here):
     """A token's open connections end when its time is over, without anybody doing anything."""
-    shown = await here.token("brief", "ann", "write", expires=now_ms() + 1_000, by=By("test", "", now_ms()))
+    shown = await here.token(
+        "brief", "ann", "write", expires=now_ms() + 1_000, by=By("test", "", now_ms())
+    )
     async with Open(here, shown) as connections:
         took = await connections.ended()
         assert max(took.values()) < 1 + WITHIN, took
@@ -216,7 +237,9 @@ class _Heard(asyncio.Queue[int]):
 @asynccontextmanager
 async def _listening(here: People, principal: str) -> AsyncIterator[_Heard]:
     heard = _Heard()
-    async with here.bare.ws_connect(f"{here.home.url}/api/v1/ws", headers=here.shown[principal].headers) as socket:
+    async with here.bare.ws_connect(
+        f"{here.home.url}/api/v1/ws", headers=here.shown[principal].headers
+    ) as socket:
         await socket.send_json({"type": "subscribe", "id": 1, "filter": "+/x", "snapshot": False})
         while (await socket.receive_json(timeout=5))["type"] != "ack":
             pass
@@ -237,13 +260,17 @@ async def _post(here: People, value: int, device: str = "kitchen") -> None:
 
 
 async def test_from_the_command_line_of_another_process(tmp_path):
-    """`gateway device new-key`, `device disable`, `token revoke` and `user disable` act on a running gateway."""
+    """`gateway device new-key`, `device disable`, `token revoke` and `user disable` act on a
+    running gateway.
+    """
     async with daemon(tmp_path) as gateway:
         keys = {name: await gateway.add(name) for name in ("kitchen", "attic", "lamp")}
         async with Cast(gateway.ports["mqtt"]) as cast:
             for name, key in keys.items():
                 await cast.join(name, name, key)
-            made = await _command(gateway, "token", "add", "--user", "admin@example.com", "--scope", "read", "--json")
+            made = await _command(
+                gateway, "token", "add", "--user", "admin@example.com", "--scope", "read", "--json"
+            )
             token = json.loads(made)["token"]
             listed = await _command(gateway, "token", "list", "--json")
             number = str(max(json.loads(line)["id"] for line in listed.splitlines()))

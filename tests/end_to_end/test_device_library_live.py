@@ -1,4 +1,6 @@
-"""`gateway.device` against a running gateway: refusals, TLS, and readings kept while the gateway is away."""
+"""`gateway.device` against a running gateway: refusals, TLS, and readings kept while the gateway is
+away.
+"""
 
 from __future__ import annotations
 
@@ -65,13 +67,19 @@ async def test_commands_and_readings(home):
     await asyncio.to_thread(device.start)
     try:
         device.send({"t": 21.5, "h": 40}, ts=1_700_000_000_000)
-        async with home.http.post(f"{home.url}/api/v1/devices/kitchen/commands/add?wait=10", json=[1, 2]) as response:
+        async with home.http.post(
+            f"{home.url}/api/v1/devices/kitchen/commands/add?wait=10", json=[1, 2]
+        ) as response:
             assert (await response.json())["reply"] == 3
         async with asyncio.timeout(WAIT):
             while device.unsent:
                 await asyncio.sleep(0.01)
         latest = await home.get("/devices/kitchen/latest")
-        assert (latest["t"]["value"], latest["t"]["ts"], latest["h"]["value"]) == (21.5, 1_700_000_000_000, 40)
+        assert (latest["t"]["value"], latest["t"]["ts"], latest["h"]["value"]) == (
+            21.5,
+            1_700_000_000_000,
+            40,
+        )
     finally:
         await asyncio.to_thread(device.stop)
     async with asyncio.timeout(WAIT):
@@ -93,7 +101,9 @@ async def test_a_wrong_key_and_a_key_of_before(home):
 
 
 async def test_tls(tmp_path):
-    """Over TLS with a certificate authority of one's own; what was sent before the goodbye is stored."""
+    """Over TLS with a certificate authority of one's own; what was sent before the goodbye is
+    stored.
+    """
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     files = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "ca")}
@@ -112,7 +122,9 @@ async def test_tls(tmp_path):
 
 
 async def test_readings_survive_the_gateway_and_the_script(tmp_path):
-    """Made while the gateway is dead, by a script that ended: they arrive with their times, in order, once."""
+    """Made while the gateway is dead, by a script that ended: they arrive with their times, in
+    order, once.
+    """
     async with daemon(tmp_path) as gateway:
         key = await gateway.add("kitchen")
         path = tmp_path / "unsent.db"
@@ -132,6 +144,8 @@ async def test_readings_survive_the_gateway_and_the_script(tmp_path):
         frames = await history(gateway, 6)
         await asyncio.to_thread(device.stop)
     assert [frame["value"] for frame in frames] == list(range(6))
-    assert [frame["ts"] for frame in frames[:5]] == [1_700_000_000_000 + number for number in range(5)]
+    assert [frame["ts"] for frame in frames[:5]] == [
+        1_700_000_000_000 + number for number in range(5)
+    ]
     assert abs(frames[5]["ts"] - made) < 1_000
     assert frames[5]["received"] > made

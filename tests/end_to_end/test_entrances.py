@@ -1,4 +1,5 @@
-"""Every route and every listener of a running gateway, and what each answers to whom it is not meant for.
+"""Every route and every listener of a running gateway, and what each answers to whom it is not
+meant for.
 
 The routes come from the application itself: one that has no line in the table below fails the test.
 """
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from people import People
 
-# What is refused to nobody (and to a revoked token, a disabled user, a disabled device), to another user with all
-# scopes, and to the owner's read token; `-`: it is theirs to ask.
+# What is refused to nobody (and to a revoked token, a disabled user, a disabled device), to another
+# user with all scopes, and to the owner's read token; `-`: it is theirs to ask.
 RULES = """
 GET    /api/v1/devices                                401   -    -
 POST   /api/v1/devices                                401   -  403
@@ -58,7 +59,8 @@ GET    /openapi.json                                  401   -    -
 GET    /asyncapi.json                                 401   -    -
 """
 
-# Open without sign-in, by the contract or because they are how one signs in; what they show to a stranger.
+# Open without sign-in, by the contract or because they are how one signs in; what they show to a
+# stranger.
 OPEN = """
 GET    /healthz             200
 GET    /readyz              200
@@ -105,7 +107,9 @@ def _routes(here: People) -> set[str]:
     """Return every method and path that the HTTP port serves; HEAD goes where GET goes."""
     app = here.home.gateway._site._app
     routes = [(route.method, route.resource.canonical) for route in app.router.routes()]
-    assert {path for method, path in routes if method == "HEAD"} <= {path for method, path in routes if method == "GET"}
+    assert {path for method, path in routes if method == "HEAD"} <= {
+        path for method, path in routes if method == "GET"
+    }
     return {f"{method} {path}" for method, path in routes if method != "HEAD"}
 
 
@@ -124,7 +128,9 @@ async def _status(here: People, route: str, principal: str, **names: str | int) 
 async def _names(here: People, route: str) -> dict[str, str | int]:
     """Return what stands in the path: something of ann's."""
     if "/commands/{id}" in route:
-        async with here.home.http.post(f"{here.home.url}/api/v1/devices/kitchen/commands/led") as answer:
+        async with here.home.http.post(
+            f"{here.home.url}/api/v1/devices/kitchen/commands/led"
+        ) as answer:
             return {"id": (await answer.json())["id"]}
     if "/users/" in route:
         return {"id": here.users["ann"]}
@@ -132,19 +138,27 @@ async def _names(here: People, route: str) -> dict[str, str | int]:
 
 
 async def test_every_route_has_a_rule(here):
-    """What the application serves is what the two tables list: a new route needs a line before it passes."""
+    """What the application serves is what the two tables list: a new route needs a line before it
+    passes.
+    """
     rules = {*_table(RULES), *_table(OPEN)}
     assert _routes(here) == rules
 
 
 async def test_every_route_refuses_the_wrong_principal(here):
-    """Nobody, who was somebody once, another user and the owner's lesser token get what the table says."""
+    """Nobody, who was somebody once, another user and the owner's lesser token get what the table
+    says.
+    """
     wrong = []
     for route, (nobody, stranger, reader) in _table(RULES).items():
         names = await _names(here, route)
-        expected = dict.fromkeys(("nobody", "revoked", "expired", "disabled user", "shed", "signed out"), nobody)
+        expected = dict.fromkeys(
+            ("nobody", "revoked", "expired", "disabled user", "shed", "signed out"), nobody
+        )
         for principal, status in {**expected, "stranger": stranger, "read": reader}.items():
-            if status != "-" and (found := await _status(here, route, principal, **names)) != int(status):
+            if status != "-" and (found := await _status(here, route, principal, **names)) != int(
+                status
+            ):
                 wrong.append(f"{route} for {principal}: {found}, not {status}")
     assert wrong == []
 
@@ -156,10 +170,18 @@ async def test_what_is_open_shows_nothing(here):
 
 
 async def test_every_listener_refuses_strangers(here):
-    """There are no ports but these, and MQTT on both of its ways lets nobody in without a right name and key."""
+    """There are no ports but these, and MQTT on both of its ways lets nobody in without a right
+    name and key.
+    """
     ports = here.home.gateway.ports
     assert set(ports) == LISTENERS
-    offers = [(None, None), ("kitchen", None), ("kitchen", "wrong"), ("token", "gwt_wrong"), ("claim", "any code")]
+    offers = [
+        (None, None),
+        ("kitchen", None),
+        ("kitchen", "wrong"),
+        ("token", "gwt_wrong"),
+        ("claim", "any code"),
+    ]
     for username, password in offers:
         for wire in (await Wire.tcp(ports["mqtt"]), await Wire.websocket(here.bare, here.home.url)):
             async with wire:
@@ -170,7 +192,11 @@ async def test_every_listener_refuses_strangers(here):
 @pytest.mark.parametrize("key", ["", "wrong", "gwt_wrong"])
 async def test_the_sockets_of_the_small_protocols_refuse_strangers(here, path, key):
     """Who has no key, or a wrong one, is closed or turned away, and hears of no frame."""
-    url = f"{here.home.url}{path}{'&' if '?' in path else '?'}key={key}" if key else here.home.url + path
+    url = (
+        f"{here.home.url}{path}{'&' if '?' in path else '?'}key={key}"
+        if key
+        else here.home.url + path
+    )
     iotio = {"ProtocolVersion": "1", "Id": "kitchen", "Type": "x", "Data": f'{{"key":"{key}"}}'}
     headers = {f"IoT-IO-{name}": value for name, value in iotio.items()}
     try:

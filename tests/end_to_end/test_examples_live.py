@@ -44,15 +44,28 @@ async def test_the_raspberry_pi(tmp_path):
     """It reports its load, obeys its two commands with replies, and says goodbye."""
     async with house(tmp_path) as home, home.listen("attic/#") as listening:
         key, port = await home.add("attic"), home.gateway.ports["mqtt"]
-        options = ("--host", "127.0.0.1", "--port", port, "--interval", 3600, "--keep-in", tmp_path / "unsent.db")
+        options = (
+            "--host",
+            "127.0.0.1",
+            "--port",
+            port,
+            "--interval",
+            3600,
+            "--keep-in",
+            tmp_path / "unsent.db",
+        )
         async with example("raspberry_pi.py", "attic", key, *options):
             load = await listening.frame(lambda frame: frame["channel"] == "load")
             for name, value in (("led", True), ("interval", 0.5)):
                 url = f"{home.url}/api/v1/devices/attic/commands/{name}?wait=10"
                 async with home.http.post(url, json=value) as response:
                     assert (await response.json())["reply"] == value
-            assert (await listening.frame(lambda frame: frame["channel"] == "load"))["ts"] > load["ts"]
-        offline = await listening.frame(lambda frame: frame["type"] == "presence" and frame["value"] == "offline")
+            assert (await listening.frame(lambda frame: frame["channel"] == "load"))["ts"] > load[
+                "ts"
+            ]
+        offline = await listening.frame(
+            lambda frame: frame["type"] == "presence" and frame["value"] == "offline"
+        )
         assert offline["reason"] == "goodbye"
 
 
@@ -62,7 +75,10 @@ async def test_the_listener(tmp_path):
         await home.add("kitchen")
         device = await home.device("kitchen")
         await device.publish("devices/kitchen/telemetry/t", "21.5")
-        async with example("listener.py", home.url, home.token, "kitchen/t") as process, asyncio.timeout(WAIT):
+        async with (
+            example("listener.py", home.url, home.token, "kitchen/t") as process,
+            asyncio.timeout(WAIT),
+        ):
             assert process.stdout is not None
             assert json.loads(await process.stdout.readline())["value"] == 21.5
             await device.publish("devices/kitchen/telemetry/t", "22")
@@ -78,7 +94,9 @@ async def test_the_thermostat(tmp_path):
         board = await home.device("living-room", subscribe="devices/living-room/commands/#")
         switched = []
         for temperature in (20, 20.9, 22):
-            await board.publish("devices/living-room/telemetry", json.dumps({"temperature": temperature}))
+            await board.publish(
+                "devices/living-room/telemetry", json.dumps({"temperature": temperature})
+            )
             if temperature != 20.9:
                 message = await board.message()
                 switched.append((message.topic.rsplit("/")[-1], message.payload))
@@ -88,19 +106,28 @@ async def test_the_thermostat(tmp_path):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 async def test_the_page(tmp_path):
-    """Opened from a file: it signs in with a token, shows values as they come, and a command's reply."""
+    """Opened from a file: it signs in with a token, shows values as they come, and a command's
+    reply.
+    """
     async with house(tmp_path) as home, browsing(tmp_path / "profile") as tab:
         await home.add("kitchen")
         device = await home.device("kitchen", subscribe="devices/kitchen/commands/#")
         await tab.call("Page.navigate", url=(EXAMPLES / "browser.html").as_uri())
         await tab.until("document.forms.length === 2 && document.readyState === 'complete'")
-        for form, fields in (("connect", {"url": home.url, "token": home.token}), ("command", {"device": "kitchen"})):
+        for form, fields in (
+            ("connect", {"url": home.url, "token": home.token}),
+            ("command", {"device": "kitchen"}),
+        ):
             for name, value in fields.items():
-                await tab.do(f"document.getElementById('{form}').elements['{name}'].value = {json.dumps(value)}")
+                await tab.do(
+                    f"document.getElementById('{form}').elements['{name}'].value = {json.dumps(value)}"
+                )
         await tab.do("document.getElementById('connect').requestSubmit()")
         await tab.until("document.getElementById('state').textContent === 'connected'")
         await device.publish("devices/kitchen/telemetry/t", '"<b>21.5</b>"')
-        await tab.until(r"document.getElementById('latest').textContent.includes('\"<b>21.5</b>\"')")
+        await tab.until(
+            r"document.getElementById('latest').textContent.includes('\"<b>21.5</b>\"')"
+        )
         await tab.do("document.getElementById('command').elements['name'].value = 'led'")
         await tab.do("document.getElementById('command').requestSubmit()")
         assert (await device.message()).payload == b"1"

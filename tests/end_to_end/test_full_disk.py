@@ -1,4 +1,6 @@
-"""A disk that refuses: nothing is acknowledged, devices are slowed, the gateway says so, and goes on by itself."""
+"""A disk that refuses: nothing is acknowledged, devices are slowed, the gateway says so, and goes
+on by itself.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Counting:
 
     def publish(self, numbers: range) -> None:
         for number in numbers:
-            self.device.client.publish(f"devices/{self.device.name}/telemetry/n", str(number), qos=1)
+            self.device.client.publish(
+                f"devices/{self.device.name}/telemetry/n", str(number), qos=1
+            )
 
     async def reach(self, count: int) -> None:
         async with asyncio.timeout(20):
@@ -53,9 +57,14 @@ class Counting:
 
 
 @contextmanager
-def counting(gateway: DaemonProcess, keys: dict[str, str], protocol: int) -> Iterator[list[MqttDevice]]:
+def counting(
+    gateway: DaemonProcess, keys: dict[str, str], protocol: int
+) -> Iterator[list[MqttDevice]]:
     """Make a paho client for each device; end them all."""
-    made = [MqttDevice(name, key, gateway.ports["mqtt"], protocol=protocol) for name, key in keys.items()]
+    made = [
+        MqttDevice(name, key, gateway.ports["mqtt"], protocol=protocol)
+        for name, key in keys.items()
+    ]
     try:
         yield made
     finally:
@@ -65,18 +74,28 @@ def counting(gateway: DaemonProcess, keys: dict[str, str], protocol: int) -> Ite
 
 
 @contextmanager
-def _forbidden(_: Path) -> Iterator[tuple[Callable[[DaemonProcess], None], Callable[[DaemonProcess], None]]]:
+def _forbidden(
+    _: Path,
+) -> Iterator[tuple[Callable[[DaemonProcess], None], Callable[[DaemonProcess], None]]]:
     """The kernel lets the process write to no file: how any platform test can fill a disk."""
-    yield lambda gateway: gateway.limit_files(0), lambda gateway: gateway.limit_files(resource.RLIM_INFINITY)
+    yield (
+        lambda gateway: gateway.limit_files(0),
+        lambda gateway: gateway.limit_files(resource.RLIM_INFINITY),
+    )
 
 
 @contextmanager
-def _small(directory: Path) -> Iterator[tuple[Callable[[DaemonProcess], None], Callable[[DaemonProcess], None]]]:
+def _small(
+    directory: Path,
+) -> Iterator[tuple[Callable[[DaemonProcess], None], Callable[[DaemonProcess], None]]]:
     """A file system of a few megabytes, and a file that fills it."""
     data = directory / "data"
     data.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(data)]
-    if os.geteuid() or subprocess.run(mounting, check=False, capture_output=True, timeout=10).returncode:
+    if (
+        os.geteuid()
+        or subprocess.run(mounting, check=False, capture_output=True, timeout=10).returncode
+    ):
         pytest.skip("file systems cannot be mounted here")
     filler = data / "filler"
 
@@ -94,9 +113,13 @@ def _small(directory: Path) -> Iterator[tuple[Callable[[DaemonProcess], None], C
         subprocess.run(["umount", "--lazy", str(data)], check=True, timeout=10)
 
 
-@pytest.mark.parametrize(("disk", "engine"), [(_forbidden, "embedded"), (_forbidden, "amqtt"), (_small, "embedded")])
+@pytest.mark.parametrize(
+    ("disk", "engine"), [(_forbidden, "embedded"), (_forbidden, "amqtt"), (_small, "embedded")]
+)
 async def test_full_disk(tmp_path, disk, engine):
-    """While nothing can be written nothing is acknowledged; with room again each message is stored once, in order."""
+    """While nothing can be written nothing is acknowledged; with room again each message is stored
+    once, in order.
+    """
     with disk(tmp_path) as (fill, free):
         async with (
             daemon(tmp_path, f'[broker]\nengine = "{engine}"\n') as gateway,
@@ -105,7 +128,9 @@ async def test_full_disk(tmp_path, disk, engine):
             keys = {name: await gateway.add(name) for name in ("kitchen", "hall")}
             await gateway.add("web")
             post = f"{gateway.url}/api/v1/devices/web/telemetry/n"
-            with counting(gateway, keys, paho.MQTTv311 if engine == "amqtt" else paho.MQTTv5) as devices:
+            with counting(
+                gateway, keys, paho.MQTTv311 if engine == "amqtt" else paho.MQTTv5
+            ) as devices:
                 for device in devices:
                     await device.connect()
                 counts = [Counting(device) for device in devices]
@@ -139,12 +164,16 @@ async def test_full_disk(tmp_path, disk, engine):
                     last = (await response.json())["seq"]
             stored = await frames(http, gateway.url, filter="+/n")
         for name in keys:
-            assert [f["value"] for f in stored if f["device"] == name] == list(range(BEFORE + MEANWHILE))
+            assert [f["value"] for f in stored if f["device"] == name] == list(
+                range(BEFORE + MEANWHILE)
+            )
         assert stored[-1]["seq"] == last
 
 
 async def test_a_flood_while_the_disk_refuses(tmp_path):
-    """A device that goes on sending is not read any more: memory stays flat; it is heard again afterwards."""
+    """A device that goes on sending is not read any more: memory stays flat; it is heard again
+    afterwards.
+    """
     async with (
         daemon(tmp_path) as gateway,
         aiohttp.ClientSession(headers=gateway.headers) as http,

@@ -1,4 +1,6 @@
-"""Handlers in a running gateway, with real devices: what they are told, what they answer, what they cannot break."""
+"""Handlers in a running gateway, with real devices: what they are told, what they answer, what they
+cannot break.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,9 @@ async def lamps(tmp_path, monkeypatch):
 
 
 async def test_channels_answers_and_rooms(lamps):
-    """Methods by channel, the others to `on_frame`; answers, rooms, types and requests reach the devices."""
+    """Methods by channel, the others to `on_frame`; answers, rooms, types and requests reach the
+    devices.
+    """
     _, one, two = lamps
     await tell(one, "relay/0", True)
     assert await heard(one) == ("switched", {"relay": True})
@@ -119,7 +123,9 @@ async def test_channels_answers_and_rooms(lamps):
 
 @pytest.mark.parametrize("channel", ["raise", "endless", "sleepy"])
 async def test_what_goes_wrong_costs_nobody_else(lamps, channel):
-    """A handler that raises, or never ends, holds up its own device at most; the others and the stop go on."""
+    """A handler that raises, or never ends, holds up its own device at most; the others and the
+    stop go on.
+    """
     home, one, two = lamps
     await tell(one, channel, 1)
     await tell(one, "relay/0", 1)
@@ -136,7 +142,9 @@ async def test_what_goes_wrong_costs_nobody_else(lamps, channel):
 async def test_coming_and_going_is_told(lamps):
     """`on_connect` and `on_disconnect`, once each; who has gone is in no room."""
     home, one, two = lamps
-    told = sys.modules[next(name for name in sys.modules if name.startswith("lamp_") and "coming" in name)].TOLD
+    told = sys.modules[
+        next(name for name in sys.modules if name.startswith("lamp_") and "coming" in name)
+    ].TOLD
     one.client.disconnect()
     async with asyncio.timeout(WAIT):
         while ("disconnect", "one") not in told:
@@ -144,7 +152,10 @@ async def test_coming_and_going_is_told(lamps):
     await tell(two, "all", 1)
     assert await heard(two) == ("room", 1)
     waiting = home.gateway.commands.waiting("one")
-    assert (sorted(told), waiting) == ([("connect", "one"), ("connect", "two"), ("disconnect", "one")], 0)
+    assert (sorted(told), waiting) == (
+        [("connect", "one"), ("connect", "two"), ("disconnect", "one")],
+        0,
+    )
 
 
 COUNTING = """
@@ -167,7 +178,9 @@ async def answer_of(device: WireDevice, value: int) -> Any:
 
 
 async def test_sighup_reads_a_changed_module_and_keeps_a_broken_one_out(tmp_path):
-    """A change takes effect at SIGHUP without a restart; a module that does not load leaves all as it was."""
+    """A change takes effect at SIGHUP without a restart; a module that does not load leaves all as
+    it was.
+    """
     module = tmp_path / "counting.py"
     module.write_text(COUNTING.format(step=1))
     async with daemon(tmp_path, '[handlers]\nmodules = ["counting"]\n') as gateway:
@@ -197,4 +210,6 @@ def test_a_broken_module_stops_the_start_with_one_line(tmp_path):
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"{config}: [handlers] modules: cannot import broken: SyntaxError: invalid syntax" in line
+    assert (
+        f"{config}: [handlers] modules: cannot import broken: SyntaxError: invalid syntax" in line
+    )

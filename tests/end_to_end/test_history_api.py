@@ -1,4 +1,6 @@
-"""History from outside: ranges, pages, buckets and files over real sockets; every entrance tells the same."""
+"""History from outside: ranges, pages, buckets and files over real sockets; every entrance tells
+the same.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ START = 1_763_673_300_000  # 2025-11-20T21:15:00Z
 
 async def post(home: House, body: Any) -> dict[str, int]:
     """Post readings of the kitchen; return what is answered."""
-    async with home.http.post(f"{home.url}/api/v1/devices/kitchen/telemetry", json=body) as response:
+    async with home.http.post(
+        f"{home.url}/api/v1/devices/kitchen/telemetry", json=body
+    ) as response:
         assert response.status == 200, await response.text()
         return dict(await response.json())
 
@@ -31,7 +35,9 @@ async def kitchen(tmp_path):
     """A gateway with 120 readings of the kitchen, one a second from START on, newest first in seq."""
     async with house(tmp_path) as home:
         await home.add("kitchen")
-        await post(home, [{"ts": START + 1000 * n, "values": {"t": n}} for n in reversed(range(120))])
+        await post(
+            home, [{"ts": START + 1000 * n, "values": {"t": n}} for n in reversed(range(120))]
+        )
         yield home
 
 
@@ -54,13 +60,18 @@ async def test_a_range(kitchen):
         ("2025-11-20T22:15:10.000+01:00", "2025-11-20T16:15:20-05:00"),
     ):
         assert values(await history(kitchen, start=start, end=end)) == expected
-    assert values(await history(kitchen, start=START + 10_000, end=START + 20_000, order="desc")) == expected[::-1]
+    assert (
+        values(await history(kitchen, start=START + 10_000, end=START + 20_000, order="desc"))
+        == expected[::-1]
+    )
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_paging(kitchen, order):
     """Page by page until next is null gives every frame once, in order of time, whichever way."""
-    await post(kitchen, [{"ts": START + 5_000, "values": {"t": -1}}] * 3)  # several at the same moment
+    await post(
+        kitchen, [{"ts": START + 5_000, "values": {"t": -1}}] * 3
+    )  # several at the same moment
     got: list[dict[str, Any]] = []
     more: dict[str, Any] = {}
     while True:
@@ -92,7 +103,15 @@ async def test_buckets(kitchen):
     """Aggregates of each minute, the same as one would reckon by hand, in pages and files."""
     query = {"every": "1m", "fn": "avg,min,max,count,first,last"}
     minute = {"ts": START, "avg": 29.5, "min": 0, "max": 59, "count": 60, "first": 0, "last": 59}
-    after = {"ts": START + 60_000, "avg": 89.5, "min": 60, "max": 119, "count": 60, "first": 60, "last": 119}
+    after = {
+        "ts": START + 60_000,
+        "avg": 89.5,
+        "min": 60,
+        "max": 119,
+        "count": 60,
+        "first": 60,
+        "last": 119,
+    }
     assert await history(kitchen, **query) == {"buckets": [minute, after], "next": None}
     first = await history(kitchen, **query, limit=1)
     assert first["buckets"] == [minute]
@@ -115,7 +134,9 @@ async def text(home: House, **query: Any) -> str:
 
 
 async def test_one_frame_at_every_entrance(kitchen):
-    """A reading with the device's own time has the same keys in the same order and the same seq everywhere."""
+    """A reading with the device's own time has the same keys in the same order and the same seq
+    everywhere.
+    """
     async with (
         kitchen.listen("kitchen/t") as listening,
         kitchen.http.get(f"{kitchen.url}/api/v1/stream?filter=kitchen/t&snapshot=false") as stream,
@@ -145,7 +166,9 @@ async def test_one_frame_at_every_entrance(kitchen):
 
 
 async def test_latest_is_by_time_then_seq(tmp_path):
-    """Readings that come late do not replace newer ones, and of two at the same time the later stands."""
+    """Readings that come late do not replace newer ones, and of two at the same time the later
+    stands.
+    """
     async with house(tmp_path) as home:
         await home.add("kitchen")
         for ts, value, latest in ((20, "b", "b"), (10, "a", "b"), (20, "c", "c"), (19, "d", "c")):
@@ -159,7 +182,9 @@ async def test_latest_is_by_time_then_seq(tmp_path):
 
 
 async def test_a_gap_is_told_at_every_entrance(tmp_path):
-    """Where history was pruned a cursor gets the same gap on WebSocket, SSE and /frames, then what there is."""
+    """Where history was pruned a cursor gets the same gap on WebSocket, SSE and /frames, then what
+    there is.
+    """
     async with house(tmp_path, history={"max_size": "2MB"}) as home:
         await home.add("kitchen")
         for number in range(100):

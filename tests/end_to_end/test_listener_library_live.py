@@ -1,4 +1,6 @@
-"""`gateway.listener` against a gateway that is killed under load: every stored frame once, in order."""
+"""`gateway.listener` against a gateway that is killed under load: every stored frame once, in
+order.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,18 @@ async def stored(url: str, headers: dict[str, str]) -> list[dict[str, Any]]:
     """Return every frame of the kitchen that history has."""
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        session.get(f"{url}/api/v1/frames", params={"filter": "kitchen/#", "after": 0, "limit": 1000}) as response,
+        session.get(
+            f"{url}/api/v1/frames", params={"filter": "kitchen/#", "after": 0, "limit": 1000}
+        ) as response,
     ):
         frames: list[dict[str, Any]] = (await response.json())["frames"]
         return frames
 
 
 async def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path):
-    """A device sends, a listener reads, the gateway is killed twice: what is stored is what the listener had."""
+    """A device sends, a listener reads, the gateway is killed twice: what is stored is what the
+    listener had.
+    """
     got: list[dict[str, Any]] = []
     async with daemon(tmp_path) as gateway:
         key = await gateway.add("kitchen")
@@ -53,7 +59,9 @@ async def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path):
                 await asyncio.sleep(0.05)
         await asyncio.to_thread(device.stop)
         async with asyncio.timeout(WAIT):
-            while (frames := await stored(gateway.url, gateway.headers))[-1].get("value") != "offline":
+            while (frames := await stored(gateway.url, gateway.headers))[-1].get(
+                "value"
+            ) != "offline":
                 await asyncio.sleep(0.05)
         async with asyncio.timeout(WAIT):
             while len(got) < len(frames):
@@ -70,7 +78,10 @@ async def test_the_first_are_the_latest(home):
     device = await home.device("kitchen")
     await device.publish("devices/kitchen/telemetry", '{"a": 1, "b": 2}')
     await device.publish("devices/kitchen/telemetry/a", "3")
-    async with asyncio.timeout(WAIT), Listener(home.url, home.token, "kitchen/a", "kitchen/b") as listener:
+    async with (
+        asyncio.timeout(WAIT),
+        Listener(home.url, home.token, "kitchen/a", "kitchen/b") as listener,
+    ):
         frames = aiter(listener)
         first = [await anext(frames) for _ in range(2)]
         assert {(frame["channel"], frame["value"]) for frame in first} == {("a", 3), ("b", 2)}

@@ -11,7 +11,9 @@ import pytest
 
 
 async def test_a_reading_is_the_same_frame_everywhere(home):
-    """One publish gives a frame on WebSocket, SSE, /frames, /latest and /history, all with the same seq."""
+    """One publish gives a frame on WebSocket, SSE, /frames, /latest and /history, all with the same
+    seq.
+    """
     async with (
         home.listen("kitchen/temperature") as listening,
         home.http.get(f"{home.url}/api/v1/stream?filter=kitchen/temperature") as stream,
@@ -20,12 +22,20 @@ async def test_a_reading_is_the_same_frame_everywhere(home):
         await device.publish("devices/kitchen/telemetry", '{"temperature":21.4}')
         frame = await listening.frame()
         event = await _event(stream)
-    assert frame == {**frame, "type": "telemetry", "device": "kitchen", "channel": "temperature", "value": 21.4}
+    assert frame == {
+        **frame,
+        "type": "telemetry",
+        "device": "kitchen",
+        "channel": "temperature",
+        "value": 21.4,
+    }
     assert list(frame) == ["type", "seq", "device", "channel", "ts", "value"]
     assert event == {"id": str(frame["seq"]), "event": "telemetry", "data": frame}
     assert (await home.get("/frames", filter="kitchen/temperature", after=0))["frames"] == [frame]
     assert (await home.get("/devices/kitchen/latest"))["temperature"] == frame
-    assert (await home.get("/history", device="kitchen", channel="temperature"))["frames"] == [frame]
+    assert (await home.get("/history", device="kitchen", channel="temperature"))["frames"] == [
+        frame
+    ]
 
 
 async def _event(stream) -> dict[str, object]:
@@ -45,8 +55,23 @@ async def _event(stream) -> dict[str, object]:
 async def test_mosquitto_pub(home):
     """The line of the README works."""
     async with home.listen("kitchen/temperature") as listening:
-        line = ["mosquitto_pub", "-p", str(home.gateway.ports["mqtt"]), "-t", "devices/kitchen/telemetry"]
-        line += ["-m", '{"temperature":21.4}', "-u", "kitchen", "-P", home.keys["kitchen"], "-q", "1"]
+        line = [
+            "mosquitto_pub",
+            "-p",
+            str(home.gateway.ports["mqtt"]),
+            "-t",
+            "devices/kitchen/telemetry",
+        ]
+        line += [
+            "-m",
+            '{"temperature":21.4}',
+            "-u",
+            "kitchen",
+            "-P",
+            home.keys["kitchen"],
+            "-q",
+            "1",
+        ]
         await asyncio.to_thread(subprocess.run, line, check=True, timeout=10)
         assert (await listening.frame())["value"] == 21.4
 
@@ -62,7 +87,9 @@ async def test_a_command_and_its_reply(home):
         device.client.publish("devices/kitchen/replies/led", '"done"', qos=1)
 
     answering = asyncio.create_task(answer())
-    async with home.http.post(f"{home.url}/api/v1/devices/kitchen/commands/led?wait=5", json={"on": True}) as response:
+    async with home.http.post(
+        f"{home.url}/api/v1/devices/kitchen/commands/led?wait=5", json={"on": True}
+    ) as response:
         assert response.status == 200, await response.text()
         assert (await response.json())["reply"] == "done"
     await answering
@@ -73,7 +100,14 @@ async def test_a_command_over_websocket(home):
     device = await home.device("kitchen", subscribe="devices/kitchen/commands/#")
     async with home.listen() as listening:
         await listening.socket.send_json(
-            {"type": "command", "id": "b", "device": "kitchen", "name": "led", "value": 1, "wait": 5}
+            {
+                "type": "command",
+                "id": "b",
+                "device": "kitchen",
+                "name": "led",
+                "value": 1,
+                "wait": 5,
+            }
         )
         acknowledged = await listening.next()
         assert acknowledged["type"] == "ack"

@@ -1,4 +1,6 @@
-"""Presence over real sockets: each way of leaving has its reason, on both engines, and online means connected now."""
+"""Presence over real sockets: each way of leaving has its reason, on both engines, and online means
+connected now.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ client.loop_forever()
 
 async def connect(home: House, **options: Any) -> WireDevice:
     """Connect the kitchen."""
-    return await WireDevice.connect(home.gateway.ports["mqtt"], "kitchen", home.keys["kitchen"], **options)
+    return await WireDevice.connect(
+        home.gateway.ports["mqtt"], "kitchen", home.keys["kitchen"], **options
+    )
 
 
 @asynccontextmanager
@@ -64,7 +68,11 @@ async def test_a_goodbye_publishes_no_will(home):
         online = await listening.frame()
         device.goodbye()
         offline = await listening.frame()
-    assert (online["value"], offline["value"], offline["reason"]) == ("online", "offline", "goodbye")
+    assert (online["value"], offline["value"], offline["reason"]) == (
+        "online",
+        "offline",
+        "goodbye",
+    )
     assert offline["session"] == online["session"] == 1
 
 
@@ -80,7 +88,9 @@ async def test_a_lost_connection_publishes_the_will_first(home):
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
 async def test_a_process_that_stops_or_dies(home, how):
-    """Stopped, its keep-alive runs out in one and a half times that; killed, the connection is lost at once."""
+    """Stopped, its keep-alive runs out in one and a half times that; killed, the connection is lost
+    at once.
+    """
     async with home.listen("kitchen/#") as listening, talker(home) as process:
         await listening.frame(is_status("online"))
         os.kill(process.pid, how)
@@ -93,7 +103,9 @@ async def test_a_process_that_stops_or_dies(home, how):
 
 
 async def test_pings_keep_a_device_online(home):
-    """A device that sends nothing but pings is online for longer than one and a half times its keep-alive."""
+    """A device that sends nothing but pings is online for longer than one and a half times its
+    keep-alive.
+    """
     async with home.listen("kitchen/status") as listening, talker(home):
         await listening.frame(is_status("online"))
         with pytest.raises(TimeoutError):
@@ -102,7 +114,9 @@ async def test_pings_keep_a_device_online(home):
 
 
 async def test_a_takeover_then_a_goodbye(home):
-    """The same client again: the first connection ends, the device ends up online, and later says goodbye."""
+    """The same client again: the first connection ends, the device ends up online, and later says
+    goodbye.
+    """
     async with home.listen("kitchen/status") as listening:
         first = await connect(home)
         await listening.frame(is_status("online"))
@@ -130,7 +144,9 @@ async def test_a_new_key_cuts_off(home):
 
 
 async def test_a_quick_reconnect_never_ends_offline(home):
-    """A hundred connections after and beside each other: the last one stands, and the last frame says online."""
+    """A hundred connections after and beside each other: the last one stands, and the last frame
+    says online.
+    """
     devices: list[WireDevice] = []
     for number in range(100):
         devices.append(await connect(home, client_id=f"c{number % 7 % 3}"))
@@ -143,7 +159,9 @@ async def test_a_quick_reconnect_never_ends_offline(home):
         while len(home.gateway.presence.links("kitchen")) != 1:
             await asyncio.sleep(0.01)
         assert (await home.get("/devices/kitchen"))["online"]
-        await listening.socket.send_json({"type": "subscribe", "id": 1, "filter": "kitchen/status", "since": 0})
+        await listening.socket.send_json(
+            {"type": "subscribe", "id": 1, "filter": "kitchen/status", "since": 0}
+        )
         frames = [await listening.frame()]
         while frames[-1]["session"] != 100:
             frames.append(await listening.frame())
@@ -154,7 +172,9 @@ async def test_a_quick_reconnect_never_ends_offline(home):
 
 
 async def test_a_device_that_only_posts(tmp_path):
-    """Online for a configured time after its posts, then offline for its silence; connected it never is."""
+    """Online for a configured time after its posts, then offline for its silence; connected it
+    never is.
+    """
     async with house(tmp_path, presence={"http_timeout": "1s"}) as home:
         key = await home.add("kitchen")
         async with home.listen("kitchen/status") as listening, aiohttp.ClientSession() as session:
@@ -168,14 +188,25 @@ async def test_a_device_that_only_posts(tmp_path):
                 assert (shown["online"], shown["connected"]) == (True, False)
                 await asyncio.sleep(0.5)
             online, offline = await listening.frame(), await listening.frame()
-        assert (online["value"], offline["value"], offline["reason"]) == ("online", "offline", "silent")
-        assert offline["ts"] - online["ts"] >= 1_400  # a second after the last post, not after the first
+        assert (online["value"], offline["value"], offline["reason"]) == (
+            "online",
+            "offline",
+            "silent",
+        )
+        assert (
+            offline["ts"] - online["ts"] >= 1_400
+        )  # a second after the last post, not after the first
 
 
 async def test_a_list_tells_connection_sight_and_value_apart(home):
     """`GET /devices`: a device never seen, one that is connected, and one that has gone."""
     (never,) = (await home.get("/devices"))["devices"]
-    assert (never["connected"], never["online"], never["last_seen"], never["last_value"]) == (False, False, None, None)
+    assert (never["connected"], never["online"], never["last_seen"], never["last_value"]) == (
+        False,
+        False,
+        None,
+        None,
+    )
     device = await home.device("kitchen")
     await device.publish("devices/kitchen/telemetry", '{"t": 21.5}')
     (here,) = (await home.get("/devices"))["devices"]
@@ -185,7 +216,11 @@ async def test_a_list_tells_connection_sight_and_value_apart(home):
         device.client.disconnect()
         offline = await listening.frame(is_status("offline"))
     (gone,) = (await home.get("/devices"))["devices"]
-    assert (gone["connected"], gone["online"], gone["last_value"]) == (False, False, here["last_value"])
+    assert (gone["connected"], gone["online"], gone["last_value"]) == (
+        False,
+        False,
+        here["last_value"],
+    )
     assert abs(gone["last_seen"] - offline["ts"]) < 5_000
 
 
@@ -202,8 +237,13 @@ async def statuses(session: aiohttp.ClientSession, url: str, count: int) -> list
 
 
 async def test_a_restart_marks_everyone_offline_until_they_return(tmp_path):
-    """Stopped: offline before it ends. Killed: offline by the restart, once it is back. Sessions go on."""
-    async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as session:
+    """Stopped: offline before it ends. Killed: offline by the restart, once it is back. Sessions go
+    on.
+    """
+    async with (
+        daemon(tmp_path) as gateway,
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+    ):
         key = await gateway.add("kitchen")
         first = await WireDevice.connect(gateway.ports["mqtt"], "kitchen", key)
         await statuses(session, gateway.url, 1)

@@ -1,4 +1,6 @@
-"""A listener misses nothing silently: it comes and goes, rests, or loses its gateway, and has every frame once."""
+"""A listener misses nothing silently: it comes and goes, rests, or loses its gateway, and has every
+frame once.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ async def websocket_part(home: House, since: int, most: int) -> list[tuple[int, 
     """Open a WebSocket, resume, and read so many frames; return (seq, value) of each."""
     got: list[tuple[int, int]] = []
     async with home.http.ws_connect(f"{home.url}/api/v1/ws") as ws:
-        await ws.send_json({"type": "subscribe", "id": 1, "filter": "kitchen/number", "since": since})
+        await ws.send_json(
+            {"type": "subscribe", "id": 1, "filter": "kitchen/number", "since": since}
+        )
         while len(got) < most:
             frame = msgspec.json.decode((await ws.receive(timeout=10)).data)
             if frame["type"] == "telemetry":
@@ -45,7 +49,9 @@ async def stream_part(home: House, since: int, most: int) -> list[tuple[int, int
     """Open an event stream with `Last-Event-ID`, and read so many frames."""
     got: list[tuple[int, int]] = []
     headers = {"Last-Event-ID": str(since)}
-    async with home.http.get(f"{home.url}/api/v1/stream?filter=kitchen/number", headers=headers) as response:
+    async with home.http.get(
+        f"{home.url}/api/v1/stream?filter=kitchen/number", headers=headers
+    ) as response:
         while len(got) < most:
             async with asyncio.timeout(10):
                 line = await response.content.readline()
@@ -62,10 +68,14 @@ async def poll_part(home: House, since: int, most: int) -> list[tuple[int, int]]
 
 
 @pytest.mark.parametrize(
-    ("part", "times"), [(websocket_part, 200), (stream_part, 50), (poll_part, 200)], ids=["websocket", "sse", "poll"]
+    ("part", "times"),
+    [(websocket_part, 200), (stream_part, 50), (poll_part, 200)],
+    ids=["websocket", "sse", "poll"],
 )
 async def test_a_listener_that_comes_and_goes_has_every_frame_once(tmp_path, part, times):
-    """Disconnects at random under load, each resumed after the last frame: every frame once, in order."""
+    """Disconnects at random under load, each resumed after the last frame: every frame once, in
+    order.
+    """
     chance = random.Random(5)
     async with house(tmp_path) as home:
         await home.add("kitchen")
@@ -76,7 +86,9 @@ async def test_a_listener_that_comes_and_goes_has_every_frame_once(tmp_path, par
             missing = COUNT - len(got)
             if missing:
                 since = got[-1][0] if got else 0
-                got += await part(home, since, min(chance.randrange(1, 2 * COUNT // times), missing))
+                got += await part(
+                    home, since, min(chance.randrange(1, 2 * COUNT // times), missing)
+                )
         while len(got) < COUNT:
             got += await part(home, got[-1][0], COUNT - len(got))
         await flooding
@@ -86,7 +98,9 @@ async def test_a_listener_that_comes_and_goes_has_every_frame_once(tmp_path, par
 
 
 async def test_a_listener_that_does_not_read_costs_no_memory(tmp_path):
-    """A listener rests while 40 MB are sent, then reads on: every frame once, in order; the process stays flat."""
+    """A listener rests while 40 MB are sent, then reads on: every frame once, in order; the process
+    stays flat.
+    """
     blob = "x" * 60_000
     async with daemon(tmp_path) as gateway:
         device = MqttDevice("kitchen", await gateway.add("kitchen"), gateway.ports["mqtt"])
@@ -95,10 +109,14 @@ async def test_a_listener_that_does_not_read_costs_no_memory(tmp_path):
 
             async def publish(numbers: range) -> None:
                 for number in numbers:
-                    await device.publish("devices/kitchen/telemetry/blob", f'{{"n":{number},"blob":"{blob}"}}')
+                    await device.publish(
+                        "devices/kitchen/telemetry/blob", f'{{"n":{number},"blob":"{blob}"}}'
+                    )
 
             await publish(range(-300, 0))  # until SQLite's caches are filled
-            async with raw_listener(gateway.ports["http"], gateway.token, "kitchen/blob", snapshot=False) as listener:
+            async with raw_listener(
+                gateway.ports["http"], gateway.token, "kitchen/blob", snapshot=False
+            ) as listener:
                 before = gateway.memory()
                 await publish(range(700))
                 grown = gateway.memory() - before
@@ -111,14 +129,20 @@ async def test_a_listener_that_does_not_read_costs_no_memory(tmp_path):
 
 
 async def test_a_page_of_the_present_gets_the_newest(tmp_path):
-    """With mode latest a listener that rested gets the newest value, in order, and far from all of them."""
+    """With mode latest a listener that rested gets the newest value, in order, and far from all of
+    them.
+    """
     async with house(tmp_path) as home:
         await home.add("kitchen")
         device = await home.device("kitchen")
         blob = "x" * 20_000
-        async with raw_listener(home.gateway.ports["http"], home.token, "kitchen/blob", mode="latest") as listener:
+        async with raw_listener(
+            home.gateway.ports["http"], home.token, "kitchen/blob", mode="latest"
+        ) as listener:
             for number in range(1_000):
-                await device.publish("devices/kitchen/telemetry/blob", f'{{"n":{number},"blob":"{blob}"}}')
+                await device.publish(
+                    "devices/kitchen/telemetry/blob", f'{{"n":{number},"blob":"{blob}"}}'
+                )
             got = [-1]
             async with asyncio.timeout(20):
                 while got[-1] < 999:
@@ -129,10 +153,15 @@ async def test_a_page_of_the_present_gets_the_newest(tmp_path):
 
 async def test_the_listener_library_survives_a_restart(tmp_path):
     """`gateway.listener` goes on where it was after the gateway was killed and started again."""
-    async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as session:
+    async with (
+        daemon(tmp_path) as gateway,
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+    ):
         await gateway.add("kitchen")
         values: list[int] = []
-        async with Listener(gateway.url, gateway.token, "kitchen/x", since=0, retry=(0.05, 0.2)) as listener:
+        async with Listener(
+            gateway.url, gateway.token, "kitchen/x", since=0, retry=(0.05, 0.2)
+        ) as listener:
             for number in range(20):
                 if number == 10:
                     gateway.kill()

@@ -1,4 +1,6 @@
-"""A removed device's id, taken again by somebody else: the new device and its owner find nothing of the old one."""
+"""A removed device's id, taken again by somebody else: the new device and its owner find nothing of
+the old one.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,17 @@ BROKEN = b'{"ts": "no time", "values": {}}'
 
 @pytest.fixture(params=["embedded", "amqtt"])
 async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[People]:
-    """Everybody's house, once for each engine; ann's kitchen has retained messages and a rejected one."""
+    """Everybody's house, once for each engine; ann's kitchen has retained messages and a rejected
+    one.
+    """
     async with people(tmp_path, broker={"engine": request.param}, routes=[ROUTE]) as everybody:
         async with await _wire(everybody) as wire:
             assert await wire.sign_in("kitchen", everybody.home.keys["kitchen"], "board") == 0
-            for topic in ("devices/kitchen/telemetry/secret", "devices/kitchen/note", "tele/kitchen/SENSOR"):
+            for topic in (
+                "devices/kitchen/telemetry/secret",
+                "devices/kitchen/note",
+                "tele/kitchen/SENSOR",
+            ):
                 await wire.publish(topic, b"1", retain=True)
             await wire.publish("devices/kitchen/telemetry", BROKEN)
         yield everybody
@@ -45,7 +53,9 @@ async def _taken_by_bob(here: People) -> str:
 
 
 async def test_no_retained_message_is_left(here):
-    """Neither the new device nor its owner is sent what the old one had retained, on its own topics or on a route's."""
+    """Neither the new device nor its owner is sent what the old one had retained, on its own topics
+    or on a route's.
+    """
     key = await _taken_by_bob(here)
     for who, secret, topic_filters in (
         ("kitchen", key, ["devices/kitchen/#", "tele/kitchen/SENSOR"]),
@@ -64,7 +74,9 @@ async def test_what_was_rejected_is_not_the_new_owners(here):
     headers = {name: here.shown[name].headers for name in ("read", "stranger", "admin")}
 
     async def rejected(name: str) -> list[str]:
-        async with here.bare.get(f"{here.home.url}/api/v1/rejected", headers=headers[name]) as answer:
+        async with here.bare.get(
+            f"{here.home.url}/api/v1/rejected", headers=headers[name]
+        ) as answer:
             return [each["topic"] for each in (await answer.json())["rejected"]]
 
     assert await rejected("read") == ["devices/kitchen/telemetry"]
@@ -75,10 +87,15 @@ async def test_what_was_rejected_is_not_the_new_owners(here):
 
 @pytest.mark.parametrize("engine", ["embedded", "amqtt"])
 async def test_what_was_queued_is_not_delivered(tmp_path, engine):
-    """A session that waits for the old device, and what is queued in it, is not taken up by the new one."""
+    """A session that waits for the old device, and what is queued in it, is not taken up by the new
+    one.
+    """
     async with people(tmp_path, broker={"engine": engine}) as here:
         async with await _wire(here) as wire:
-            assert await wire.sign_in("kitchen", here.home.keys["kitchen"], "board", clean_start=False) == 0
+            assert (
+                await wire.sign_in("kitchen", here.home.keys["kitchen"], "board", clean_start=False)
+                == 0
+            )
             assert await wire.subscribe("devices/kitchen/note", qos=1) == 1
         while here.home.gateway.broker.statistics()["connections"]:
             await asyncio.sleep(0.01)
@@ -93,12 +110,16 @@ async def test_what_was_queued_is_not_delivered(tmp_path, engine):
 
 
 async def test_nothing_is_left_where_no_gateway_ran(tmp_path):
-    """What the command line removes while the gateway is stopped takes its retained messages with it."""
+    """What the command line removes while the gateway is stopped takes its retained messages with
+    it.
+    """
     async with people(tmp_path) as here, await _wire(here) as wire:
         assert await wire.sign_in("kitchen", here.home.keys["kitchen"], "board") == 0
         assert await wire.publish("devices/kitchen/note", b"secret", retain=True) == 0
     db = open_sync(tmp_path / "gateway.db")
     with transaction(db):
         devices.remove(db, BY, "kitchen")
-        assert db.execute("SELECT count(*) FROM broker_retained WHERE topic LIKE 'devices/kitchen%'").fetchone() == (0,)
+        assert db.execute(
+            "SELECT count(*) FROM broker_retained WHERE topic LIKE 'devices/kitchen%'"
+        ).fetchone() == (0,)
     db.close()

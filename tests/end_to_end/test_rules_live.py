@@ -1,4 +1,6 @@
-"""Rules in a running gateway: readings over MQTT go in, commands, frames and signed webhooks come out."""
+"""Rules in a running gateway: readings over MQTT go in, commands, frames and signed webhooks come
+out.
+"""
 
 from __future__ import annotations
 
@@ -80,8 +82,12 @@ async def test_hysteresis_and_a_minimum_time(tmp_path):
                 await measure(device, value)
             await measure(device, 25)
             off = await listening.frame()
-        peaks = (await home.get("/history", device="kitchen", channel="temperature", order="asc"))["frames"]
-        alarms = (await home.get("/history", device="kitchen", channel="alarm", order="asc"))["frames"]
+        peaks = (await home.get("/history", device="kitchen", channel="temperature", order="asc"))[
+            "frames"
+        ]
+        alarms = (await home.get("/history", device="kitchen", channel="alarm", order="asc"))[
+            "frames"
+        ]
         stored = (await home.get("/frames", filter="kitchen/fan", after=0))["frames"]
     assert (on["value"], off["value"], on["rule"]) == (True, False, "hot")
     assert on["ts"] - peaks[2]["ts"] >= 400
@@ -92,7 +98,12 @@ async def test_hysteresis_and_a_minimum_time(tmp_path):
 
 async def test_silence(tmp_path):
     """A channel that says nothing for a time sets it in, its next word ends it."""
-    rule = {"name": "lost", "filter": "+/temperature", "silent": "1s", "publish": {"channel": "lost"}}
+    rule = {
+        "name": "lost",
+        "filter": "+/temperature",
+        "silent": "1s",
+        "publish": {"channel": "lost"},
+    }
     async with house(tmp_path, rules=[rule]) as home:
         await home.add("kitchen")
         device = await home.device("kitchen")
@@ -107,7 +118,9 @@ async def test_silence(tmp_path):
 
 
 async def test_a_webhook_is_signed_and_tried_again(tmp_path, receiver, monkeypatch):
-    """The signature is Standard Webhooks'; what fails comes again under the same id, and order holds."""
+    """The signature is Standard Webhooks'; what fails comes again under the same id, and order
+    holds.
+    """
     monkeypatch.setattr(webhooks, "PAUSE_FIRST", 0.05)
     receiver.answers = [503, 500]
     hook = {"url": str(receiver.server.make_url("/hook")), "secret": f"whsec_{SECRET}"}
@@ -176,5 +189,9 @@ def test_a_mistake_stops_the_start_with_one_line(tmp_path):
         file.write('[handlers]\nmodules = ["broken"]\n')
     first, second, third = gateway("check", config)
     assert line.endswith(first)
-    assert second.startswith(f"{config}: [[rules]] 'cold': secret: what follows whsec_ is not base64")
-    assert third.startswith(f"{config}: [handlers] modules: cannot import broken: SyntaxError: invalid syntax")
+    assert second.startswith(
+        f"{config}: [[rules]] 'cold': secret: what follows whsec_ is not base64"
+    )
+    assert third.startswith(
+        f"{config}: [handlers] modules: cannot import broken: SyntaxError: invalid syntax"
+    )

@@ -1,4 +1,6 @@
-"""A thousand devices that come back at once, as after a power cut: all are let in, and nobody else waits for it."""
+"""A thousand devices that come back at once, as after a power cut: all are let in, and nobody else
+waits for it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _make(gateway: DaemonProcess) -> dict[str, str]:
     """Make the devices in one transaction; return their keys."""
     db = open_sync(gateway.database)
     with transaction(db):
-        keys = {name: devices.create(db, BY, id=name).secret for name in (f"d{n}" for n in range(COUNT))}
+        keys = {
+            name: devices.create(db, BY, id=name).secret for name in (f"d{n}" for n in range(COUNT))
+        }
     db.close()
     return keys
 
@@ -57,7 +61,10 @@ class Rush:
     async def sign_in(self) -> float:
         """Sign all of them in at once; return how long it took."""
         packets = [
-            (*self._streams[name], encode(Connect(name, 4, username=name, password=key.encode(), keep_alive=60), 4))
+            (
+                *self._streams[name],
+                encode(Connect(name, 4, username=name, password=key.encode(), keep_alive=60), 4),
+            )
             for name, key in self._keys.items()
         ]
         start = time.monotonic()
@@ -68,15 +75,23 @@ class Rush:
         return time.monotonic() - start
 
 
-async def _delays(gateway: DaemonProcess, key: str, socket: aiohttp.ClientWebSocketResponse) -> list[float]:
-    """Publish the time every few milliseconds until cancelled; return how long each frame took to its listener."""
+async def _delays(
+    gateway: DaemonProcess, key: str, socket: aiohttp.ClientWebSocketResponse
+) -> list[float]:
+    """Publish the time every few milliseconds until cancelled; return how long each frame took to
+    its listener.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["mqtt"])
-    writer.write(encode(Connect("clock", 4, username="clock", password=key.encode(), keep_alive=60), 4))
+    writer.write(
+        encode(Connect("clock", 4, username="clock", password=key.encode(), keep_alive=60), 4)
+    )
     await reader.readexactly(4)
 
     async def publish() -> None:
         while True:
-            writer.write(encode(Publish("devices/clock/telemetry/t", repr(time.monotonic()).encode()), 4))
+            writer.write(
+                encode(Publish("devices/clock/telemetry/t", repr(time.monotonic()).encode()), 4)
+            )
             await asyncio.sleep(EVERY)
 
     publishing, delays = asyncio.create_task(publish()), list[float]()
@@ -101,7 +116,9 @@ async def _rush(gateway: DaemonProcess) -> tuple[float, list[float]]:
         session.ws_connect(f"{gateway.url}/api/v1/ws") as socket,
         Rush(gateway.ports["mqtt"], keys) as rush,
     ):
-        await socket.send_json({"type": "subscribe", "id": 1, "filter": "clock/t", "snapshot": False})
+        await socket.send_json(
+            {"type": "subscribe", "id": 1, "filter": "clock/t", "snapshot": False}
+        )
         timing = asyncio.create_task(_delays(gateway, key, socket))
         await asyncio.sleep(0.2)
         async with asyncio.timeout(20):
@@ -127,6 +144,8 @@ async def test_the_rush_is_over_in_two_seconds_and_delays_no_frame(tmp_path):
     """Sign-in of a thousand devices takes under 2 s, and no frame more than 100 ms meanwhile."""
     async with daemon(tmp_path) as gateway:
         took, delays = await _rush(gateway)
-        print(f"{COUNT} devices signed in within {took:.3f} s; frames took {max(delays) * 1000:.0f} ms at most")
+        print(
+            f"{COUNT} devices signed in within {took:.3f} s; frames took {max(delays) * 1000:.0f} ms at most"
+        )
         assert took < SIGNED_IN
         assert max(delays) < DELAYED

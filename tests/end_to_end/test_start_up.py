@@ -1,4 +1,6 @@
-"""A gateway that cannot start says in one line what is wrong and what to do, and leaves what is there as it was."""
+"""A gateway that cannot start says in one line what is wrong and what to do, and leaves what is
+there as it was.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_a_port_in_use(tmp_path, taken, which):
 
 
 def test_an_unknown_key(tmp_path):
-    """Exit status 2 and one line with the file, the table, the key, and what was probably meant; check tells all."""
+    """Exit status 2 and one line with the file, the table, the key, and what was probably meant;
+    check tells all.
+    """
     wrong = '[store]\npaht = "x"\ndurability = "ful"\n[limits]\nconnections = "x"\n'
     (tmp_path / "gateway.toml").write_text(wrong)
     status, lines = command(tmp_path, "run")
@@ -94,7 +98,9 @@ def test_a_route_that_is_none(tmp_path):
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_errors_of_the_command_line(tmp_path, arguments, status, says):
-    """Exit status 1 where something is refused, 2 where the usage is wrong, and a line that says why."""
+    """Exit status 1 where something is refused, 2 where the usage is wrong, and a line that says
+    why.
+    """
     (tmp_path / "gateway.toml").write_text("")
     got, lines = command(tmp_path, *arguments)
     assert got == status, lines
@@ -148,7 +154,9 @@ async def test_a_second_gateway_on_the_same_database(tmp_path):
     """The second says so and ends; the first goes on."""
     async with running(tmp_path) as first:
         assert "another gateway is running" in await refusal(tmp_path)
-        seq = await first.intake.store([(first.catalog.series("telemetry", "kitchen", "x"), 1, "1", "")])
+        seq = await first.intake.store(
+            [(first.catalog.series("telemetry", "kitchen", "x"), 1, "1", "")]
+        )
         assert first.hub.seq == seq
 
 
@@ -174,7 +182,10 @@ async def test_a_folder_that_may_not_be_written(tmp_path):
 async def test_a_read_only_disk(tmp_path):
     """The line says that the disk may be read-only."""
     mounting = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
-    if os.geteuid() or subprocess.run(mounting, check=False, capture_output=True, timeout=10).returncode:
+    if (
+        os.geteuid()
+        or subprocess.run(mounting, check=False, capture_output=True, timeout=10).returncode
+    ):
         pytest.skip("file systems cannot be mounted here")
     try:
         said = await refusal(tmp_path)

@@ -26,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Secure:
-    """A house that speaks TLS on both ports; `ca` made its certificate, `board_ca` those of its devices."""
+    """A house that speaks TLS on both ports; `ca` made its certificate, `board_ca` those of its
+    devices.
+    """
 
     home: House
     ca: trustme.CA
@@ -38,11 +40,15 @@ class Secure:
         return f"https://127.0.0.1:{self.home.gateway.ports['http']}"
 
     def client(self, ca: trustme.CA | None = None, **identity: Any) -> ssl.SSLContext:
-        """Return the context of a client that trusts the gateway; `identity`: the CA and name it shows."""
+        """Return the context of a client that trusts the gateway; `identity`: the CA and name it
+        shows.
+        """
         context = ssl.create_default_context()
         (ca or self.ca).configure_trust(context)
         if identity:
-            shown = identity["by"].issue_cert(f"{identity['name']}.example", common_name=identity["name"])
+            shown = identity["by"].issue_cert(
+                f"{identity['name']}.example", common_name=identity["name"]
+            )
             shown.configure_cert(context)
         return context
 
@@ -52,7 +58,10 @@ class Secure:
     async def serial(self, port: str) -> int:
         """Return the serial number of the certificate that a new connection sees."""
         _, writer = await asyncio.open_connection(
-            "127.0.0.1", self.home.gateway.ports[port], ssl=self.client(), server_hostname="localhost"
+            "127.0.0.1",
+            self.home.gateway.ports[port],
+            ssl=self.client(),
+            server_hostname="localhost",
         )
         shown = writer.get_extra_info("peercert")
         writer.close()
@@ -75,7 +84,9 @@ async def secured(directory: Path, engine: str = "embedded") -> AsyncIterator[Se
     board_ca.cert_pem.write_to_path(str(directory / "boards.pem"))
     listen = {"host": "127.0.0.1", "port": 0}
     mqtt = {**listen, "tls": {**files, "port": 0, "client_ca": str(directory / "boards.pem")}}
-    async with house(directory, broker={"engine": engine}, mqtt=mqtt, http={**listen, "tls": files}) as home:
+    async with house(
+        directory, broker={"engine": engine}, mqtt=mqtt, http={**listen, "tls": files}
+    ) as home:
         await home.add("kitchen")
         yield Secure(home, ca, board_ca, directory)
 
@@ -92,12 +103,18 @@ def _version(secure: Secure) -> int:
 
 
 async def test_mqtt_and_http_over_tls(secure):
-    """A device publishes over MQTT with TLS, and a script reads it over HTTPS; the cookie is for HTTPS alone."""
+    """A device publishes over MQTT with TLS, and a script reads it over HTTPS; the cookie is for
+    HTTPS alone.
+    """
     context = secure.client()
-    async with await Wire.tcp(secure.home.gateway.ports["mqtts"], context, version=_version(secure)) as device:
+    async with await Wire.tcp(
+        secure.home.gateway.ports["mqtts"], context, version=_version(secure)
+    ) as device:
         assert await device.sign_in("kitchen", secure.home.keys["kitchen"]) == 0
         assert await device.publish("devices/kitchen/telemetry/x", b"7") == 0
-    async with secure.home.http.get(f"{secure.url}/api/v1/devices/kitchen/latest", ssl=context) as answer:
+    async with secure.home.http.get(
+        f"{secure.url}/api/v1/devices/kitchen/latest", ssl=context
+    ) as answer:
         assert (await answer.json())["x"]["value"] == 7
         assert "max-age" in answer.headers["Strict-Transport-Security"]
 
@@ -106,12 +123,18 @@ async def test_the_cookie_is_for_https_alone(secure):
     """Behind TLS the session's cookie is marked Secure, HttpOnly and SameSite."""
     made = {"email": "ann@example.com", "password": "long enough"}
     context = secure.client()
-    async with secure.home.http.post(f"{secure.url}/api/v1/invitations", ssl=context, json={}) as answer:
+    async with secure.home.http.post(
+        f"{secure.url}/api/v1/invitations", ssl=context, json={}
+    ) as answer:
         invitation = (await answer.json())["invitation"]
     body = {**made, "invitation": invitation}
-    async with secure.home.http.post(f"{secure.url}/api/v1/users", ssl=context, json=body) as answer:
+    async with secure.home.http.post(
+        f"{secure.url}/api/v1/users", ssl=context, json=body
+    ) as answer:
         assert answer.status == 201
-    async with secure.home.http.post(f"{secure.url}/api/v1/login", ssl=context, json=made) as answer:
+    async with secure.home.http.post(
+        f"{secure.url}/api/v1/login", ssl=context, json=made
+    ) as answer:
         marks = {part.strip().lower() for part in answer.headers["Set-Cookie"].split(";")}
         assert {"secure", "httponly", "samesite=lax"} <= marks
 
@@ -128,7 +151,9 @@ async def test_old_versions_are_refused(secure, port):
     number = secure.home.gateway.ports[port]
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection("127.0.0.1", number, ssl=old, server_hostname="localhost")
-    _, writer = await asyncio.open_connection("127.0.0.1", number, ssl=new, server_hostname="localhost")
+    _, writer = await asyncio.open_connection(
+        "127.0.0.1", number, ssl=new, server_hostname="localhost"
+    )
     assert writer.get_extra_info("ssl_object").version() == "TLSv1.2"
     writer.close()
 
@@ -169,7 +194,9 @@ async def test_a_broken_renewal_changes_nothing(secure, caplog):
 
 
 async def test_a_device_signs_in_with_its_certificate(secure):
-    """The name in a certificate of the boards' CA is the device's id; no key is needed, and others stay closed."""
+    """The name in a certificate of the boards' CA is the device's id; no key is needed, and others
+    stay closed.
+    """
     version = _version(secure)
     port = secure.home.gateway.ports["mqtts"]
     context = secure.client(by=secure.board_ca, name="kitchen")
@@ -187,7 +214,9 @@ async def test_a_certificate_of_another_ca_is_refused(secure):
     """A certificate that somebody else has signed ends the handshake, whatever name it bears."""
     context = secure.client(by=trustme.CA(), name="kitchen")
     with pytest.raises((ssl.SSLError, ConnectionError, EOFError)):
-        async with await Wire.tcp(secure.home.gateway.ports["mqtts"], context, version=_version(secure)) as device:
+        async with await Wire.tcp(
+            secure.home.gateway.ports["mqtts"], context, version=_version(secure)
+        ) as device:
             await device.sign_in("kitchen", None, "board")
 
 

@@ -1,4 +1,6 @@
-"""A device that speaks MQTT packet by packet, so that a test decides what it acknowledges and how it goes."""
+"""A device that speaks MQTT packet by packet, so that a test decides what it acknowledges and how
+it goes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ PATIENCE = 10.0  # s
 class WireDevice:
     """One connection; what comes is read only when the test asks for it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int
+    ) -> None:
         self._reader = reader
         self._writer = writer
         self._version = version
@@ -37,12 +41,16 @@ class WireDevice:
         self._publications: deque[Publish] = deque()  # they may come before the SUBACK (3.8.4)
 
     @classmethod
-    async def connect(cls, port: int, device: str, key: str, *, version: int = 4, **options: Any) -> Self:
+    async def connect(
+        cls, port: int, device: str, key: str, *, version: int = 4, **options: Any
+    ) -> Self:
         """Sign in; `options` are fields of CONNECT."""
         made = cls(*await asyncio.open_connection("127.0.0.1", port), version)
         options.setdefault("client_id", device)
         try:
-            made.write(Connect(protocol_level=version, username=device, password=key.encode(), **options))
+            made.write(
+                Connect(protocol_level=version, username=device, password=key.encode(), **options)
+            )
             answer = await made.read()
             assert isinstance(answer, Connack)
             assert answer.reason_code == 0

@@ -1,4 +1,6 @@
-"""The hub: every committed frame to whoever listens, encoded once, written once, and nothing for the others."""
+"""The hub: every committed frame to whoever listens, encoded once, written once, and nothing for
+the others.
+"""
 
 import asyncio
 import json
@@ -69,7 +71,9 @@ def filters(*texts: str) -> frozenset[TopicFilter]:
     return frozenset(map(TopicFilter, texts))
 
 
-def frame(hub: Hub, device: str, channel: str, ts: int = 1, value: str = "1", type_: str = "telemetry") -> Entry:
+def frame(
+    hub: Hub, device: str, channel: str, ts: int = 1, value: str = "1", type_: str = "telemetry"
+) -> Entry:
     """An entry of a series."""
     return hub.catalog.series(type_, device, channel), ts, value, ""
 
@@ -91,7 +95,9 @@ def test_listeners_alike_share_the_work(hub: Hub) -> None:
 
 
 def test_one_form_for_different_filters(hub: Hub) -> None:
-    """The wire form of a frame is made once however many groups get it; a match with two filters is one frame."""
+    """The wire form of a frame is made once however many groups get it; a match with two filters is
+    one frame.
+    """
     counter, one, two, three = Counter(), Sink(), Sink(), Sink()
     hub.join(counter.wire, filters("k/+"), Eyes(), one)
     hub.join(counter.wire, filters("k/a", "+/a"), Eyes(), two)
@@ -112,7 +118,9 @@ def test_nobody_listens(hub: Hub) -> None:
 
 
 def test_coming_and_going(hub: Hub) -> None:
-    """A taker has what is shown between `join` and `leave`; the last to leave takes the group with it."""
+    """A taker has what is shown between `join` and `leave`; the last to leave takes the group with
+    it.
+    """
     counter, first, second = Counter(), Sink(), Sink()
     show(hub, frame(hub, "k", "a"))
     group = hub.join(counter.wire, filters("#"), Eyes(), first)
@@ -194,7 +202,9 @@ def test_a_taker_may_leave_while_it_takes(hub: Hub) -> None:
 
 
 def test_latest_is_by_time(hub: Hub) -> None:
-    """The greatest ts is the latest, the greater seq among equals, and an old measurement that comes late is not."""
+    """The greatest ts is the latest, the greater seq among equals, and an old measurement that
+    comes late is not.
+    """
     for ts, value in ((5, "1"), (5, "2"), (4, "3")):
         show(hub, frame(hub, "k", "a", ts, value))
     series = hub.catalog.series("telemetry", "k", "a")
@@ -203,7 +213,9 @@ def test_latest_is_by_time(hub: Hub) -> None:
 
 
 def test_what_says_how_things_are(hub: Hub) -> None:
-    """Snapshots hold telemetry and presence that match and may be seen; commands and replies are over."""
+    """Snapshots hold telemetry and presence that match and may be seen; commands and replies are
+    over.
+    """
     for device, channel, type_ in (
         ("k", "a", "telemetry"),
         ("k", "status", "presence"),
@@ -216,7 +228,11 @@ def test_what_says_how_things_are(hub: Hub) -> None:
     hub.catalog.series("telemetry", "k", "never")
     view = Eyes(hidden=["secret"])
     assert {s.path for s in hub.latest(filters("k/#", "secret/#"), view)} == {"k/a", "k/status"}
-    named = {(s.type, s.path) for s in map(hub.catalog.get, hub.matching(filters("k/#", "secret/#"), view)) if s}
+    named = {
+        (s.type, s.path)
+        for s in map(hub.catalog.get, hub.matching(filters("k/#", "secret/#"), view))
+        if s
+    }
     assert named == {
         ("telemetry", "k/a"),
         ("presence", "k/status"),

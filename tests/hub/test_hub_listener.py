@@ -1,7 +1,7 @@
 """Listeners: nothing is missed silently, nothing comes twice, in order, and no buffer grows.
 
-The state machine at the end drives listeners through everything a client, the disk and the policy can do, on a real
-history, and compares what they wrote with what they were due.
+The state machine at the end drives listeners through everything a client, the disk and the policy
+can do, on a real history, and compares what they wrote with what they were due.
 """
 
 import asyncio
@@ -149,7 +149,12 @@ def listen(world: World) -> tuple[Listener, Peer]:
 
 
 def subscribe(
-    listener: Listener, key: str, text: str, since: int | None = None, epoch: str | None = None, **options: Any
+    listener: Listener,
+    key: str,
+    text: str,
+    since: int | None = None,
+    epoch: str | None = None,
+    **options: Any,
 ) -> int:
     """Subscribe as a bridge does."""
     seq = listener.subscribe(key, Subscription(TopicFilter(text), **options), since, epoch)
@@ -199,7 +204,10 @@ async def test_resume(world: World) -> None:
         world.frames("k/a")
         await until(lambda: listener.live)
         world.frames("k/a")
-    assert peer.items == [("frame", seq, "k/a", peer.items[0][3]) for seq in (5, 7, 9)] + peer.items[3:]
+    assert (
+        peer.items
+        == [("frame", seq, "k/a", peer.items[0][3]) for seq in (5, 7, 9)] + peer.items[3:]
+    )
     assert peer.seqs == [5, 7, 9, 11, 12]
 
 
@@ -240,8 +248,12 @@ async def test_the_same_key_anew(world: World) -> None:
     assert peer.seqs == [4]
 
 
-async def test_live_again_while_the_peer_drains(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change of subscriptions may bring a slow listener up to date before its peer has read: nothing comes twice."""
+async def test_live_again_while_the_peer_drains(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of subscriptions may bring a slow listener up to date before its peer has read:
+    nothing comes twice.
+    """
     monkeypatch.setattr(listeners, "BACKLOG", 200)
     listener, peer = listen(world)
     async with Running(listener):
@@ -291,7 +303,9 @@ async def test_gap(world: World) -> None:
 
 
 async def test_pruned_before_it_was_shown(world: World) -> None:
-    """History may be ahead of the hub: a gap ends where the hub is, and what is shown next still comes."""
+    """History may be ahead of the hub: a gap ends where the hub is, and what is shown next still
+    comes.
+    """
     listener, peer = listen(world)
     world.frames("k/a", "k/a")
     world.commit(("k/a", 1))
@@ -350,7 +364,9 @@ async def test_snapshot_that_begins_late(world: World) -> None:
 
 
 async def test_latest_while_slow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In mode `latest` newer frames replace older ones while the listener is slow; no gap, no history read."""
+    """In mode `latest` newer frames replace older ones while the listener is slow; no gap, no
+    history read.
+    """
     monkeypatch.setattr(listeners, "BACKLOG", 200)
     listener, peer = listen(world)
     async with Running(listener):
@@ -369,7 +385,9 @@ async def test_latest_while_slow(world: World, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_device_removed_while_reading(world: World) -> None:
-    """Frames of a removed device are not shown any more, also where as many series are left as before."""
+    """Frames of a removed device are not shown any more, also where as many series are left as
+    before.
+    """
     listener, peer = listen(world)
     world.frames("k/a", "k/a")
     world.delays = iter([0, 3])
@@ -438,7 +456,9 @@ class Due:
 class Client:
     """A listener, its peer, and a model of both."""
 
-    def __init__(self, world: World, loop: asyncio.AbstractEventLoop, paths: dict[int, str]) -> None:
+    def __init__(
+        self, world: World, loop: asyncio.AbstractEventLoop, paths: dict[int, str]
+    ) -> None:
         self.world = world
         self.paths = paths
         self.listener, self.peer = listen(world)
@@ -448,14 +468,18 @@ class Client:
         self.last = 0  # frames come in ascending order, until a subscription sets the cursor back
         self.beginning = False
         self.at_once = 0  # bytes of a snapshot, which a client gets when it asks
-        self.failures: list[AssertionError] = []  # the hub takes exceptions of a listener for the listener's affair
+        self.failures: list[
+            AssertionError
+        ] = []  # the hub takes exceptions of a listener for the listener's affair
 
     def of(self, mode: str) -> list[Due]:
         return [due for due in self.due.values() if due.subscription.mode == mode]
 
     def check(self, items: list[Item], backlog: int) -> None:
         try:
-            assert self.beginning or backlog <= listeners.BACKLOG + self.at_once, "a buffer that grows"
+            assert self.beginning or backlog <= listeners.BACKLOG + self.at_once, (
+                "a buffer that grows"
+            )
             self.at_once = sum(item[3] for item in items) if self.beginning else 0
             self.check_items(items)
         except AssertionError as error:
@@ -470,7 +494,9 @@ class Client:
 
     def check_gap(self, first: int, last: int) -> None:
         assert first <= last <= max(0, history.floor(self.world.db))
-        assert any(due.subscription.start < last or due.subscription.start == -1 for due in self.of("all"))
+        assert any(
+            due.subscription.start < last or due.subscription.start == -1 for due in self.of("all")
+        )
         for due in self.due.values():
             due.excused.update(range(first, last + 1))
 
@@ -480,7 +506,9 @@ class Client:
         assert path[0] not in self.world.view.hidden, "a frame of a device it may no longer see"
         wanting = [due for due in self.due.values() if due.wants(seq, path)]
         if self.beginning and not any(due.subscription.mode == "all" for due in wanting):
-            snapshots = [due for due in self.due.values() if due.subscription.topic_filter.matches(path)]
+            snapshots = [
+                due for due in self.due.values() if due.subscription.topic_filter.matches(path)
+            ]
             assert snapshots, "a snapshot of what nobody subscribed to"
             for due in snapshots:
                 due.had.add(seq)
@@ -494,7 +522,9 @@ class Client:
         for due in wanting:
             due.had.add(seq)
 
-    def subscribe(self, key: str, subscription: Subscription, since: int | None, epoch: str | None) -> None:
+    def subscribe(
+        self, key: str, subscription: Subscription, since: int | None, epoch: str | None
+    ) -> None:
         try:
             self.listener.subscribe(key, subscription, since, epoch)
         except FutureCursor:
@@ -503,7 +533,10 @@ class Client:
             return
         self.due.pop(key, None)
         had = {
-            seq for due in self.due.values() for seq in due.had | due.excused if due.wants(seq, self.paths.get(seq, ""))
+            seq
+            for due in self.due.values()
+            for seq in due.had | due.excused
+            if due.wants(seq, self.paths.get(seq, ""))
         }
         self.due[key] = Due(subscription, had)
         self.last = min(self.last, subscription.start)
@@ -541,8 +574,11 @@ class Client:
         return {
             series.latest_seq
             for due in self.of("latest")
-            for series in self.world.hub.latest(frozenset({due.subscription.topic_filter}), self.world.view)
-            if due.wants(series.latest_seq, series.path) and series.latest_seq not in due.had | due.excused
+            for series in self.world.hub.latest(
+                frozenset({due.subscription.topic_filter}), self.world.view
+            )
+            if due.wants(series.latest_seq, series.path)
+            and series.latest_seq not in due.had | due.excused
         }
 
 
@@ -578,7 +614,14 @@ class Listeners(RuleBasedStateMachine):
         elsewhere=st.booleans(),
     )
     def subscribe(
-        self, who: int, key: str, text: str, mode: Any, snapshot: bool, since: int | None, elsewhere: bool
+        self,
+        who: int,
+        key: str,
+        text: str,
+        mode: Any,
+        snapshot: bool,
+        since: int | None,
+        elsewhere: bool,
     ) -> None:
         if since is not None:
             snapshot = False
@@ -590,7 +633,11 @@ class Listeners(RuleBasedStateMachine):
     def unsubscribe(self, who: int, key: str) -> None:
         self.clients[who].unsubscribe(key)
 
-    @rule(frames=st.lists(st.tuples(st.sampled_from(PATHS), st.integers(0, 5)), min_size=1, max_size=6))
+    @rule(
+        frames=st.lists(
+            st.tuples(st.sampled_from(PATHS), st.integers(0, 5)), min_size=1, max_size=6
+        )
+    )
     def commit(self, frames: list[tuple[str, int]]) -> None:
         for number, (path, _) in enumerate(frames, self.world.seq + 1):
             self.paths[number] = path
@@ -677,7 +724,9 @@ def _memory() -> sqlite3.Connection:
 
 @pytest.fixture(autouse=True)
 def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small pages, windows and backlogs for the state machine, so that a few frames reach every bound."""
+    """Small pages, windows and backlogs for the state machine, so that a few frames reach every
+    bound.
+    """
     if request.cls is not None:
         monkeypatch.setattr(listeners, "PAGE", 3)
         monkeypatch.setattr(listeners, "BACKLOG", 300)

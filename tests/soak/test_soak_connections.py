@@ -52,13 +52,18 @@ async def test_ten_thousand_idle_connections(tmp_path):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     idle: list[Idle] = []
     try:
-        async with daemon(tmp_path) as gateway, aiohttp.ClientSession(headers=gateway.headers) as http:
+        async with (
+            daemon(tmp_path) as gateway,
+            aiohttp.ClientSession(headers=gateway.headers) as http,
+        ):
             key = await gateway.add("kitchen")
             idle += [await connect(gateway.ports["mqtt"], key, -1)]
             before = gateway.memory()
             for first in range(0, COUNT - 1, AT_ONCE):
                 numbers = range(first, min(first + AT_ONCE, COUNT - 1))
-                idle += await asyncio.gather(*(connect(gateway.ports["mqtt"], key, number) for number in numbers))
+                idle += await asyncio.gather(
+                    *(connect(gateway.ports["mqtt"], key, number) for number in numbers)
+                )
             each = (gateway.memory() - before) * 1024 / COUNT
             assert each < BYTES_EACH, f"{each:.0f} bytes each"
             busy, began = _processor_time(gateway.pid), time.monotonic()

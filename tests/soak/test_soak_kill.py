@@ -1,4 +1,6 @@
-"""The long runs of kill -9: a hundred cycles under QoS 1 and 2 load, a thousand commands to a fickle device."""
+"""The long runs of kill -9: a hundred cycles under QoS 1 and 2 load, a thousand commands to a
+fickle device.
+"""
 
 from __future__ import annotations
 

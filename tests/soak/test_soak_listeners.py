@@ -1,4 +1,6 @@
-"""The long runs of listeners: two hundred disconnects under steady load, twenty seconds without reading."""
+"""The long runs of listeners: two hundred disconnects under steady load, twenty seconds without
+reading.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,13 @@ REST = 20.0  # s
 
 
 async def steady(device: MqttDevice, padding: str = "") -> None:
-    """Publish numbers with QoS 1, two hundred a second or as fast as they are acknowledged, until cancelled."""
+    """Publish numbers with QoS 1, two hundred a second or as fast as they are acknowledged, until
+    cancelled.
+    """
     for number in count():
-        await device.publish("devices/kitchen/telemetry/load", f'{{"n":{number},"padding":"{padding}"}}')
+        await device.publish(
+            "devices/kitchen/telemetry/load", f'{{"n":{number},"padding":"{padding}"}}'
+        )
         await asyncio.sleep(0.005)
 
 
@@ -44,7 +50,9 @@ async def test_two_hundred_disconnects_under_load(tmp_path):
         since = 0
         for _ in range(200):
             async with http.ws_connect(f"{gateway.url}/api/v1/ws") as ws:
-                await ws.send_json({"type": "subscribe", "id": 1, "filter": "kitchen/load", "since": since})
+                await ws.send_json(
+                    {"type": "subscribe", "id": 1, "filter": "kitchen/load", "since": since}
+                )
                 for _ in range(chance.randrange(2, 100)):
                     frame = msgspec.json.decode((await ws.receive(timeout=10)).data)
                     if frame["type"] == "telemetry":
@@ -64,7 +72,9 @@ async def test_twenty_seconds_without_reading(tmp_path):
         device = await kitchen(gateway)
         load = asyncio.create_task(steady(device, "x" * 20_000))
         await asyncio.sleep(REST / 2)  # until the caches are filled
-        async with raw_listener(gateway.ports["http"], gateway.token, "kitchen/load", snapshot=False) as listener:
+        async with raw_listener(
+            gateway.ports["http"], gateway.token, "kitchen/load", snapshot=False
+        ) as listener:
             first = (await listener.message())["value"]["n"]
             before = gateway.memory()
             highest = before

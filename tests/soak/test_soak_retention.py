@@ -19,7 +19,9 @@ LATE = 0.050  # s, that pruning may add
 
 
 async def test_pruning_does_not_hold_up_ingest(tmp_path):
-    """While history is pruned all the time PUBACKs come as soon as they do otherwise, but for 50 ms."""
+    """While history is pruned all the time PUBACKs come as soon as they do otherwise, but for 50
+    ms.
+    """
     latency = {}
     for size in ("4GB", "50MB"):
         async with daemon(tmp_path / size, f'[history]\nmax_size = "{size}"\n') as gateway:
@@ -31,7 +33,9 @@ async def test_pruning_does_not_hold_up_ingest(tmp_path):
 
 
 async def _probe(gateway: DaemonProcess) -> float:
-    """Return within what time all but one of a thousand PUBACKs come under load; on a busy machine one may be late."""
+    """Return within what time all but one of a thousand PUBACKs come under load; on a busy machine
+    one may be late.
+    """
     key = await gateway.add("kitchen")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports["mqtt"])
     load = asyncio.create_task(_load(gateway.ports["mqtt"], key))

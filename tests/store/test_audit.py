@@ -33,7 +33,11 @@ def test_trim_keeps_the_newest(db):
     """The audit is bounded, and a flood of failed sign-ins does not push out who changed what."""
     for number in range(5):
         audit.record(db, By("a", "", number), "do", "")
-    audit.append(db, [Deed(at=number, actor="", action="sign in failed") for number in range(10, 20)], routine=True)
+    audit.append(
+        db,
+        [Deed(at=number, actor="", action="sign in failed") for number in range(10, 20)],
+        routine=True,
+    )
     audit.trim(db, 2)
     assert [entry.at for entry in audit.read(db)] == [19, 18, 4, 3]
     audit.trim(db, 2)

@@ -75,7 +75,10 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
     assert {name: getattr(held, name) for name in held.__struct_fields__} == {
         name: getattr(HELD, name) for name in HELD.__struct_fields__
     }
-    assert [(one.position, one.step) for one in session.deliveries] == [(1, Step.WAITING), (2, Step.SENT)]
+    assert [(one.position, one.step) for one in session.deliveries] == [
+        (1, Step.WAITING),
+        (2, Step.SENT),
+    ]
     first = session.deliveries[0]
     assert (first.qos, first.retain, first.identifiers, first.share, first.stored) == (
         2,
@@ -85,7 +88,11 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
         True,
     )
     outgoing = first.outgoing
-    assert (outgoing.topic, outgoing.payload, outgoing.expires) == ("tö".encode(), b"\0payload", 1234.5)
+    assert (outgoing.topic, outgoing.payload, outgoing.expires) == (
+        "tö".encode(),
+        b"\0payload",
+        1234.5,
+    )
     assert outgoing.properties == PROPERTIES
 
 
@@ -110,13 +117,22 @@ def test_ending_takes_one_session_out(db: sqlite3.Connection) -> None:
         )
     run(db, *store.ended(1))
     (session,) = load(db).sessions
-    assert (session.number, len(session.subscriptions), len(session.deliveries), session.received) == (2, 1, 1, [1])
+    assert (
+        session.number,
+        len(session.subscriptions),
+        len(session.deliveries),
+        session.received,
+    ) == (2, 1, 1, [1])
 
 
 def test_a_subscription_replaces_and_goes(db: sqlite3.Connection) -> None:
     """The same text is one subscription."""
     run(db, *store.opened(1, "k", "c", 10, None), store.subscribed(1, Held("a", "a", None, 0)))
-    run(db, store.subscribed(1, Held("a", "a", None, 1)), store.subscribed(1, Held("b", "b", None, 1)))
+    run(
+        db,
+        store.subscribed(1, Held("a", "a", None, 1)),
+        store.subscribed(1, Held("b", "b", None, 1)),
+    )
     run(db, store.unsubscribed(1, "b"))
     (session,) = load(db).sessions
     assert [(held.text, held.qos) for held in session.subscriptions] == [("a", 1)]
@@ -125,15 +141,27 @@ def test_a_subscription_replaces_and_goes(db: sqlite3.Connection) -> None:
 def test_retained_messages_replace_and_go(db: sqlite3.Connection) -> None:
     """One message a topic."""
     kept = Retained("a", b"2", 1, PROPERTIES, 99.5)
-    run(db, store.retained(Retained("a", b"1", 0)), store.retained(kept), store.retained(Retained("b", b"1", 0)))
+    run(
+        db,
+        store.retained(Retained("a", b"1", 0)),
+        store.retained(kept),
+        store.retained(Retained("b", b"1", 0)),
+    )
     run(db, store.unretained("b"))
     assert load(db).retained == [kept]
 
 
 def test_a_will_stays_until_it_is_withdrawn(db: sqlite3.Connection) -> None:
     """All of it is read as it was written; the next CONNECT has its own or none."""
-    will = Will("tö", b"\xff\0", 2, True, WillProperties(will_delay_interval=9, user_property=(("a", "b"),)))
-    run(db, *store.opened(1, "k", "c", 10, will), store.left(1, 10, 5.5), *store.opened(2, "k", "d", 10, will))
+    will = Will(
+        "tö", b"\xff\0", 2, True, WillProperties(will_delay_interval=9, user_property=(("a", "b"),))
+    )
+    run(
+        db,
+        *store.opened(1, "k", "c", 10, will),
+        store.left(1, 10, 5.5),
+        *store.opened(2, "k", "d", 10, will),
+    )
     assert [one.will for one in load(db).sessions] == [will, will]
     run(db, *store.opened(1, "k", "c", 10, None), store.unwilled(2))
     assert [one.will for one in load(db).sessions] == [None, None]

@@ -75,7 +75,11 @@ def test_unfinished_ones_come_in_order(db):
     states = ["sent", "queued", "replied", "delivered", "expired", "failed", "delivered"]
     keep(db, *(made(9 - n, state=state) for n, state in enumerate(states)))
     found = store.unfinished(db, 104)
-    assert [(c.id, c.state) for c in found] == [("c9", "sent"), ("c8", "queued"), ("c6", "delivered")]
+    assert [(c.id, c.state) for c in found] == [
+        ("c9", "sent"),
+        ("c8", "queued"),
+        ("c6", "delivered"),
+    ]
 
 
 def test_keys_are_the_newest_oldest_first(db):
@@ -98,7 +102,12 @@ def test_prune_takes_the_oldest_that_are_over(db):
     )
     assert store.prune(db, 500, 2) == 2
     assert store.prune(db, 500, 2) == 1
-    assert [row[0] for row in db.execute("SELECT id FROM commands ORDER BY number")] == ["c1", "c2", "c5", "c900"]
+    assert [row[0] for row in db.execute("SELECT id FROM commands ORDER BY number")] == [
+        "c1",
+        "c2",
+        "c5",
+        "c900",
+    ]
 
 
 def test_json_is_the_contract_s(db):

@@ -1,4 +1,6 @@
-"""The database file: transactions, threads, migrations, and everything that can be wrong with a file."""
+"""The database file: transactions, threads, migrations, and everything that can be wrong with a
+file.
+"""
 
 import asyncio
 import os
@@ -21,7 +23,14 @@ from gateway.errors import Unavailable
 from gateway.frames import Entry
 from gateway.intake import Intake
 from gateway.store import history
-from gateway.store.database import Database, DatabaseError, Durability, migrations, open_sync, transaction
+from gateway.store.database import (
+    Database,
+    DatabaseError,
+    Durability,
+    migrations,
+    open_sync,
+    transaction,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +60,9 @@ async def test_opens_anew_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         database = await Database.open(path)
         epochs.add((await database.read(history.opened)).epoch)
-        assert await database.read(lambda db: db.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+        assert await database.read(lambda db: db.execute("PRAGMA journal_mode").fetchone()) == (
+            "wal",
+        )
         await database.close()
     assert len(epochs) == 1
     assert len(epochs.pop()) == 16
@@ -61,7 +72,9 @@ async def test_opens_anew_and_again(tmp_path: Path) -> None:
 async def test_durability(tmp_path: Path, durability: Durability, synchronous: int) -> None:
     """The writer waits for the disk with every commit where the config says so."""
     database = await Database.open(tmp_path / "a.db", durability=durability)
-    assert await database.write(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (synchronous,)
+    assert await database.write(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (
+        synchronous,
+    )
     await database.close()
 
 
@@ -173,7 +186,9 @@ def test_a_migration_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     steps[-1] = (broken[0], broken[1].replace("NONSENSE", "CREATE TABLE two (a)"))
     db = open_sync(path)
     assert db.execute("PRAGMA user_version").fetchone() == (newest + 1,)
-    assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('one', 'two', 't')").fetchone() == (3,)
+    assert db.execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name IN ('one', 'two', 't')"
+    ).fetchone() == (3,)
     db.close()
 
 
@@ -182,7 +197,9 @@ async def opening_fails(path: Path, why: str) -> None:
     before = path.read_bytes() if path.is_file() else b""
     for attempt in (Database.open, asyncio.to_thread):
         with pytest.raises(DatabaseError, match=why) as caught:
-            await (attempt(path) if attempt is Database.open else asyncio.to_thread(open_sync, path))
+            await (
+                attempt(path) if attempt is Database.open else asyncio.to_thread(open_sync, path)
+            )
         assert str(path) in str(caught.value)
     assert before == (path.read_bytes() if path.is_file() else b"")
 
@@ -243,7 +260,9 @@ def nobody() -> Iterator[Path]:
 
 @pytest.mark.parametrize("what", ["file", "folder"])
 def test_read_only(nobody: Path, what: str) -> None:
-    """A file or folder that cannot be written to is a clear error at the start, and mended by permission."""
+    """A file or folder that cannot be written to is a clear error at the start, and mended by
+    permission.
+    """
     path = nobody / "a.db"
     open_sync(path).close()
     place = path if what == "file" else nobody
@@ -268,7 +287,11 @@ async def gateway_core(database: Database) -> AsyncIterator[tuple[Intake, Catalo
         shown.extend(range(first, first + len(entries)))
 
     intake = Intake(
-        seq=opened.seq, commit=commit, publish=publish, unsaved=catalog.take_unsaved, slow=lambda slow: None
+        seq=opened.seq,
+        commit=commit,
+        publish=publish,
+        unsaved=catalog.take_unsaved,
+        slow=lambda slow: None,
     )
     task = asyncio.create_task(intake.run())
     yield intake, catalog, shown
@@ -277,7 +300,9 @@ async def gateway_core(database: Database) -> AsyncIterator[tuple[Intake, Catalo
 
 
 async def test_full_disk(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's own refusal: nothing is shown or acknowledged, and when there is room it goes on by itself."""
+    """SQLite's own refusal: nothing is shown or acknowledged, and when there is room it goes on by
+    itself.
+    """
     monkeypatch.setattr(intakes, "RETRY_FIRST", 0.001)
     monkeypatch.setattr(intakes, "RETRY_LAST", 0.01)
     async with gateway_core(database) as (intake, catalog, shown):
@@ -340,7 +365,9 @@ async def test_really_full_disk(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
         ballast.unlink()
         with pytest.raises(Unavailable, match="full"):
             await storing
-    assert await database.read(lambda db: db.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
+    assert await database.read(lambda db: db.execute("PRAGMA integrity_check").fetchone()) == (
+        "ok",
+    )
     await database.close()
     assert shown == list(range(1, 302))
 
@@ -371,11 +398,15 @@ asyncio.run(main())
 
 
 def test_kill_9(tmp_path: Path) -> None:
-    """Whatever was acknowledged when the process was killed is there, once, as it was; seq goes on above it."""
+    """Whatever was acknowledged when the process was killed is there, once, as it was; seq goes on
+    above it.
+    """
     path = tmp_path / "a.db"
     told = 0
     for enough in (1, 500, 3_000):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=ROOT) as writer:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=ROOT
+        ) as writer:
             assert writer.stdout is not None
             for count, line in enumerate(writer.stdout):
                 assert int(line) > told
@@ -389,7 +420,9 @@ def test_kill_9(tmp_path: Path) -> None:
         opened = history.opened(db)
         assert opened.seq >= told
         assert rows(db) == opened.seq
-        assert db.execute("SELECT count(*) FROM frames WHERE value != CAST(seq AS TEXT)").fetchone() == (0,)
+        assert db.execute(
+            "SELECT count(*) FROM frames WHERE value != CAST(seq AS TEXT)"
+        ).fetchone() == (0,)
         known = {row[0] for row in opened.series}
         assert {row[0] for row in db.execute("SELECT DISTINCT series FROM frames")} <= known
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -423,4 +456,6 @@ async def test_the_command_line_writes_meanwhile(database: Database) -> None:
         last = await intake.store([])
     assert shown == list(range(1, last + 1))
     assert await database.read(rows) == last
-    assert await database.read(lambda db: db.execute("SELECT count(*) FROM rejected").fetchone()) == (200,)
+    assert await database.read(
+        lambda db: db.execute("SELECT count(*) FROM rejected").fetchone()
+    ) == (200,)

@@ -6,7 +6,9 @@ from gateway.store.database import open_sync
 
 
 def test_nobody_else_reads_the_database(tmp_path):
-    """Neither the file nor what SQLite writes beside it; a file that is there keeps its permissions."""
+    """Neither the file nor what SQLite writes beside it; a file that is there keeps its
+    permissions.
+    """
     path = tmp_path / "data" / "gateway.db"
     db = open_sync(path)
     db.execute("INSERT INTO marks VALUES (1, 1)")

@@ -18,18 +18,25 @@ from gateway.store.database import Database, open_sync
 from gateway.store.history import Row, Span
 
 SERIES = [Series(number, "telemetry", "k", str(number)) for number in (1, 2, 3)]
-VALUES = st.sampled_from(["1", "-2.5", "1e3", "0", "true", "false", "null", '"1"', '"-"', "[1]", '{"a":1}', "7", "-0"])
+VALUES = st.sampled_from(
+    ["1", "-2.5", "1e3", "0", "true", "false", "null", '"1"', '"-"', "[1]", '{"a":1}', "7", "-0"]
+)
 FRAMES = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30), VALUES), max_size=40)
 PART = st.floats(0, 1)
 SOME = st.sets(st.integers(1, 4), max_size=4)
 
 
 @contextmanager
-def stored(frames: list[tuple[int, int, str]], folded: float = 0, beyond: float = 0) -> Iterator[sqlite3.Connection]:
-    """A history of these frames, folded up to a part of them, and half-way through folding `beyond`."""
+def stored(
+    frames: list[tuple[int, int, str]], folded: float = 0, beyond: float = 0
+) -> Iterator[sqlite3.Connection]:
+    """A history of these frames, folded up to a part of them, and half-way through folding
+    `beyond`.
+    """
     db = open_sync(Path(":memory:"))
     db.executemany(
-        "INSERT INTO series (id, type, device, channel) VALUES (?, 'telemetry', 'k', ?)", [(s.id, s.id) for s in SERIES]
+        "INSERT INTO series (id, type, device, channel) VALUES (?, 'telemetry', 'k', ?)",
+        [(s.id, s.id) for s in SERIES],
     )
     history.append(db, 1, [(SERIES[number - 1], ts, value, "") for number, ts, value in frames], ())
     done = int(len(frames) * folded)
@@ -57,7 +64,9 @@ def in_time(row: Row) -> tuple[int, int]:
 def test_batches_of_every_size(size: int) -> None:
     """Rows written many at a time and one at a time are the same rows, in one sequence."""
     with stored([(1, 5, "0")]) as db:
-        history.append(db, 2, [(SERIES[n % 3], n, str(n), ',"received":1') for n in range(size)], ())
+        history.append(
+            db, 2, [(SERIES[n % 3], n, str(n), ',"received":1') for n in range(size)], ()
+        )
         rows = db.execute("SELECT * FROM frames WHERE seq > 1 ORDER BY seq").fetchall()
         assert rows == [(n + 2, n % 3 + 1, n, str(n), ',"received":1') for n in range(size)]
         assert history.newest(db) == size + 1
@@ -68,16 +77,31 @@ def test_a_statement_that_breaks_a_constraint_is_left_out(caplog: pytest.LogCapt
     insert = "INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)"
     with stored([]) as db, caplog.at_level(logging.ERROR):
         history.append(
-            db, 1, [(SERIES[0], 1, "1", "")], [(insert, (1, "x", "y", "z")), (insert, (9, "telemetry", "l", "a"))]
+            db,
+            1,
+            [(SERIES[0], 1, "1", "")],
+            [(insert, (1, "x", "y", "z")), (insert, (9, "telemetry", "l", "a"))],
         )
         assert history.newest(db) == 1
-        assert db.execute("SELECT device FROM series WHERE id IN (1, 9)").fetchall() == [("k",), ("l",)]
+        assert db.execute("SELECT device FROM series WHERE id IN (1, 9)").fetchall() == [
+            ("k",),
+            ("l",),
+        ]
     assert "UNIQUE" in caplog.text
     with stored([]) as db, pytest.raises(sqlite3.OperationalError):
         history.append(db, 1, [], [("NONSENSE", ())])
 
 
-@given(FRAMES, PART, PART, st.none() | SOME, st.integers(0, 45), st.integers(0, 45), st.integers(1, 7), PART)
+@given(
+    FRAMES,
+    PART,
+    PART,
+    st.none() | SOME,
+    st.integers(0, 45),
+    st.integers(0, 45),
+    st.integers(1, 7),
+    PART,
+)
 def test_after(
     frames: list[tuple[int, int, str]],
     folded: float,
@@ -88,10 +112,14 @@ def test_after(
     limit: int,
     pruned: float,
 ) -> None:
-    """Page by page, every wanted frame comes once, in order; nothing above `upto`, and the floor is said."""
+    """Page by page, every wanted frame comes once, in order; nothing above `upto`, and the floor is
+    said.
+    """
     floor = int(len(frames) * pruned)
     expected = [
-        row for row in rows_of(frames) if max(cursor, floor) < row[0] <= upto and (wanted is None or row[1] in wanted)
+        row
+        for row in rows_of(frames)
+        if max(cursor, floor) < row[0] <= upto and (wanted is None or row[1] in wanted)
     ]
     with pytest.MonkeyPatch.context() as patch, stored(frames, folded, beyond) as db:
         patch.setattr(history, "WINDOW", 5)
@@ -152,7 +180,11 @@ def test_by_time(
     removed: int,
 ) -> None:
     """Page by page in order of (ts, seq), either way round, whatever part is folded."""
-    rows = [row for row in rows_of(frames) if row[0] > removed and row[1] in wanted and start <= row[2] < end]
+    rows = [
+        row
+        for row in rows_of(frames)
+        if row[0] > removed and row[1] in wanted and start <= row[2] < end
+    ]
     expected = sorted(rows, key=in_time, reverse=newest_first)
     with stored(frames, folded, beyond) as db:
         db.execute("DELETE FROM frames_by_time WHERE seq <= ?", (removed,))
@@ -173,7 +205,16 @@ def number_of(value: str) -> float | None:
     return float(decoded) if isinstance(decoded, int | float) else None
 
 
-@given(FRAMES, PART, PART, SOME, st.integers(0, 31), st.integers(0, 31), st.integers(1, 12), st.integers(1, 4))
+@given(
+    FRAMES,
+    PART,
+    PART,
+    SOME,
+    st.integers(0, 31),
+    st.integers(0, 31),
+    st.integers(1, 12),
+    st.integers(1, 4),
+)
 def test_buckets(
     frames: list[tuple[int, int, str]],
     folded: float,
@@ -191,7 +232,12 @@ def test_buckets(
             expected.setdefault(row[2] // every * every, []).append(row)
     with stored(frames, folded, beyond) as db:
         every_function = history.buckets(
-            db, wanted, Span(start, end), every, ["last", "avg", "min", "count", "max", "first"], limit
+            db,
+            wanted,
+            Span(start, end),
+            every,
+            ["last", "avg", "min", "count", "max", "first"],
+            limit,
         )
         few = history.buckets(db, wanted, Span(start, end), every, ["count"], limit)
     assert few == [(bucket, len(rows)) for bucket, rows in sorted(expected.items())][:limit]
@@ -208,7 +254,9 @@ def test_buckets(
 
 
 @given(FRAMES, PART, PART)
-def test_latest_of_each_series(frames: list[tuple[int, int, str]], folded: float, beyond: float) -> None:
+def test_latest_of_each_series(
+    frames: list[tuple[int, int, str]], folded: float, beyond: float
+) -> None:
     """At the start each series has its latest frame, in the index or not yet."""
     latest: dict[int, Row] = {}
     for row in sorted(rows_of(frames), key=in_time):
@@ -251,7 +299,9 @@ def test_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "REJECTED_KEPT", 10)
     with stored([]) as db:
         for number in range(25):
-            history.append(db, 1, [], history.rejection(number, f"t/{number}", None, "no", b"\xff" * 1_000))
+            history.append(
+                db, 1, [], history.rejection(number, f"t/{number}", None, "no", b"\xff" * 1_000)
+            )
         first = history.rejected(db, None, 6)
         second = history.rejected(db, first[-1].id, 6)
     assert [row.at for row in first] == [24, 23, 22, 21, 20, 19]

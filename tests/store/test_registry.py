@@ -54,10 +54,26 @@ def test_every_kind_of_record_reads_back_as_it_was_written(db):
     """What goes into a table comes out of it, with its number."""
     user = a_user(db)
     device = DEVICES.insert(
-        db, Device(id="a", key_hash=b"\x00\xff", owner=user.id, grants=("x/#", "y"), disabled=True, created=5)
+        db,
+        Device(
+            id="a",
+            key_hash=b"\x00\xff",
+            owner=user.id,
+            grants=("x/#", "y"),
+            disabled=True,
+            created=5,
+        ),
     )
     token = TOKENS.insert(
-        db, Token(hash=b"t", user=user.id, scope="write", devices=frozenset({"b", "a"}), expires=9, created=2)
+        db,
+        Token(
+            hash=b"t",
+            user=user.id,
+            scope="write",
+            devices=frozenset({"b", "a"}),
+            expires=9,
+            created=2,
+        ),
     )
     session = WEB_SESSIONS.insert(db, WebSession(hash=b"s", user=user.id, created=1, expires=2))
     link = LINKS.insert(db, Link(hash=b"l", kind="invitation", email="x@y", created=1, expires=2))
@@ -69,12 +85,21 @@ def test_every_kind_of_record_reads_back_as_it_was_written(db):
     assert user.id == token.id == session.id == 1
 
 
-@given(name=st.text(alphabet=st.characters(exclude_categories=["Cs"])), grants=st.lists(st.text(max_size=5)))
+@given(
+    name=st.text(alphabet=st.characters(exclude_categories=["Cs"])),
+    grants=st.lists(st.text(max_size=5)),
+)
 def test_any_text_survives_the_table(name, grants):
     """Texts are parameters and never SQL."""
     connection = sqlite3.connect(":memory:")
     connection.execute(f"CREATE TABLE devices ({', '.join(Device.__struct_fields__)})")
-    device = Device(id="a", key_hash=b"", name=name, grants=tuple(g.replace("\ud800", "") for g in grants), created=1)
+    device = Device(
+        id="a",
+        key_hash=b"",
+        name=name,
+        grants=tuple(g.replace("\ud800", "") for g in grants),
+        created=1,
+    )
     try:
         DEVICES.insert(connection, device)
         assert DEVICES.get(connection, "a") == device
@@ -183,16 +208,23 @@ def test_frames_of_a_removed_device_are_hidden_from_the_next_of_its_id(db):
     """A new device of the same id does not inherit another's history."""
     a_device(db)
     for device in ("kitchen", "b"):
-        db.execute("INSERT INTO series (type, device, channel) VALUES ('telemetry', ?, 't')", (device,))
+        db.execute(
+            "INSERT INTO series (type, device, channel) VALUES ('telemetry', ?, 't')", (device,)
+        )
     DEVICES.delete(db, "kitchen")
-    assert db.execute("SELECT device, hidden FROM series ORDER BY id").fetchall() == [("kitchen", 1), ("b", 0)]
+    assert db.execute("SELECT device, hidden FROM series ORDER BY id").fetchall() == [
+        ("kitchen", 1),
+        ("b", 0),
+    ]
 
 
 def test_stale_sessions_links_and_claims_go(db):
     """What has expired is removed, what has not stays."""
     user = a_user(db)
     for number, expires in enumerate((10, 11)):
-        WEB_SESSIONS.insert(db, WebSession(hash=b"s%d" % number, user=user.id, created=1, expires=expires))
+        WEB_SESSIONS.insert(
+            db, WebSession(hash=b"s%d" % number, user=user.id, created=1, expires=expires)
+        )
         LINKS.insert(db, Link(hash=b"l%d" % number, kind="invitation", created=1, expires=expires))
     DEVICES.insert(db, Device(id="old", key_hash=b"", state="pending", created=4))
     DEVICES.insert(db, Device(id="new", key_hash=b"", state="pending", created=5))

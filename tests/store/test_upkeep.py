@@ -1,4 +1,6 @@
-"""Upkeep: folds, prunes and checkpoints in short slices, while frames come in and queries stay right."""
+"""Upkeep: folds, prunes and checkpoints in short slices, while frames come in and queries stay
+right.
+"""
 
 import asyncio
 import logging
@@ -66,7 +68,9 @@ class Store:
         return Upkeep(self.database, keep=keep, max_size=max_size, clock=self.clock, every=0.001)
 
     async def put(self, *channels: str, ts: int = 1, value: str = "1") -> None:
-        entries = [(self.catalog.series("telemetry", "k", channel), ts, value, "") for channel in channels]
+        entries = [
+            (self.catalog.series("telemetry", "k", channel), ts, value, "") for channel in channels
+        ]
         statements = self.catalog.take_unsaved()
         await self.database.write(lambda db: history.append(db, self.seq + 1, entries, statements))
         self.seq += len(entries)
@@ -148,7 +152,9 @@ async def test_step_folds_when_it_is_due(store: Store, monkeypatch: pytest.Monke
 
 
 async def test_prune_by_age(store: Store) -> None:
-    """What came more than `keep` ago goes, but for the last frame of each series; the floor says so."""
+    """What came more than `keep` ago goes, but for the last frame of each series; the floor says
+    so.
+    """
     worker = store.upkeep(keep=10 * 60_000)
     await store.put("old", *"ab" * 60)
     await worker.fold()
@@ -166,7 +172,10 @@ async def test_prune_by_age(store: Store) -> None:
     assert await store.seqs() == await store.seqs("frames_by_time") == [1, 121, *range(122, 152)]
     assert max(store.slices) == SLICE
     assert await store.database.read(lambda db: history.after(db, 0, 151, None, 5)) == (
-        [(seq, store.catalog.series("telemetry", "k", "a").id, 1, "1", "") for seq in range(122, 127)],
+        [
+            (seq, store.catalog.series("telemetry", "k", "a").id, 1, "1", "")
+            for seq in range(122, 127)
+        ],
         126,
         121,
     )
@@ -307,7 +316,9 @@ async def test_the_log_begins_again(store: Store) -> None:
     assert len(await store.seqs()) == store.seq
 
 
-async def test_the_log_of_a_long_run_stays_short(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_of_a_long_run_stays_short(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fold and prune let the log begin again between their slices, not only at their end."""
     monkeypatch.setattr(upkeep, "CHECKPOINT_BYTES", 100_000)
     log = Path(f"{store.database.path}-wal")

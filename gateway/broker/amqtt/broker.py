@@ -44,16 +44,24 @@ _WRONG_VERSION, _UNAVAILABLE, _BAD_CREDENTIALS, _NOT_AUTHORIZED = 1, 3, 4, 5  # 
 
 
 class GateBroker(Broker):
-    """amqtt, reached only through `serve`: it keeps the sessions, the subscriptions and the retained messages.
+    """amqtt, reached only through `serve`: it keeps the sessions, the subscriptions and the
+    retained messages.
 
-    `limits` bounds `packet` (bytes), `sessions`, `subscriptions` of a session, `retained` messages, and an outbox:
-    `window` in flight, `queue` behind it. A session expires `expiry` seconds after its client left.
+    `limits` bounds `packet` (bytes), `sessions`, `subscriptions` of a session, `retained` messages,
+    and an outbox: `window` in flight, `queue` behind it. A session expires `expiry` seconds after
+    its client left.
     """
 
     def __init__(self, gate: Gate, limits: Mapping[str, int], expiry: int) -> None:
         listener = ListenerConfig(type=ListenerType.EXTERNAL)
-        super().__init__(BrokerConfig(listeners={_LISTENER: listener}, plugins={}, session_expiry_interval=expiry))
-        self.delivery = Delivery(gate, self.subscriptions, self.retained_messages, limits["retained"])
+        super().__init__(
+            BrokerConfig(
+                listeners={_LISTENER: listener}, plugins={}, session_expiry_interval=expiry
+            )
+        )
+        self.delivery = Delivery(
+            gate, self.subscriptions, self.retained_messages, limits["retained"]
+        )
         self.statistics = self.delivery.statistics
         self.clients: dict[str, Client] = {}
         self._gate = gate
@@ -78,9 +86,10 @@ class GateBroker(Broker):
     async def _initialize_client_session(
         self, reader: PacketReader, writer: PacketWriter, remote_address: str, remote_port: int
     ) -> tuple[GateHandler, Any]:
-        # amqtt 0.12: its own deletes or takes over the session that CONNECT names before anybody has signed in
-        # (fault 2), reads CONNECT without a limit of time or size, and marks a persistent session by its predecessor's
-        # flag. Here nothing changes before `_sign_in` has returned.
+        # amqtt 0.12: its own deletes or takes over the session that CONNECT names before anybody
+        # has signed in (fault 2), reads CONNECT without a limit of time or size, and marks a
+        # persistent session by its predecessor's flag. Here nothing changes before `_sign_in` has
+        # returned.
         frame = await reader.first()
         if frame is None:
             raise NoDataError("closed before CONNECT")
@@ -99,7 +108,9 @@ class GateBroker(Broker):
             raise ProtocolError("only MQTT 3.1.1 is spoken here")
         connect = await decode_connect(frame)
         packet = MQTTFixedHeader(1, 0, len(frame[1])).to_bytes() + frame[1]
-        handler, incoming = await GateHandler.init_from_connect(BufferReader(packet), writer, self.plugins_manager)
+        handler, incoming = await GateHandler.init_from_connect(
+            BufferReader(packet), writer, self.plugins_manager
+        )
         identity = await self._identify(
             Credentials(
                 incoming.username,
@@ -126,7 +137,9 @@ class GateBroker(Broker):
             raise
 
     async def _take_over(self, client: Client) -> None:
-        """Make this the session's client, once what is left of the one before it is gone [MQTT-3.1.4-2]."""
+        """Make this the session's client, once what is left of the one before it is gone
+        [MQTT-3.1.4-2].
+        """
         if client.session not in self.sessions and len(self.sessions) >= self._limits["sessions"]:
             client.writer.write(connack_packet(_UNAVAILABLE))
             raise TooMany("no room for another session")
@@ -139,10 +152,14 @@ class GateBroker(Broker):
             raise Conflict("taken over before it was served")
 
     async def _adopt(self, incoming: Any, client: Client) -> Any:
-        """Return the session to use: the one that was kept, or this new one [MQTT-3.1.2-4] [MQTT-3.1.2-6]."""
+        """Return the session to use: the one that was kept, or this new one [MQTT-3.1.2-4]
+        [MQTT-3.1.2-6].
+        """
         kept, _ = self.sessions.get(client.session, (None, None))
         if kept is None or incoming.clean_session:
-            await self._delete_session(client.session)  # amqtt 0.12: the session, its subscriptions and queues
+            await self._delete_session(
+                client.session
+            )  # amqtt 0.12: the session, its subscriptions and queues
             outbox = Outbox(self._limits["window"], self._limits["queue"], self.statistics)
             incoming.attributes[STATE] = SessionState(client.identity, outbox)
         session = incoming if kept is None or incoming.clean_session else kept
@@ -155,7 +172,8 @@ class GateBroker(Broker):
         return session
 
     async def _authenticate(self, session: Any, _: Any) -> bool:
-        # amqtt 0.12: who is here has signed in. Its plugins are not asked, none can mark a session anonymous (fault 6).
+        # amqtt 0.12: who is here has signed in. Its plugins are not asked, none can mark a session
+        # anonymous (fault 6).
         return True
 
     def announce(self, client: Client) -> None:
@@ -163,7 +181,9 @@ class GateBroker(Broker):
         self._gate.connected(client)
 
     def resume_delivery(self, client: Client, state: SessionState) -> None:
-        """Send what a kept session is owed, and tell the gate of the subscriptions that are active again."""
+        """Send what a kept session is owed, and tell the gate of the subscriptions that are active
+        again.
+        """
         state.outbox.attach(client.writer)
         for topic_filter in tuple(state.filters):
             self._gate.subscribed(client, topic_filter)
@@ -192,15 +212,19 @@ class GateBroker(Broker):
             will.retain = will.target.retain
         self.delivery.receive([will], lambda: self.delivery.deliver(will))
 
-    async def _publish_retained_messages_for_subscription(self, subscription: tuple[str, int], session: Any) -> None:
-        # amqtt 0.12: calls this at CONNECT for every filter that anybody holds (fault 3). The handler calls
-        # `Delivery.send_retained` for new subscriptions instead.
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Any
+    ) -> None:
+        # amqtt 0.12: calls this at CONNECT for every filter that anybody holds (fault 3). The
+        # handler calls `Delivery.send_retained` for new subscriptions instead.
         return
 
     # Subscriptions
 
     async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int:
-        """Subscribe, at QoS 1 at most, and return the SUBACK code. A filter that was held gets the new QoS."""
+        """Subscribe, at QoS 1 at most, and return the SUBACK code. A filter that was held gets the
+        new QoS.
+        """
         topic_filter, qos = subscription
         if qos > 2:
             raise ProtocolError("a requested QoS is 0, 1 or 2")  # [MQTT-3-8.3-4]
@@ -219,7 +243,10 @@ class GateBroker(Broker):
             check_filter(topic_filter)
         except InvalidTopic:
             return False
-        if topic_filter.startswith("$share/") or len(state.filters) >= self._limits["subscriptions"]:
+        if (
+            topic_filter.startswith("$share/")
+            or len(state.filters) >= self._limits["subscriptions"]
+        ):
             return False
         return self._gate.subscribing(state.identity, topic_filter)
 
@@ -265,7 +292,13 @@ def _will(connect: Any, client: Client) -> Message | None:
     if connect.will_qos > 2:
         raise ProtocolError("a will's QoS is 0, 1 or 2")  # [MQTT-3.1.2-14]
     payload = bytes(connect.will_message)
-    return Message(check_topic(connect.will_topic), payload, connect.will_qos, connect.will_retain_flag, origin=client)
+    return Message(
+        check_topic(connect.will_topic),
+        payload,
+        connect.will_qos,
+        connect.will_retain_flag,
+        origin=client,
+    )
 
 
 def _return_code(error: GatewayError) -> int:

@@ -19,10 +19,12 @@ _TARGETS = 1000  # topics of one client whose target is remembered
 
 
 class Client:
-    """The port's `Connection`. `session` is the key of its session: another principal's client id is another session.
+    """The port's `Connection`. `session` is the key of its session: another principal's client id
+    is another session.
 
-    `will` is published when it leaves without a goodbye. `announced`: the gate knows of it. `ended` is set when
-    nothing of it is left but its session. `granted(session, topic)` tells the QoS of its subscription, None without.
+    `will` is published when it leaves without a goodbye. `announced`: the gate knows of it. `ended`
+    is set when nothing of it is left but its session. `granted(session, topic)` tells the QoS of
+    its subscription, None without.
     """
 
     def __init__(
@@ -65,11 +67,14 @@ class Client:
         self.reader.resume()  # so that a paused reader sees the end
 
     def target(self, gate: Gate, topic: str) -> Target | None:
-        """Return what becomes of its messages on this topic, None where it may not publish; raises `InvalidTopic`."""
+        """Return what becomes of its messages on this topic, None where it may not publish; raises
+        `InvalidTopic`.
+        """
         if topic in self._targets:
             return self._targets[topic]
         check_topic(topic)
-        # What the server says of itself only the server says; of other $ topics the gate decides [MQTT-4.7.2-1].
+        # What the server says of itself only the server says; of other $ topics the gate decides
+        # [MQTT-4.7.2-1].
         target = None if topic.startswith("$SYS/") else gate.publishing(self.identity, topic)
         if len(self._targets) >= _TARGETS:
             self._targets.clear()

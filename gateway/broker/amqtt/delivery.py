@@ -26,9 +26,11 @@ compiled: Callable[[str], TopicFilter] = lru_cache(10_000)(TopicFilter)
 
 
 class SessionState:
-    """What the gateway adds to an amqtt session: whose it is, what it is owed, its filters, its QoS 2 receipts.
+    """What the gateway adds to an amqtt session: whose it is, what it is owed, its filters, its QoS
+    2 receipts.
 
-    `received`: the packet ids of QoS 2 messages between PUBLISH and PUBREL, True once they are accepted.
+    `received`: the packet ids of QoS 2 messages between PUBLISH and PUBREL, True once they are
+    accepted.
     """
 
     def __init__(self, identity: Identity, outbox: Outbox) -> None:
@@ -41,10 +43,13 @@ class SessionState:
 class Delivery:
     """Delivers to the subscriptions and keeps the retained messages that amqtt holds.
 
-    `subscriptions` and `retained` are amqtt's own tables. At most `limit` topics have a retained message.
+    `subscriptions` and `retained` are amqtt's own tables. At most `limit` topics have a retained
+    message.
     """
 
-    def __init__(self, gate: Gate, subscriptions: dict[str, Any], retained: dict[str, Any], limit: int) -> None:
+    def __init__(
+        self, gate: Gate, subscriptions: dict[str, Any], retained: dict[str, Any], limit: int
+    ) -> None:
         self.gate = gate
         self.statistics: Counter[str] = Counter()
         self._subscriptions = subscriptions
@@ -53,17 +58,23 @@ class Delivery:
         self._routes: dict[str, dict[str, tuple[Outbox, int]]] = {}
 
     def receive(self, messages: Sequence[Message], done: Done) -> bool:
-        """Hand messages to the gate. False where it failed: they are then neither delivered nor acknowledged."""
+        """Hand messages to the gate. False where it failed: they are then neither delivered nor
+        acknowledged.
+        """
         try:
             self.gate.receive(messages, done)
         except Exception:
-            _log.exception("%d messages were not taken, the first on %r", len(messages), messages[0].topic)
+            _log.exception(
+                "%d messages were not taken, the first on %r", len(messages), messages[0].topic
+            )
             self.statistics["messages_failed"] += len(messages)
             return False
         return True
 
     def deliver(self, message: Message) -> None:
-        """Send a message to its subscribers, each at the smaller QoS (fault 5), and retain it if it asks for that."""
+        """Send a message to its subscribers, each at the smaller QoS (fault 5), and retain it if it
+        asks for that.
+        """
         if message.target is not None and not message.target.carried:
             return
         if message.retain:
@@ -72,12 +83,16 @@ class Delivery:
             outbox.put(message, min(message.qos, granted))
 
     def granted(self, session: str, topic: str) -> int | None:
-        """Return the greatest QoS of the session's subscriptions that match the topic, None without one."""
+        """Return the greatest QoS of the session's subscriptions that match the topic, None without
+        one.
+        """
         found = self._audience(topic).get(session)
         return found and found[1]
 
     def send_retained(self, topic_filter: str, granted: int, state: SessionState) -> None:
-        """Send a new subscription the retained messages that it matches and its holder may see (fault 3)."""
+        """Send a new subscription the retained messages that it matches and its holder may see
+        (fault 3).
+        """
         matches = compiled(topic_filter).matches
         for topic, kept in self._retained.items():
             if matches(topic) and self.gate.receiving(state.identity, topic):

@@ -1,6 +1,8 @@
 # mypy: allow-subclassing-any
 # (amqtt ships no types)
-"""One connection's packets: amqtt's protocol handler with a reader loop that is strict, in order, and ends."""
+"""One connection's packets: amqtt's protocol handler with a reader loop that is strict, in order,
+and ends.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class _Batch:
 
 
 class GateHandler(BrokerProtocolHandler):
-    """What a client sends goes to the gate, one read at a time, and is acknowledged when the gate says so."""
+    """What a client sends goes to the gate, one read at a time, and is acknowledged when the gate
+    says so.
+    """
 
     def join(self, broker: Home, client: Client, state: SessionState) -> None:
         """Say whose packets these are; called once, before `start`."""
@@ -75,9 +79,10 @@ class GateHandler(BrokerProtocolHandler):
         self._broker.resume_delivery(self._client, self._state)
 
     async def _reader_loop(self) -> None:
-        # amqtt 0.12: its own loop makes a task of every packet, overlooks protocol errors, does nothing when the
-        # keep-alive has passed (fault 1), and at the end of the stream drops packets that it has read. `start` waits
-        # for `_reader_ready` and `stop` for `_reader_stopped`; a loop that ends before `start` does is never noticed.
+        # amqtt 0.12: its own loop makes a task of every packet, overlooks protocol errors, does
+        # nothing when the keep-alive has passed (fault 1), and at the end of the stream drops
+        # packets that it has read. `start` waits for `_reader_ready` and `stop` for
+        # `_reader_stopped`; a loop that ends before `start` does is never noticed.
         self._reader_ready.set()
         try:
             await self._started.wait()
@@ -125,10 +130,14 @@ class GateHandler(BrokerProtocolHandler):
         return True
 
     def _accept(self, packet: Any) -> None:
-        """Gather a publication and its answer; an unpermitted one is answered and goes nowhere (section 3.3.5)."""
+        """Gather a publication and its answer; an unpermitted one is answered and goes nowhere
+        (section 3.3.5).
+        """
         self._delivery.statistics["messages_received"] += 1
         topic, packet_id = packet.topic_name, packet.packet_id
-        if packet.qos == 2 and packet_id in self._state.received:  # sent again: its answer is on its way or was lost
+        if (
+            packet.qos == 2 and packet_id in self._state.received
+        ):  # sent again: its answer is on its way or was lost
             if self._state.received[packet_id]:
                 self._answers.append(PubrecPacket.build(packet_id).to_bytes())
             return
@@ -185,7 +194,9 @@ class GateHandler(BrokerProtocolHandler):
         self._client.writer.write(PubcompPacket.build(pubrel.packet_id).to_bytes())
 
     async def handle_subscribe(self, subscribe: Any) -> None:
-        """Subscribe and answer in the packet's turn; amqtt's queue would let later packets overtake it."""
+        """Subscribe and answer in the packet's turn; amqtt's queue would let later packets overtake
+        it.
+        """
         filters = subscribe.payload.topics
         codes = [await self._broker.add_subscription(each, self.session) for each in filters]
         await self.mqtt_acknowledge_subscription(subscribe.variable_header.packet_id, codes)

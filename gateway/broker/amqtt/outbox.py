@@ -1,6 +1,8 @@
-"""What is sent to one session: bounded, and QoS 1 kept until its PUBACK, over a lost connection too.
+"""What is sent to one session: bounded, and QoS 1 kept until its PUBACK, over a lost connection
+too.
 
-It stands in for amqtt's delivery, which uses the wrong QoS, has no bound, and forgets what is in flight.
+It stands in for amqtt's delivery, which uses the wrong QoS, has no bound, and forgets what is in
+flight.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ class _Owed(NamedTuple):
 class Outbox:
     """One session's outgoing messages.
 
-    At most `window` messages are in flight and `limit` wait behind them; what comes on top is dropped, and counted in
-    `statistics`. While no writer is attached QoS 1 waits and QoS 0 is dropped, as MQTT allows.
+    At most `window` messages are in flight and `limit` wait behind them; what comes on top is
+    dropped, and counted in `statistics`. While no writer is attached QoS 1 waits and QoS 0 is
+    dropped, as MQTT allows.
     """
 
     def __init__(self, window: int, limit: int, statistics: Counter[str]) -> None:
@@ -54,7 +57,9 @@ class Outbox:
     def detach(self) -> None:
         """Keep what is owed for the next connection, but for what its sender keeps."""
         self._writer = None
-        self._in_flight = {number: owed for number, owed in self._in_flight.items() if owed.delivered is None}
+        self._in_flight = {
+            number: owed for number, owed in self._in_flight.items() if owed.delivered is None
+        }
 
     def put(self, message: Message, qos: int, *, retain: bool = False) -> None:
         """Send the message at this QoS, now or when there is room."""
@@ -68,7 +73,11 @@ class Outbox:
 
     def send(self, message: Message, qos: int, delivered: Done) -> Sent | None:
         """Send now or not at all; `delivered` runs at the PUBACK."""
-        if self._writer is None or self._writer.full or len(self._in_flight) >= self._window + self._limit:
+        if (
+            self._writer is None
+            or self._writer.full
+            or len(self._in_flight) >= self._window + self._limit
+        ):
             return None
         owed = _Owed(message, False, delivered)
         self._write(owed, self._next_id(owed) if qos else None)
@@ -105,6 +114,8 @@ class Outbox:
         if self._writer is None:
             return
         message, qos = owed.message, 0 if packet_id is None else 1
-        packet = publish_packet(message.topic, message.payload, packet_id, qos=qos, retain=owed.retain, dup=dup)
+        packet = publish_packet(
+            message.topic, message.payload, packet_id, qos=qos, retain=owed.retain, dup=dup
+        )
         self._writer.write(packet)
         self._statistics["messages_sent"] += 1

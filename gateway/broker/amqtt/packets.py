@@ -28,7 +28,8 @@ Frame: TypeAlias = tuple[int, bytes]
 
 CONNECT_BYTE = 0x10
 _LEVEL_311 = 4
-# What a client may send once it is connected, and the flags that must come with it (3.1.1 table 2.2). PUBREC and
+# What a client may send once it is connected, and the flags that must come with it (3.1.1 table
+# 2.2). PUBREC and
 # PUBCOMP are not among them: nobody is sent QoS 2.
 _FLAGS = {PUBACK: 0, PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2, PINGREQ: 0, DISCONNECT: 0}
 
@@ -36,7 +37,8 @@ _FLAGS = {PUBACK: 0, PUBREL: 2, SUBSCRIBE: 2, UNSUBSCRIBE: 2, PINGREQ: 0, DISCON
 def split(buffer: bytearray, limit: int, most: int | None = None) -> list[Frame]:
     """Take the complete packets off the front of the buffer, `most` of them at most.
 
-    Raises `ProtocolError` as soon as the first one's header announces more than `limit` bytes, or is malformed.
+    Raises `ProtocolError` as soon as the first one's header announces more than `limit` bytes, or
+    is malformed.
     """
     frames: list[Frame] = []
     start = 0
@@ -55,7 +57,9 @@ def split(buffer: bytearray, limit: int, most: int | None = None) -> list[Frame]
 
 
 def _bounds(buffer: bytearray, start: int, limit: int) -> tuple[int, int] | None:
-    """Return where the packet's body begins and ends, or None while its length is incomplete (section 2.2.3)."""
+    """Return where the packet's body begins and ends, or None while its length is incomplete
+    (section 2.2.3).
+    """
     length = shift = 0
     for position in range(start + 1, min(start + 5, len(buffer))):
         length |= (buffer[position] & 0x7F) << shift
@@ -72,13 +76,15 @@ def _bounds(buffer: bytearray, start: int, limit: int) -> tuple[int, int] | None
 async def decode(frame: Frame) -> Any:
     """Return amqtt's packet, or raise `ProtocolError`; it never waits.
 
-    amqtt's codec is lenient: it replaces invalid UTF-8 and overlooks what is cut short or left over. So what it
-    read is written again, and must be what came.
+    amqtt's codec is lenient: it replaces invalid UTF-8 and overlooks what is cut short or left
+    over. So what it read is written again, and must be what came.
     """
     first, body = frame
     header = MQTTFixedHeader(first >> 4, first & 0x0F, len(body))
     if header.packet_type != PUBLISH and header.flags != _FLAGS.get(header.packet_type):
-        raise ProtocolError(f"packet type {header.packet_type} with flags {header.flags} from a client")
+        raise ProtocolError(
+            f"packet type {header.packet_type} with flags {header.flags} from a client"
+        )
     packet = await _decoded(header, body)
     if packet.variable_header and getattr(packet.variable_header, "packet_id", None) == 0:
         raise ProtocolError("a packet identifier is above 0")  # [MQTT-2.3.1-1]
@@ -125,10 +131,14 @@ def _written(packet: Any) -> bytes:
         finally:
             payload.client_id = generated
     written = bytes(variable.to_bytes()) if variable is not None else b""
-    return written + (bytes(payload.to_bytes(packet.fixed_header, variable)) if payload is not None else b"")
+    return written + (
+        bytes(payload.to_bytes(packet.fixed_header, variable)) if payload is not None else b""
+    )
 
 
-def publish_packet(topic: str, payload: bytes, packet_id: int | None, *, qos: int, retain: bool, dup: bool) -> bytes:
+def publish_packet(
+    topic: str, payload: bytes, packet_id: int | None, *, qos: int, retain: bool, dup: bool
+) -> bytes:
     """Return a PUBLISH packet's bytes."""
     return bytes(PublishPacket.build(topic, payload, packet_id, dup, qos, retain).to_bytes())
 

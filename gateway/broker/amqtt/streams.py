@@ -1,6 +1,8 @@
 # mypy: allow-subclassing-any
 # (amqtt ships no types)
-"""The two halves of a socket as amqtt wants them: bounded reading that can be paused, writing that never waits."""
+"""The two halves of a socket as amqtt wants them: bounded reading that can be paused, writing that
+never waits.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ READ_SIZE = 65_536
 class PacketReader(ReaderAdapter):
     """Whole packets off one socket, as many as one read brings.
 
-    `packet_limit` bounds a packet, `keep_alive` (seconds, 0 for none) the time from one packet to the next. While
-    paused nothing is read, and the time does not run.
+    `packet_limit` bounds a packet, `keep_alive` (seconds, 0 for none) the time from one packet to
+    the next. While paused nothing is read, and the time does not run.
     """
 
     def __init__(self, stream: asyncio.StreamReader, packet_limit: int, timeout: float) -> None:
@@ -41,7 +43,9 @@ class PacketReader(ReaderAdapter):
         self._open.set()
 
     async def first(self) -> Frame | None:
-        """Return the first packet, None at the end of the stream; what came with it stays for `packets`."""
+        """Return the first packet, None at the end of the stream; what came with it stays for
+        `packets`.
+        """
         frames = await self._next(1)
         return frames[0] if frames else None
 
@@ -78,7 +82,8 @@ class PacketReader(ReaderAdapter):
 
 
 class PacketWriter(WriterAdapter):
-    """Packets onto one socket. The transport's buffer is bounded: who does not read is cut off at twice `soft_limit`.
+    """Packets onto one socket. The transport's buffer is bounded: who does not read is cut off at
+    twice `soft_limit`.
 
     `departure` is why the connection ends, once that is known.
     """
@@ -111,7 +116,9 @@ class PacketWriter(WriterAdapter):
             self.leave("cut_off")
 
     def leave(self, reason: Departure) -> None:
-        """End the connection; the first reason given is the one that counts. What the client has not taken is lost."""
+        """End the connection; the first reason given is the one that counts. What the client has
+        not taken is lost.
+        """
         self.departure = self.departure or reason
         transport = self._stream.transport
         if transport.is_closing():
@@ -122,7 +129,9 @@ class PacketWriter(WriterAdapter):
             transport.close()
 
     async def drain(self) -> None:
-        """Never wait: a client that does not read must not stop its own keep-alive from being watched."""
+        """Never wait: a client that does not read must not stop its own keep-alive from being
+        watched.
+        """
 
     async def close(self) -> None:
         self.leave("lost")

@@ -18,7 +18,9 @@ _FAILED = 0x80
 
 
 def acknowledge(core: Core, session: Session, packet: Puback | Pubcomp) -> None:
-    """End a delivery; an id that is not in flight is passed over, as it may be from before a lost connection."""
+    """End a delivery; an id that is not in flight is passed over, as it may be from before a lost
+    connection.
+    """
     exchange = session.exchange
     if exchange is None:
         return
@@ -35,7 +37,9 @@ def acknowledge(core: Core, session: Session, packet: Puback | Pubcomp) -> None:
 
 
 def receive(core: Core, session: Session, packet: Pubrec, batch: Batch, version: int) -> None:
-    """Answer PUBREC with PUBREL when it is stored, so that a crash in between repeats the PUBREL, not the PUBLISH."""
+    """Answer PUBREC with PUBREL when it is stored, so that a crash in between repeats the PUBREL,
+    not the PUBLISH.
+    """
     exchange = session.exchange
     if packet.reason_code >= _FAILED:
         refused = exchange.refused(packet.packet_id) if exchange is not None else None
@@ -50,7 +54,9 @@ def receive(core: Core, session: Session, packet: Pubrec, batch: Batch, version:
 
 
 def release(core: Core, session: Session, packet: Pubrel, batch: Batch, version: int) -> None:
-    """Answer PUBREL with PUBCOMP when it is stored that the id is free: the client uses it again from then on."""
+    """Answer PUBREL with PUBCOMP when it is stored that the id is free: the client uses it again
+    from then on.
+    """
     exchange = session.exchange
     code = ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
     if exchange is not None and packet.packet_id in exchange.received:

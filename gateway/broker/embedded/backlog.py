@@ -42,7 +42,9 @@ class Backlog:
         self._deliveries.append(delivery)
         self._bytes += delivery.outgoing.size
         dropped = []
-        while len(self._deliveries) > self._most or (self._bytes > self._largest and len(self._deliveries) > 1):
+        while len(self._deliveries) > self._most or (
+            self._bytes > self._largest and len(self._deliveries) > 1
+        ):
             dropped.append(self.take())
         return dropped
 

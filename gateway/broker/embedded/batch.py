@@ -1,4 +1,6 @@
-"""What one read of a socket brought, on its way through the gate, and what is due when it is stored."""
+"""What one read of a socket brought, on its way through the gate, and what is due when it is
+stored.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +24,29 @@ if TYPE_CHECKING:
 
 
 class Line(list["Batch"]):
-    """The batches of one sender that are not stored yet, in order; what comes later waits for them [MQTT-4.6.0-6]."""
+    """The batches of one sender that are not stored yet, in order; what comes later waits for them
+    [MQTT-4.6.0-6].
+    """
 
     __slots__ = ()
 
     def step(self, finished: Batch) -> Batch | None:
-        """Take out what has finished, if it had to wait here; return the next, if it is stored already."""
+        """Take out what has finished, if it had to wait here; return the next, if it is stored
+        already.
+        """
         if self and self[0] is finished:
             del self[0]
         return self[0] if self and self[0].ready else None
 
 
 class Batch:
-    """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the rest.
+    """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the
+    rest.
 
-    It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the sender, `then` the
-    steps that follow. `open` counts the messages with QoS 1 that it acknowledges, `farewell` is a DISCONNECT to be
-    followed when it is handed on. `in_order`: what others sent before it is stored first, even where this has nothing
-    to store.
+    It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the
+    sender, `then` the steps that follow. `open` counts the messages with QoS 1 that it
+    acknowledges, `farewell` is a DISCONNECT to be followed when it is handed on. `in_order`: what
+    others sent before it is stored first, even where this has nothing to store.
     """
 
     __slots__ = (
@@ -81,7 +88,9 @@ class Batch:
             self._retain(message, expires)
 
     def pass_on(self, delivery: Delivery, route: Route) -> None:
-        """Prepare the copy of a message that another member of the shared subscription no longer gets."""
+        """Prepare the copy of a message that another member of the shared subscription no longer
+        gets.
+        """
         if route.stored:
             self._store(route, delivery.outgoing, delivery.qos, delivery.retain)
         self._copies.append((delivery.outgoing, delivery.qos, delivery.retain, (route,)))
@@ -91,7 +100,11 @@ class Batch:
         if not session.number:
             return
         delivery = Delivery(
-            outgoing, min(route.qos, sent_qos), retain and route.retain_as_published, route.identifiers, route.share
+            outgoing,
+            min(route.qos, sent_qos),
+            retain and route.retain_as_published,
+            route.identifiers,
+            route.share,
         )
         record(self._core, session, delivery)
         self._deliveries.append((session, delivery))
@@ -102,18 +115,26 @@ class Batch:
 
     def _retain(self, message: Message, expires: float | None) -> None:
         core = self._core
-        retained = Retained(message.topic, message.payload, message.qos, message.properties, expires)
+        retained = Retained(
+            message.topic, message.payload, message.qos, message.properties, expires
+        )
         if message.payload and not core.router.may_retain(retained, core.limits):
             core.counters.messages_dropped += 1
             if core.router.retained_on(message.topic) is None:
                 return
-            retained = Retained(message.topic, b"", message.qos)  # rather none than one that is out of date
+            retained = Retained(
+                message.topic, b"", message.qos
+            )  # rather none than one that is out of date
         self._retained.append(retained)
         store = core.store
-        core.journal.write(store.retained(retained) if retained.payload else store.unretained(message.topic))
+        core.journal.write(
+            store.retained(retained) if retained.payload else store.unretained(message.topic)
+        )
 
     def commit(self) -> None:
-        """Hand everything to the gate; without anything to hand on, what is due is done in its turn."""
+        """Hand everything to the gate; without anything to hand on, what is due is done in its
+        turn.
+        """
         journal = self._core.journal.take()
         if self.messages or journal or self.in_order:
             self._core.gate.receive(self.messages, self, journal)
@@ -165,8 +186,12 @@ class Batch:
                 qos = min(sent_qos, route.qos)
                 outlet = route.session.outlet
                 if outlet is None or (qos and route.stored):
-                    if qos and route.share is not None and not route.stored:  # its session has ended meanwhile
-                        pass_on(self._core, [Delivery(outgoing, sent_qos, retain, share=route.share)])
+                    if (
+                        qos and route.share is not None and not route.stored
+                    ):  # its session has ended meanwhile
+                        pass_on(
+                            self._core, [Delivery(outgoing, sent_qos, retain, share=route.share)]
+                        )
                     continue
                 retained = retain and route.retain_as_published
                 if qos:
@@ -183,7 +208,8 @@ class Batch:
 def pass_on(core: Core, owed: list[Delivery]) -> None:
     """Send what came through shared subscriptions to members that are there now, in order (4.8.2).
 
-    Their queues are written in the transaction of what was written before, the end of the session that had it.
+    Their queues are written in the transaction of what was written before, the end of the session
+    that had it.
     """
     now = core.clock()
     batch = Batch(core, Line(), None)

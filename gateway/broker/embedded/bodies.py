@@ -1,7 +1,8 @@
 """What follows the fixed header of every packet but CONNECT, read from bytes.
 
-Each reader takes the buffer, where the body starts and ends, the first byte of the packet and the version (3, 4 or
-5), and returns the packet. The table in `decode` has checked the first byte already.
+Each reader takes the buffer, where the body starts and ends, the first byte of the packet and the
+version (3, 4 or 5), and returns the packet. The table in `decode` has checked the first byte
+already.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def read_client_publish(buffer: bytes, start: int, end: int, first: int, version
     return packet
 
 
-def _answer_reader(make: type[_Answer], codes: frozenset[int]) -> Callable[[bytes, int, int, int, int], _Answer]:
+def _answer_reader(
+    make: type[_Answer], codes: frozenset[int]
+) -> Callable[[bytes, int, int, int, int], _Answer]:
     def read_answer(buffer: bytes, start: int, end: int, first: int, version: int) -> _Answer:
         packet_id, start = read_packet_id(buffer, start, end)
         # 3.4.2.1: success without properties needs no more, and before MQTT 5 there is no more.
@@ -225,7 +228,9 @@ def read_pingresp(buffer: bytes, start: int, end: int, first: int, version: int)
     return Pingresp()
 
 
-def read_client_disconnect(buffer: bytes, start: int, end: int, first: int, version: int) -> Disconnect:
+def read_client_disconnect(
+    buffer: bytes, start: int, end: int, first: int, version: int
+) -> Disconnect:
     """Read a DISCONNECT from a client (3.14)."""
     if version < 5:
         _finish(start, end)
@@ -234,7 +239,9 @@ def read_client_disconnect(buffer: bytes, start: int, end: int, first: int, vers
     return Disconnect(*_read_reason(buffer, start, end, codes, PacketType.DISCONNECT))
 
 
-def read_server_disconnect(buffer: bytes, start: int, end: int, first: int, version: int) -> Disconnect:
+def read_server_disconnect(
+    buffer: bytes, start: int, end: int, first: int, version: int
+) -> Disconnect:
     """Read a DISCONNECT from a server (3.14), which exists in MQTT 5 only."""
     codes = reasons.SERVER_DISCONNECT_CODES
     packet = Disconnect(*_read_reason(buffer, start, end, codes, PacketType.DISCONNECT))
@@ -262,7 +269,9 @@ read_server_auth = _auth_reader(reasons.SERVER_AUTH_CODES)
 def _read_reason(
     buffer: bytes, start: int, end: int, codes: frozenset[int], owner: PacketType
 ) -> tuple[int, Properties]:
-    """Read a reason code and the properties; both may be left out from the end (3.4.2.2.1, 3.14.2.2.1)."""
+    """Read a reason code and the properties; both may be left out from the end (3.4.2.2.1,
+    3.14.2.2.1).
+    """
     code = _check_code(buffer[start] if start < end else 0, codes)
     if start + 1 >= end:
         return code, EMPTY
@@ -272,8 +281,8 @@ def _read_reason(
 
 
 def _check_code(code: int, codes: frozenset[int]) -> int:
-    # [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2]
-    # [MQTT-3.14.2-1] [MQTT-3.15.2-1], in 3.1.1 [MQTT-3.2.2-6] [MQTT-3.9.3-2]
+    # [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1] [MQTT-3.9.3-2]
+    # [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1], in 3.1.1 [MQTT-3.2.2-6] [MQTT-3.9.3-2]
     if code not in codes:
         raise ProtocolError(f"reason code 0x{code:02x} has no place in this packet")
     return code

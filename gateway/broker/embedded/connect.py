@@ -1,4 +1,6 @@
-"""The CONNECT packet read from bytes (3.1): the one packet that says which version the others are in."""
+"""The CONNECT packet read from bytes (3.1): the one packet that says which version the others are
+in.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,20 @@ from gateway.errors import ProtocolError
 
 _PROTOCOLS: Final = {(b"MQIsdp", 3): 3, (b"MQTT", 4): 4, (b"MQTT", 5): 5}
 
-_RESERVED, _CLEAN_START, _WILL, _WILL_RETAIN, _PASSWORD, _USERNAME = 0x01, 0x02, 0x04, 0x20, 0x40, 0x80
+_RESERVED, _CLEAN_START, _WILL, _WILL_RETAIN, _PASSWORD, _USERNAME = (
+    0x01,
+    0x02,
+    0x04,
+    0x20,
+    0x40,
+    0x80,
+)
 
 
 def read_protocol(buffer: bytes, start: int, end: int) -> tuple[int, int]:
-    """Read the protocol name and level: 3, 4 or 5. Raises `UnsupportedProtocolVersion` for any other."""
+    """Read the protocol name and level: 3, 4 or 5. Raises `UnsupportedProtocolVersion` for any
+    other.
+    """
     name, start = wire.read_binary(buffer, start, end)
     level, start = wire.read_byte(buffer, start, end)
     # [MQTT-3.1.2-1] [MQTT-3.1.2-2]
@@ -26,7 +37,9 @@ def read_protocol(buffer: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def read_connect(buffer: bytes, start: int, end: int, first: int, version: int) -> Connect:
-    """Read what follows the fixed header of a CONNECT whose protocol has been read and is `version`."""
+    """Read what follows the fixed header of a CONNECT whose protocol has been read and is
+    `version`.
+    """
     level, start = read_protocol(buffer, start, end)
     flags, start = wire.read_byte(buffer, start, end)
     _check_flags(flags, level)
@@ -85,9 +98,12 @@ def _read_credentials(
 ) -> tuple[str | None, bytes | None, int]:
     username: str | None = None
     password: bytes | None = None
-    # MQTT 3.1, CONNECT: a user name or password that is flagged may be missing, the remaining length decides.
+    # MQTT 3.1, CONNECT: a user name or password that is flagged may be missing, the remaining
+    # length decides.
     if flags & _USERNAME and not (level == 3 and start == end):
-        username, start = wire.read_string(buffer, start, end)  # [MQTT-3.1.3-12], in 3.1.1 [MQTT-3.1.3-11]
+        username, start = wire.read_string(
+            buffer, start, end
+        )  # [MQTT-3.1.3-12], in 3.1.1 [MQTT-3.1.3-11]
     if flags & _PASSWORD and not (level == 3 and start == end):
         password, start = wire.read_binary(buffer, start, end)
     return username, password, start

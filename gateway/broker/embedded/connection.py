@@ -44,7 +44,9 @@ class Stage(enum.IntEnum):
 
 
 class Connection(asyncio.Protocol):
-    """A connection as the transport and the gate see it. `due` belongs to the wheel, `line` to its batches."""
+    """A connection as the transport and the gate see it. `due` belongs to the wheel, `line` to its
+    batches.
+    """
 
     __slots__ = (
         "_chunks", "_core", "_greeting", "_heard", "_inlet", "_keep_alive", "_missing", "_stage", "_still",
@@ -63,7 +65,9 @@ class Connection(asyncio.Protocol):
         self._stage = Stage.GREETING
         self._still = False  # the transport does not read
         self._throttled = False
-        self._chunks: list[bytes] | None = None  # what has come of an incomplete packet, or waits to be handled
+        self._chunks: list[bytes] | None = (
+            None  # what has come of an incomplete packet, or waits to be handled
+        )
         self._missing = 0  # bytes until it is worth another look
         self._heard = core.wheel.now
         self._keep_alive = 0  # in ticks, with the half on top
@@ -141,7 +145,9 @@ class Connection(asyncio.Protocol):
         try:
             while position < end and self._reads():
                 before = position
-                position = self._packets(data, position) if self.open else self._greet(data, position)
+                position = (
+                    self._packets(data, position) if self.open else self._greet(data, position)
+                )
                 if position == before:
                     break
         except GatewayError as error:  # a ProtocolError of the codec, or InvalidTopic
@@ -152,7 +158,9 @@ class Connection(asyncio.Protocol):
         self._chunks = [data[position:] if position else data]
 
     def _reads(self) -> bool:
-        """Tell whether packets are handled now; if not, leave the rest to the socket until `proceed`."""
+        """Tell whether packets are handled now; if not, leave the rest to the socket until
+        `proceed`.
+        """
         if self._stage is Stage.OVER:
             return False
         if self._core.paused:
@@ -187,7 +195,9 @@ class Connection(asyncio.Protocol):
         self.proceed()
 
     def _packets(self, data: bytes, start: int) -> int:
-        """Handle packets up to the next that must be committed before others; return the position after them."""
+        """Handle packets up to the next that must be committed before others; return the position
+        after them.
+        """
         batch = Batch(self._core, self.line, self.outlet)
         try:
             position = self._inlet.parse(data, start, batch, self._allowance())
@@ -202,7 +212,11 @@ class Connection(asyncio.Protocol):
 
     def _allowance(self) -> int:
         core = self._core
-        return core.rates.allowance(self.identity.key) if core.limits.messages_per_second else sys.maxsize
+        return (
+            core.rates.allowance(self.identity.key)
+            if core.limits.messages_per_second
+            else sys.maxsize
+        )
 
     def _commit(self, batch: Batch) -> None:
         count = len(batch.messages)
@@ -278,11 +292,15 @@ class Connection(asyncio.Protocol):
         return None
 
     def _goodbye(self, packet: Disconnect) -> None:
-        """DISCONNECT: without a will where all is well, and perhaps another session expiry (3.14.2.2.2)."""
+        """DISCONNECT: without a will where all is well, and perhaps another session expiry
+        (3.14.2.2.2).
+        """
         session, expiry = self.session, packet.properties.session_expiry_interval
         if expiry is not None:
             if expiry and not session.expiry:  # 3.14.2.2.2
-                raise ProtocolError("a session that ends with its connection cannot be kept at DISCONNECT")
+                raise ProtocolError(
+                    "a session that ends with its connection cannot be kept at DISCONNECT"
+                )
             self._core.sessions.keep(session, min(expiry, self._core.limits.session_expiry))
         if packet.reason_code == ReasonCode.NORMAL_DISCONNECTION:
             if self._will is not None:
@@ -303,7 +321,11 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def close(self, error: GatewayError) -> None:
-        code = error.reason_code if error.reason_code in SERVER_DISCONNECT_CODES else ReasonCode.UNSPECIFIED_ERROR
+        code = (
+            error.reason_code
+            if error.reason_code in SERVER_DISCONNECT_CODES
+            else ReasonCode.UNSPECIFIED_ERROR
+        )
         self._end("cut_off", code)
 
     def _end(self, departure: Departure, code: int | None = None) -> None:
@@ -330,9 +352,11 @@ class Connection(asyncio.Protocol):
             core.wheel.watch(self, core.wheel.now + _GRACE)
 
     def _hang_up(self) -> None:
-        """Close our direction, and let go of what still comes until the client has closed its own, or for `_GRACE`.
+        """Close our direction, and let go of what still comes until the client has closed its own,
+        or for `_GRACE`.
 
-        To close at once on a client that is still sending resets the connection: it would not get its DISCONNECT.
+        To close at once on a client that is still sending resets the connection: it would not get
+        its DISCONNECT.
         """
         transport = self._transport
         if transport.is_closing() or not transport.can_write_eof():
@@ -363,7 +387,9 @@ class Connection(asyncio.Protocol):
         granted = [
             held.qos
             for held in (self.session.subscriptions or {}).values()
-            if held.group is None and held.text not in self.unannounced and matches(held.topic_filter, message.topic)
+            if held.group is None
+            and held.text not in self.unannounced
+            and matches(held.topic_filter, message.topic)
         ]
         if not self.open or not granted:
             return None

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 class Core:
-    """The parts, and the two lists that outlast a call: who has something to write, who waits to be read.
+    """The parts, and the two lists that outlast a call: who has something to write, who waits to be
+    read.
 
     `clock` gives seconds since 1970; `paused`: the intake is full.
     """
@@ -54,7 +55,9 @@ class Core:
         self.router = Router(gate)
         self.rates = Rates(limits.messages_per_second, monotonic)
         self.wheel = Wheel(tick)
-        self.sessions = Sessions(self.router, store, self.journal, self.wheel, limits, clock, self._pass_on)
+        self.sessions = Sessions(
+            self.router, store, self.journal, self.wheel, limits, clock, self._pass_on
+        )
         self.connections: set[Connection] = set()  # signed in
         self.strangers: set[Connection] = set()  # not yet
         self.stalled: set[Connection] = set()

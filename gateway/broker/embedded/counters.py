@@ -6,13 +6,17 @@ import msgspec
 
 
 class Counters(msgspec.Struct):
-    """Counts since the start; `messages` are PUBLISH packets, `dropped` those that a subscriber never got."""
+    """Counts since the start; `messages` are PUBLISH packets, `dropped` those that a subscriber
+    never got.
+    """
 
     bytes_received: int = 0
     bytes_sent: int = 0
     messages_received: int = 0
     messages_sent: int = 0
-    messages_dropped: int = 0  # a full queue, a subscriber that does not read, or too large for the client
+    messages_dropped: int = (
+        0  # a full queue, a subscriber that does not read, or too large for the client
+    )
     messages_expired: int = 0
     messages_refused: int = 0  # not permitted to the sender
     connections_refused: int = 0

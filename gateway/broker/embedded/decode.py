@@ -1,7 +1,7 @@
 """Packets read from bytes, from either side, one at a time.
 
-A table for each side and version says, for the first byte of a packet, which function reads the rest; a first byte
-that has no entry is refused before the rest has come.
+A table for each side and version says, for the first byte of a packet, which function reads the
+rest; a first byte that has no entry is refused before the rest has come.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def _flags_hold(first: int, version: int) -> bool:
         # [MQTT-3.3.1-4] no QoS 3, [MQTT-3.3.1-2] no DUP with QoS 0
         return flags & 6 != 6 and flags & 14 != 8
     if kind in _FLAGS_2:
-        # [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]; MQTT 3.1 marks these as repeated, like a PUBLISH.
+        # [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]; MQTT 3.1 marks these as repeated, like a
+        # PUBLISH.
         return flags == 2 or (version == 3 and flags == 10)
     # [MQTT-2.1.3-1] [MQTT-3.14.1-1] [MQTT-3.15.1-1], in 3.1.1 [MQTT-2.2.2-1] [MQTT-2.2.2-2]
     return flags == 0
@@ -79,7 +80,8 @@ def _table(readers: dict[PacketType, BodyReader], version: int) -> tuple[BodyRea
     """Return the reader of a packet for each of the 256 values of its first byte."""
     kinds = [None if first < 16 else PacketType(first >> 4) for first in range(256)]
     return tuple(
-        readers.get(kind) if kind and _flags_hold(first, version) else None for first, kind in enumerate(kinds)
+        readers.get(kind) if kind and _flags_hold(first, version) else None
+        for first, kind in enumerate(kinds)
     )
 
 
@@ -99,8 +101,8 @@ def decode(
 ) -> tuple[Packet, int] | None:
     """Return the packet at `start`, which is inside `buffer`, and the position after it.
 
-    None while the packet is incomplete. `version` is 3, 4 or 5, or `UNKNOWN_VERSION` before a CONNECT. Raises
-    `ProtocolError` as soon as the bytes that are there break the protocol.
+    None while the packet is incomplete. `version` is 3, 4 or 5, or `UNKNOWN_VERSION` before a
+    CONNECT. Raises `ProtocolError` as soon as the bytes that are there break the protocol.
     """
     table = _TABLES[sender, version]
     version = version or _connect_version(buffer, start, max_size)

@@ -1,7 +1,8 @@
-"""What of the broker outlives the process: the statements of its journal and the state it starts from.
+"""What of the broker outlives the process: the statements of its journal and the state it starts
+from.
 
-The broker knows no SQL. It asks a `SessionStore` for statements, gathers them in its `Journal`, and hands them to the
-gate with the messages that they belong to, so that both are in one transaction.
+The broker knows no SQL. It asks a `SessionStore` for statements, gathers them in its `Journal`, and
+hands them to the gate with the messages that they belong to, so that both are in one transaction.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ class State(msgspec.Struct):
 class SessionStore(Protocol):
     """The statements that keep the broker's state; `number` is a session's, unique for ever."""
 
-    def opened(self, number: int, key: str, client_id: str, expiry: int, will: Will | None) -> Sequence[Statement]:
+    def opened(
+        self, number: int, key: str, client_id: str, expiry: int, will: Will | None
+    ) -> Sequence[Statement]:
         """A client is connected to this session; every delivery of it may be sent from now on."""
 
     def left(self, number: int, expiry: int, when: float) -> Statement:

@@ -1,7 +1,7 @@
 """Packets as bytes.
 
-The packets come from this program, so their values are trusted; what has no form in a version, or does not fit its
-field, raises `ValueError` or `OverflowError`.
+The packets come from this program, so their values are trusted; what has no form in a version, or
+does not fit its field, raises `ValueError` or `OverflowError`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,16 @@ _PROTOCOLS: Final = {3: b"\0\6MQIsdp\3", 4: b"\0\4MQTT\4", 5: b"\0\4MQTT\5"}
 
 
 def encode(packet: Packet, version: int) -> bytes:
-    """Return a packet as bytes in version 3, 4 or 5. Before 5, properties and most reason codes are left out."""
+    """Return a packet as bytes in version 3, 4 or 5. Before 5, properties and most reason codes are
+    left out.
+    """
     return _WRITERS[type(packet)](packet, version)
 
 
 def encode_answer(kind: PacketType, packet_id: int) -> bytes:
-    """Return a PUBACK, PUBREC, PUBREL or PUBCOMP that says success; the same four bytes in all versions."""
+    """Return a PUBACK, PUBREC, PUBREL or PUBCOMP that says success; the same four bytes in all
+    versions.
+    """
     return _ANSWER_HEADS[kind] + packet_id.to_bytes(2, "big")
 
 
@@ -71,7 +75,9 @@ def _properties(props: Properties, version: int) -> bytes:
 
 
 def _reason(code: int, props: Properties) -> bytes:
-    """Return code and properties, leaving out what the standard lets be left out (3.4.2.1, 3.14.2.1)."""
+    """Return code and properties, leaving out what the standard lets be left out (3.4.2.1,
+    3.14.2.1).
+    """
     if props == EMPTY:
         return bytes((code,)) if code else b""
     return bytes((code,)) + properties.write(props)
@@ -79,11 +85,19 @@ def _reason(code: int, props: Properties) -> bytes:
 
 def _write_connect(packet: Connect, version: int) -> bytes:
     will = packet.will
-    flags = packet.clean_start << 1 | (packet.username is not None) << 7 | (packet.password is not None) << 6
+    flags = (
+        packet.clean_start << 1
+        | (packet.username is not None) << 7
+        | (packet.password is not None) << 6
+    )
     payload = [wire.string(packet.client_id)]
     if will is not None:
         flags |= 4 | will.qos << 3 | will.retain << 5
-        payload += (_properties(will.properties, version), wire.string(will.topic), wire.binary(will.payload))
+        payload += (
+            _properties(will.properties, version),
+            wire.string(will.topic),
+            wire.binary(will.payload),
+        )
     if packet.username is not None:
         payload.append(wire.string(packet.username))
     if packet.password is not None:
@@ -98,7 +112,9 @@ def _write_connack(packet: Connack, version: int) -> bytes:
         code = connect_return_code(packet.reason_code)
     if code is None:
         raise ValueError(f"no return code says 0x{packet.reason_code:02x}: close without a CONNACK")
-    return _frame(0x20, bytes((packet.session_present, code)), _properties(packet.properties, version))
+    return _frame(
+        0x20, bytes((packet.session_present, code)), _properties(packet.properties, version)
+    )
 
 
 def _write_publish(packet: Publish, version: int) -> bytes:
@@ -125,7 +141,10 @@ def _options(subscription: Subscription, version: int) -> int:
 
 def _write_subscribe(packet: Subscribe, version: int) -> bytes:
     head = packet.packet_id.to_bytes(2, "big") + _properties(packet.properties, version)
-    filters = [wire.string(one.topic_filter) + bytes((_options(one, version),)) for one in packet.subscriptions]
+    filters = [
+        wire.string(one.topic_filter) + bytes((_options(one, version),))
+        for one in packet.subscriptions
+    ]
     return _frame(0x82, head, *filters)
 
 
@@ -144,7 +163,9 @@ def _write_unsubscribe(packet: Unsubscribe, version: int) -> bytes:
 
 def _write_unsuback(packet: Unsuback, version: int) -> bytes:
     codes = bytes(packet.reason_codes) if version == 5 else b""
-    return _frame(0xB0, packet.packet_id.to_bytes(2, "big"), _properties(packet.properties, version), codes)
+    return _frame(
+        0xB0, packet.packet_id.to_bytes(2, "big"), _properties(packet.properties, version), codes
+    )
 
 
 def _write_pingreq(packet: Pingreq, version: int) -> bytes:
@@ -156,7 +177,9 @@ def _write_pingresp(packet: Pingresp, version: int) -> bytes:
 
 
 def _write_disconnect(packet: Disconnect, version: int) -> bytes:
-    return b"\xe0\0" if version < 5 else _frame(0xE0, _reason(packet.reason_code, packet.properties))
+    return (
+        b"\xe0\0" if version < 5 else _frame(0xE0, _reason(packet.reason_code, packet.properties))
+    )
 
 
 def _write_auth(packet: Auth, version: int) -> bytes:

@@ -33,8 +33,8 @@ _FAREWELL: Final = 1.0  # seconds that a stop waits for clients to take their la
 class EmbeddedBroker:
     """The broker. `restore` comes before `start`; a TLS listener has its own port and context.
 
-    The daemon renews certificates through the context. `clock` gives seconds since 1970; `elsewhere` how many
-    connections other listeners have, which count against the same limit.
+    The daemon renews certificates through the context. `clock` gives seconds since 1970;
+    `elsewhere` how many connections other listeners have, which count against the same limit.
     """
 
     def __init__(
@@ -76,7 +76,9 @@ class EmbeddedBroker:
         try:
             self._listeners.append(await Listener.open(self.accept, self._host, self._port))
             if self._tls is not None:
-                self._listeners.append(await Listener.open(self.accept, self._host, self._tls_port, self._tls))
+                self._listeners.append(
+                    await Listener.open(self.accept, self._host, self._tls_port, self._tls)
+                )
         except OSError:
             self._close_listeners()
             raise
@@ -113,8 +115,8 @@ class EmbeddedBroker:
     def accept(self) -> asyncio.Protocol:
         """Return the protocol of a new connection, for a transport that another listener has made.
 
-        A transport needs `write`, `close`, `abort`, `pause_reading`, `resume_reading`, `get_write_buffer_size` and
-        `get_extra_info`, and calls what an asyncio transport calls.
+        A transport needs `write`, `close`, `abort`, `pause_reading`, `resume_reading`,
+        `get_write_buffer_size` and `get_extra_info`, and calls what an asyncio transport calls.
         """
         return Connection(self._core)
 

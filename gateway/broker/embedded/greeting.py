@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 from gateway.broker.embedded.batch import Batch
 from gateway.broker.embedded.decode import UNKNOWN_VERSION, decode
-from gateway.broker.embedded.handshake import Refused, admit, certificate_name, complaint, peer_address, refusal
+from gateway.broker.embedded.handshake import (
+    Refused,
+    admit,
+    certificate_name,
+    complaint,
+    peer_address,
+    refusal,
+)
 from gateway.broker.embedded.inlet import lacking
 from gateway.broker.embedded.subscribing import check_resumed
 from gateway.broker.embedded.wills import forget_will
@@ -25,8 +32,8 @@ if TYPE_CHECKING:
 class Greeting:
     """A connection until it is let in or refused.
 
-    `answering`: CONNECT was read; its answer waits for a commit, or is held back. `missing`: the bytes that an
-    incomplete CONNECT still needs, 0 if unknown.
+    `answering`: CONNECT was read; its answer waits for a commit, or is held back. `missing`: the
+    bytes that an incomplete CONNECT still needs, 0 if unknown.
     """
 
     __slots__ = ("_connection", "_core", "_session", "_transport", "answering", "missing")

@@ -1,4 +1,6 @@
-"""CONNECT and CONNACK: whether a client may come in, and on what terms. Nothing changes until it may."""
+"""CONNECT and CONNACK: whether a client may come in, and on what terms. Nothing changes until it
+may.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Refused(Exception):
 
 
 class Admission(msgspec.Struct):
-    """The terms of a connection. `expiry`: seconds its session outlives it; `window`: the client's receive maximum."""
+    """The terms of a connection. `expiry`: seconds its session outlives it; `window`: the client's
+    receive maximum.
+    """
 
     identity: Identity
     client_id: str
@@ -64,7 +68,8 @@ def admit(core: Core, packet: Connect, address: str, certificate: str | None) ->
 
 
 def _check_client_id(packet: Connect) -> None:
-    # [MQTT-3.1.3-8] of 3.1.1: without a client id there is no session to keep; 3.1 always wants one.
+    # [MQTT-3.1.3-8] of 3.1.1: without a client id there is no session to keep; 3.1 always wants
+    # one.
     empty = not packet.client_id and (
         packet.protocol_level == 3 or (packet.protocol_level == 4 and not packet.clean_start)
     )
@@ -73,19 +78,25 @@ def _check_client_id(packet: Connect) -> None:
 
 
 def _sign_in(core: Core, packet: Connect, address: str, certificate: str | None) -> Identity:
-    credentials = Credentials(packet.username, packet.password, packet.client_id, address, certificate)
+    credentials = Credentials(
+        packet.username, packet.password, packet.client_id, address, certificate
+    )
     try:
         return core.gate.sign_in(credentials)
     except Unauthenticated as error:
         anonymous = packet.username is None and certificate is None and packet.protocol_level < 5
-        raise Refused(ReasonCode.NOT_AUTHORIZED if anonymous else error.reason_code, error.delay) from None
+        raise Refused(
+            ReasonCode.NOT_AUTHORIZED if anonymous else error.reason_code, error.delay
+        ) from None
     except GatewayError as error:
         known = error.reason_code in CONNACK_CODES and error.reason_code >= 0x80
         raise Refused(error.reason_code if known else ReasonCode.UNSPECIFIED_ERROR) from None
 
 
 def _takes_over(core: Core, identity: Identity, client_id: str) -> bool:
-    """Tell whether the client is connected already: the new connection has the place of the old one."""
+    """Tell whether the client is connected already: the new connection has the place of the old
+    one.
+    """
     session = core.sessions.find(identity, client_id)
     return session is not None and session.connection is not None
 
@@ -142,8 +153,8 @@ def welcome(admission: Admission, version: int, *, present: bool) -> bytes:
 def refusal(reason_code: int, version: int, largest: int | None = None) -> bytes:
     """Return the CONNACK that keeps the client out.
 
-    It is nothing where the client's version has no word for the reason, or takes packets of `largest` bytes at most
-    and it is longer [MQTT-3.1.2-24].
+    It is nothing where the client's version has no word for the reason, or takes packets of
+    `largest` bytes at most and it is longer [MQTT-3.1.2-24].
     """
     try:
         answer = encode(Connack(False, reason_code), version)
@@ -153,7 +164,9 @@ def refusal(reason_code: int, version: int, largest: int | None = None) -> bytes
 
 
 def complaint(error: ProtocolError, data: bytes, start: int) -> bytes:
-    """Return the CONNACK for a CONNECT that breaks the protocol, or nothing where there is to be none."""
+    """Return the CONNACK for a CONNECT that breaks the protocol, or nothing where there is to be
+    none.
+    """
     level = _level(data, start)
     if isinstance(error, UnsupportedProtocolVersion):  # [MQTT-3.1.2-2]
         return refusal(error.reason_code, 5 if level >= 5 else 4)
@@ -183,5 +196,10 @@ def certificate_name(transport: Transport) -> str | None:
     certificate = transport.get_extra_info("peercert")
     if not isinstance(certificate, dict):
         return None
-    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    names = [
+        value
+        for part in certificate.get("subject", ())
+        for key, value in part
+        if key == "commonName"
+    ]
     return names[0] if names else None

@@ -1,7 +1,8 @@
 """The way in from one client: its packets taken apart and gathered in batches for the gate.
 
-A PUBLISH without properties is taken apart in place; what depends on its topic alone is looked up by the topic's
-bytes. Everything else is decoded as a packet, where each rule of the standard is checked.
+A PUBLISH without properties is taken apart in place; what depends on its topic alone is looked up
+by the topic's bytes. Everything else is decoded as a packet, where each rule of the standard is
+checked.
 """
 
 from __future__ import annotations
@@ -45,11 +46,24 @@ _OTHER: Final = 3
 
 
 class Inlet:
-    """One open connection's packets. `missing`: the bytes that an incomplete packet still needs, 0 if unknown."""
+    """One open connection's packets. `missing`: the bytes that an incomplete packet still needs, 0
+    if unknown.
+    """
 
-    __slots__ = ("_aliases", "_connection", "_core", "_outlet", "_publications", "_session", "_version", "missing")
+    __slots__ = (
+        "_aliases",
+        "_connection",
+        "_core",
+        "_outlet",
+        "_publications",
+        "_session",
+        "_version",
+        "missing",
+    )
 
-    def __init__(self, core: Core, connection: Connection, session: Session, outlet: Outlet) -> None:
+    def __init__(
+        self, core: Core, connection: Connection, session: Session, outlet: Outlet
+    ) -> None:
         self._core = core
         self._connection = connection
         self._session = session
@@ -68,7 +82,12 @@ class Inlet:
 
         Return the position after the last that is complete, or that must be committed.
         """
-        core, router, session, connection = self._core, self._core.router, self._session, self._connection
+        core, router, session, connection = (
+            self._core,
+            self._core.router,
+            self._session,
+            self._connection,
+        )
         end, largest, five = len(data), core.limits.packet_size, self._version == 5
         publications, messages = self._publications, batch.messages
         if publications is None:
@@ -106,7 +125,9 @@ class Inlet:
                 batch.answers.append(b"\x40\x02" + data[name:after])
             retain = data[position] & 1 == 1 if publication.retain is None else publication.retain
             payload = data[after + five : stop]
-            message = Message(publication.topic, payload, qos, retain, publication.target, None, connection)
+            message = Message(
+                publication.topic, payload, qos, retain, publication.target, None, connection
+            )
             messages.append(message)
             if retain or not publication.silent:
                 batch.route(publication, message)
@@ -124,7 +145,9 @@ class Inlet:
         return position, self._handle(packet, batch)
 
     def _handle(self, packet: Packet, batch: Batch) -> bool:
-        """Handle one packet; tell whether what it changed is to be committed before the next is looked at."""
+        """Handle one packet; tell whether what it changed is to be committed before the next is
+        looked at.
+        """
         core, session = self._core, self._session
         if not self._connection.open:  # what came before has ended it
             return True
@@ -158,7 +181,9 @@ class Inlet:
         """Take in a message that was decoded as a packet."""
         publication = self._publication(packet)
         if packet.qos == 2 and packet.packet_id in exchange_of(self._core, self._session).received:
-            batch.answers.append(acknowledging.received(packet.packet_id))  # [MQTT-4.3.3-10] not handed on again
+            batch.answers.append(
+                acknowledging.received(packet.packet_id)
+            )  # [MQTT-4.3.3-10] not handed on again
             return
         if publication.target is None:
             self._refuse(packet, batch)
@@ -170,7 +195,13 @@ class Inlet:
         retain = packet.retain if publication.retain is None else publication.retain
         sent = travelling(packet.properties)
         message = Message(
-            publication.topic, packet.payload, packet.qos, retain, publication.target, sent, self._connection
+            publication.topic,
+            packet.payload,
+            packet.qos,
+            retain,
+            publication.target,
+            sent,
+            self._connection,
         )
         batch.messages.append(message)
         if retain or not publication.silent:
@@ -181,7 +212,9 @@ class Inlet:
         raw, alias = packet.topic.encode(), packet.properties.topic_alias
         if alias is not None:
             if alias > self._core.limits.topic_aliases:  # [MQTT-3.3.2-9]
-                raise TopicAliasInvalid(f"topic alias {alias} is above {self._core.limits.topic_aliases}")
+                raise TopicAliasInvalid(
+                    f"topic alias {alias} is above {self._core.limits.topic_aliases}"
+                )
             if self._aliases is None:
                 self._aliases = {}
             if raw:
@@ -206,7 +239,9 @@ class Inlet:
         return publication
 
     def _refuse(self, packet: Publish, batch: Batch) -> None:
-        """Drop a message that the client may not publish: MQTT 5 can say so, earlier versions say it was taken."""
+        """Drop a message that the client may not publish: MQTT 5 can say so, earlier versions say
+        it was taken.
+        """
         self._core.counters.messages_refused += 1
         code = ReasonCode.NOT_AUTHORIZED if self._version == 5 else ReasonCode.SUCCESS
         if packet.qos == 1:
@@ -223,7 +258,9 @@ class Inlet:
         exchange_of(self._core, self._session).received.add(packet.packet_id)
         self._check_maximum(batch)
         if self._session.number:
-            self._core.journal.write(self._core.store.received(self._session.number, packet.packet_id))
+            self._core.journal.write(
+                self._core.store.received(self._session.number, packet.packet_id)
+            )
         batch.answers.append(acknowledging.received(packet.packet_id))
 
     def _count(self, batch: Batch) -> None:
@@ -238,7 +275,9 @@ class Inlet:
         exchange = self._session.exchange
         released = len(exchange.received) if exchange is not None else 0
         if self._outlet.unanswered + batch.open + released > self._core.limits.receive_maximum:
-            raise ProtocolError("more in flight than the receive maximum", ReasonCode.RECEIVE_MAXIMUM_EXCEEDED)
+            raise ProtocolError(
+                "more in flight than the receive maximum", ReasonCode.RECEIVE_MAXIMUM_EXCEEDED
+            )
 
 
 def lacking(data: bytes, position: int, largest: int) -> int:

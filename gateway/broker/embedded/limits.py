@@ -12,19 +12,28 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     strangers: int = 2_000  # connections before their sign-in; more are closed unread
     packet_size: int = 256 * 1024  # bytes; a longer packet ends its connection with 0x95
     connect_size: int = 72 * 1024  # bytes of a CONNECT: a stranger can make us hold no more
-    messages_per_second: float = 0.0  # per identity, 0 for no limit; above it the socket is read later
+    messages_per_second: float = (
+        0.0  # per identity, 0 for no limit; above it the socket is read later
+    )
     connect_seconds: int = 10  # from the connection to the complete CONNECT
-    keep_alive: int = 0  # seconds; MQTT 5 clients that ask for longer or none are told this; 0: theirs holds
-    receive_maximum: int = 1_024  # inbound QoS 1 and 2 in flight; an MQTT 5 client that sends more is cut off with 0x93
+    keep_alive: int = (
+        0  # seconds; MQTT 5 clients that ask for longer or none are told this; 0: theirs holds
+    )
+    # inbound QoS 1 and 2 in flight; an MQTT 5 client that sends more is cut off with 0x93
+    receive_maximum: int = 1_024
     topic_aliases: int = 32  # inbound, each connection
     publications: int = 256  # cached topics, each connection; the cache is dropped
     in_flight: int = 100  # outbound QoS 1 and 2, each session; the rest waits
     queue: int = 10_000  # deliveries that wait, each session; the oldest is dropped and counted
     queue_bytes: int = 8 << 20  # topics, payloads and properties of these; the same
-    write_buffer: int = 1 << 20  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
+    write_buffer: int = (
+        1 << 20
+    )  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
     subscriptions: int = 1_000  # each session; SUBACK 0x97
     subscription_size: int = 256 * 1024  # characters of their filters, each session; the same
     sessions: int = 100  # without a connection, each identity; the one that left first ends
     session_expiry: int = 7 * 86_400  # seconds; the longest a session is kept
-    retained: int = 100_000  # topics; a message on a further topic is not retained, and counted as dropped
+    retained: int = (
+        100_000  # topics; a message on a further topic is not retained, and counted as dropped
+    )
     retained_bytes: int = 64 << 20  # topics, payloads and properties of these; the same

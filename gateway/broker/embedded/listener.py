@@ -23,9 +23,15 @@ class Listener:
 
     @classmethod
     async def open(
-        cls, accept: Callable[[], asyncio.Protocol], host: str, port: int, context: ssl.SSLContext | None = None
+        cls,
+        accept: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None = None,
     ) -> Listener:
-        """Listen, and let `accept` make the connections; raises `OSError` where the port cannot be had."""
+        """Listen, and let `accept` make the connections; raises `OSError` where the port cannot be
+        had.
+        """
         loop = asyncio.get_running_loop()
         handshake = _HANDSHAKE_SECONDS if context else None
         server = await loop.create_server(

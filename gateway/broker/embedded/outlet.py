@@ -39,8 +39,8 @@ class Transport(Protocol):
 class Outlet:
     """One client's packets. `five`: it speaks MQTT 5; `largest`: the packet size it takes.
 
-    `aliases`: how many topics it lets be replaced by an alias; `window`: its receive maximum, within our own;
-    `unanswered`: the messages from it with QoS 1 that are not stored yet.
+    `aliases`: how many topics it lets be replaced by an alias; `window`: its receive maximum,
+    within our own; `unanswered`: the messages from it with QoS 1 that are not stored yet.
     """
 
     __slots__ = (
@@ -49,7 +49,15 @@ class Outlet:
     )  # fmt: skip
 
     def __init__(
-        self, core: Core, session: Session, transport: Transport, *, five: bool, largest: int, window: int, aliases: int
+        self,
+        core: Core,
+        session: Session,
+        transport: Transport,
+        *,
+        five: bool,
+        largest: int,
+        window: int,
+        aliases: int,
     ) -> None:
         self._core = core
         self._session = session
@@ -85,7 +93,9 @@ class Outlet:
         self._transport = None
         self._parts = self._replay = None
 
-    def show(self, outgoing: Outgoing, retain: bool, identifiers: tuple[int, ...], now: float) -> bool:
+    def show(
+        self, outgoing: Outgoing, retain: bool, identifiers: tuple[int, ...], now: float
+    ) -> bool:
         """Send a message with QoS 0, or drop it when the client does not read."""
         if self._blocked and self._full():
             self._core.counters.messages_dropped += 1
@@ -101,8 +111,12 @@ class Outlet:
         enqueue(self._core, self._session, delivery)
         self.pump()
 
-    def address(self, message: Message, qos: int, delivered: Done, refused: Told | None) -> Sent | None:
-        """Send a message to this client alone, now or when the window opens; None where there is no room."""
+    def address(
+        self, message: Message, qos: int, delivered: Done, refused: Told | None
+    ) -> Sent | None:
+        """Send a message to this client alone, now or when the window opens; None where there is no
+        room.
+        """
         now = self._core.clock()
         outgoing = Outgoing.of(message, now)
         if not qos:
@@ -165,7 +179,9 @@ class Outlet:
         first = 0x30 | delivery.dup << 3 | delivery.qos << 1 | delivery.retain
         packet_id = delivery.packet_id.to_bytes(2, "big")
         if self._aliases is None:
-            packet = delivery.outgoing.packet(self.five, first, packet_id, delivery.identifiers, now)
+            packet = delivery.outgoing.packet(
+                self.five, first, packet_id, delivery.identifiers, now
+            )
         else:
             packet = self._aliased(delivery.outgoing, first, packet_id, delivery.identifiers, now)
         # [MQTT-3.1.2-25] too large for this client: as if it had been sent and acknowledged
@@ -198,7 +214,10 @@ class Outlet:
         self.resume()
 
     def _full(self) -> bool:
-        return self._transport is None or self._transport.get_write_buffer_size() > self._core.limits.write_buffer
+        return (
+            self._transport is None
+            or self._transport.get_write_buffer_size() > self._core.limits.write_buffer
+        )
 
     def _publish(self, packet: bytes) -> bool:
         counters = self._core.counters
@@ -210,13 +229,20 @@ class Outlet:
         return True
 
     def _aliased(
-        self, outgoing: Outgoing, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float
+        self,
+        outgoing: Outgoing,
+        first: int,
+        packet_id: bytes,
+        identifiers: tuple[int, ...],
+        now: float,
     ) -> bytes:
         """Return the PUBLISH with a topic alias, while the client has numbers left (3.3.2.3.4)."""
         aliases = {} if self._aliases is None else self._aliases
         alias = aliases.get(outgoing.topic, 0)
         if alias:
-            return outgoing.packet(self.five, first, packet_id, identifiers, now, alias, named=False)
+            return outgoing.packet(
+                self.five, first, packet_id, identifiers, now, alias, named=False
+            )
         alias = len(aliases) + 1 if len(aliases) < self._most_aliases else 0
         packet = outgoing.packet(self.five, first, packet_id, identifiers, now, alias)
         if alias and len(packet) > self.largest:  # [MQTT-3.1.2-25] it may fit without

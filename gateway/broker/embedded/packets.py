@@ -1,8 +1,8 @@
 """The control packets of MQTT 3.1, 3.1.1 and 5 as values, in the standard's own terms.
 
-One type serves all versions: what a version does not know stays at its default. Reason codes are plain
-whole numbers, to be compared with the members of `reasons.ReasonCode`; in versions before 5 a CONNACK
-carries its return code (0 to 5) there. The codec alone turns these into bytes and back.
+One type serves all versions: what a version does not know stays at its default. Reason codes are
+plain whole numbers, to be compared with the members of `reasons.ReasonCode`; in versions before 5 a
+CONNACK carries its return code (0 to 5) there. The codec alone turns these into bytes and back.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ class PacketType(enum.IntEnum):
 
 
 class Properties(msgspec.Struct, gc=False, frozen=True, kw_only=True, repr_omit_defaults=True):
-    """All properties of MQTT 5 (2.2.2.2); `None`, or `()` for the two that may repeat, means absent.
+    """All properties of MQTT 5 (2.2.2.2); `None`, or `()` for the two that may repeat, means
+    absent.
 
-    Values are shared between packets and never changed: `msgspec.structs.replace` makes a changed copy.
+    Values are shared between packets and never changed: `msgspec.structs.replace` makes a changed
+    copy.
     """
 
     payload_format_indicator: int | None = None

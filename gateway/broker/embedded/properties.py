@@ -1,4 +1,6 @@
-"""The properties of MQTT 5 as bytes (2.2.2): one table says which packet may hold what, and in which form."""
+"""The properties of MQTT 5 as bytes (2.2.2): one table says which packet may hold what, and in
+which form.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ def _above_zero(
 ) -> Callable[[bytes, int, int], tuple[int, int]]:
     def read_above_zero(buffer: bytes, start: int, end: int) -> tuple[int, int]:
         value, start = read(buffer, start, end)
-        # 3.1.2.11.3 receive maximum, 3.1.2.11.4 maximum packet size, 3.3.2.3.8 subscription identifier
+        # 3.1.2.11.3 receive maximum, 3.1.2.11.4 maximum packet size, 3.3.2.3.8 subscription
+        # identifier
         if not value:
             raise ProtocolError("a property that must be above 0 is 0")
         return value, start
@@ -154,11 +157,15 @@ _FIELDS: Final[dict[int, dict[int, Field]]] = {
     for owner in (WILL, *PacketType)
 }
 _LISTS: Final = frozenset(("subscription_identifier", "user_property"))
-_WRITERS: Final = tuple((bytes((identifier,)), form.write, name in _LISTS) for identifier, name, form, _ in _TABLE)
+_WRITERS: Final = tuple(
+    (bytes((identifier,)), form.write, name in _LISTS) for identifier, name, form, _ in _TABLE
+)
 
 
 def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, int]:
-    """Read the properties of a packet of type `owner` (or `WILL`) and return the position after them."""
+    """Read the properties of a packet of type `owner` (or `WILL`) and return the position after
+    them.
+    """
     length, start = wire.read_variable_byte_integer(buffer, start, end)
     if not length:
         return EMPTY, start
@@ -174,7 +181,9 @@ def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, i
     return Properties(**values), stop
 
 
-def _read_one(buffer: bytes, start: int, stop: int, fields: dict[int, Field], values: dict[str, Any]) -> int:
+def _read_one(
+    buffer: bytes, start: int, stop: int, fields: dict[int, Field], values: dict[str, Any]
+) -> int:
     # 2.2.2.2: all identifiers are below 128, so one byte of the variable byte integer says it all.
     field = fields.get(buffer[start])
     if field is None:
@@ -203,7 +212,9 @@ def write_fields(properties: Properties) -> bytes:
     if properties is EMPTY:
         return b""
     parts: list[bytes] = []
-    for (identifier, write_value, repeats), value in zip(_WRITERS, msgspec.structs.astuple(properties), strict=True):
+    for (identifier, write_value, repeats), value in zip(
+        _WRITERS, msgspec.structs.astuple(properties), strict=True
+    ):
         if value is None:
             continue
         for one in value if repeats else (value,):

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 
 class Rates:
-    """When each identity will have made up for what it has sent. `clock` gives seconds that only go forward."""
+    """When each identity will have made up for what it has sent. `clock` gives seconds that only go
+    forward.
+    """
 
     __slots__ = ("_clock", "_even", "_rate")
 
@@ -19,7 +21,9 @@ class Rates:
         self._even: dict[str, float] = {}
 
     def allowance(self, key: str) -> int:
-        """Return how many messages an identity may send now: one at least, or it would wait for ever."""
+        """Return how many messages an identity may send now: one at least, or it would wait for
+        ever.
+        """
         ahead = max(0.0, self._even.get(key, 0.0) - self._clock())
         return max(1, int((1.0 - ahead) * self._rate))
 

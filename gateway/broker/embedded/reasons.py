@@ -87,7 +87,9 @@ _RETURN_CODES: dict[int, ConnectReturnCode] = {
 
 
 def connect_return_code(reason_code: int) -> ConnectReturnCode | None:
-    """Return what a CONNACK of 3.1.1 says for a reason code, or None: close without one [MQTT-3.2.2-6]."""
+    """Return what a CONNACK of 3.1.1 says for a reason code, or None: close without one
+    [MQTT-3.2.2-6].
+    """
     return _RETURN_CODES.get(reason_code)
 
 
@@ -95,7 +97,8 @@ def _codes(*values: int) -> frozenset[int]:
     return frozenset(values)
 
 
-# Table 2-6 of the standard and the section of each packet; where only one side may send a code, its set says so.
+# Table 2-6 of the standard and the section of each packet; where only one side may send a code, its
+# set says so.
 PUBACK_CODES = PUBREC_CODES = _codes(0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99)
 PUBREL_CODES = PUBCOMP_CODES = _codes(0x00, 0x92)
 _DISCONNECT = _codes(0x00, *range(0x80, 0x84), 0x90, *range(0x93, 0x9A))
@@ -105,7 +108,9 @@ UNSUBACK_CODES = _codes(0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91)
 CONNECT_RETURN_CODES = _codes(*ConnectReturnCode)
 SUBACK_RETURN_CODES = _codes(0x00, 0x01, 0x02, 0x80)
 CLIENT_DISCONNECT_CODES = _DISCONNECT | _codes(0x04)
-SERVER_DISCONNECT_CODES = _DISCONNECT | _codes(0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, *range(0x9A, 0xA3))
+SERVER_DISCONNECT_CODES = _DISCONNECT | _codes(
+    0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, *range(0x9A, 0xA3)
+)
 CLIENT_AUTH_CODES = _codes(0x18, 0x19)
 SERVER_AUTH_CODES = _codes(0x00, 0x18)
 
@@ -120,7 +125,9 @@ class MalformedPacket(ProtocolError):
 class UnsupportedProtocolVersion(ProtocolError):
     """A CONNECT names a protocol or a level that is none of 3.1, 3.1.1 and 5."""
 
-    def __init__(self, message: str, reason_code: int = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION) -> None:
+    def __init__(
+        self, message: str, reason_code: int = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+    ) -> None:
         super().__init__(message, reason_code)
 
 

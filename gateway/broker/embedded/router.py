@@ -1,4 +1,6 @@
-"""Who gets a message: subscriptions, permissions and retained messages behind one cached answer a topic."""
+"""Who gets a message: subscriptions, permissions and retained messages behind one cached answer a
+topic.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ class Share:
 
 
 class Group:
-    """The members of a shared subscription that may get a topic; each message goes to one of them [MQTT-4.8.2-4]."""
+    """The members of a shared subscription that may get a topic; each message goes to one of them
+    [MQTT-4.8.2-4].
+    """
 
     __slots__ = ("_members", "_share")
 
@@ -68,7 +72,8 @@ class Group:
 
 
 class Publication:
-    """What becomes of one sender's messages on one topic. `target` None: the sender may not publish there.
+    """What becomes of one sender's messages on one topic. `target` None: the sender may not publish
+    there.
 
     `routes` and `groups` hold as of `generation`; `silent`: there are none.
     """
@@ -98,7 +103,9 @@ class Publication:
 
 
 class Router:
-    """The subscriptions and retained messages of all sessions. `generation` rises when any route may have changed."""
+    """The subscriptions and retained messages of all sessions. `generation` rises when any route
+    may have changed.
+    """
 
     __slots__ = ("_gate", "_retained", "_retained_bytes", "_shares", "_tree", "generation")
 
@@ -136,20 +143,30 @@ class Router:
                 del self._shares[held.text]
 
     def successor(self, share: str, topic: str) -> Route | None:
-        """Return the next member of a shared subscription that may get a topic; who is connected comes first."""
+        """Return the next member of a shared subscription that may get a topic; who is connected
+        comes first.
+        """
         found = self._shares.get(share)
         turns = found.take_turn() if found is not None else []
         here = ((session, held) for session, held in turns if session.outlet is not None)
-        away = ((session, held) for session, held in turns if session.outlet is None and session.number and held.qos)
+        away = (
+            (session, held)
+            for session, held in turns
+            if session.outlet is None and session.number and held.qos
+        )
         for session, held in chain(here, away):
             if self._may_see(session, held, topic):
                 return _route(session, [held], share)
         return None
 
-    def publication(self, identity: Identity | None, raw: bytes, target: Target | None = None) -> Publication:
-        """Return what becomes of a sender's messages on a topic; raises `ProtocolError` where it is no topic name.
+    def publication(
+        self, identity: Identity | None, raw: bytes, target: Target | None = None
+    ) -> Publication:
+        """Return what becomes of a sender's messages on a topic; raises `ProtocolError` where it is
+        no topic name.
 
-        `identity` None is the gateway itself, which may publish anywhere; `target` is then what it says.
+        `identity` None is the gateway itself, which may publish anywhere; `target` is then what it
+        says.
         """
         topic = bodies.read_topic_name(raw, 4)
         # $SYS is the broker's own to publish (4.7.2).
@@ -173,13 +190,19 @@ class Router:
             else:
                 shared.setdefault(held.text, []).append(_route(session, [held], held.text))
         publication.routes = tuple(_route(session, helds) for session, helds in plain.items())
-        publication.groups = tuple(Group(self._shares[text], members) for text, members in shared.items())
+        publication.groups = tuple(
+            Group(self._shares[text], members) for text, members in shared.items()
+        )
         publication.silent = not publication.routes and not publication.groups
 
     def _may_see(self, session: Session, held: Held, topic: str) -> bool:
-        """Ask the gate where the filter says more than one topic; for the absent, when they are back."""
+        """Ask the gate where the filter says more than one topic; for the absent, when they are
+        back.
+        """
         wild = "+" in held.topic_filter or "#" in held.topic_filter
-        return not wild or session.connection is None or self._gate.receiving(session.identity, topic)
+        return (
+            not wild or session.connection is None or self._gate.receiving(session.identity, topic)
+        )
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""

@@ -20,7 +20,9 @@ NEVER: Final = 0xFFFFFFFF
 
 
 class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A subscription that a session holds; `group` is the name of a shared one, `topic_filter` without `$share`."""
+    """A subscription that a session holds; `group` is the name of a shared one, `topic_filter`
+    without `$share`.
+    """
 
     text: str  # as the client wrote it
     topic_filter: str
@@ -33,12 +35,13 @@ class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 class Session:
-    """One client's session, keyed by who signed in and the client id, so that no one can take another's.
+    """One client's session, keyed by who signed in and the client id, so that no one can take
+    another's.
 
-    `number`: its number in the journal, 0 where it ends with its connection. `connection`: the one that has it;
-    `outlet`: the way out to it, once it is open. `expiry`: seconds that it outlives the connection; `left`: when that
-    ended, in seconds since 1970; `expire`: what is called when nobody came back. `exchange` is None until QoS 1 or 2
-    needs it.
+    `number`: its number in the journal, 0 where it ends with its connection. `connection`: the one
+    that has it; `outlet`: the way out to it, once it is open. `expiry`: seconds that it outlives
+    the connection; `left`: when that ended, in seconds since 1970; `expire`: what is called when
+    nobody came back. `exchange` is None until QoS 1 or 2 needs it.
     """
 
     __slots__ = (

@@ -60,7 +60,9 @@ class Sessions:
         self._clock = clock
         self._pass_on = pass_on
         self._sessions: dict[tuple[str, str], Session] = {}
-        self._absent: dict[str, dict[str, Session]] = {}  # by identity, in the order in which they left
+        self._absent: dict[
+            str, dict[str, Session]
+        ] = {}  # by identity, in the order in which they left
         self._next = _FIRST_NUMBER
 
     def __len__(self) -> int:
@@ -74,9 +76,17 @@ class Sessions:
         return self._sessions.get((identity.key, client_id))
 
     def open(
-        self, identity: Identity, client_id: str, expiry: int, *, clean: bool, will: Will | None = None
+        self,
+        identity: Identity,
+        client_id: str,
+        expiry: int,
+        *,
+        clean: bool,
+        will: Will | None = None,
     ) -> tuple[Session, bool]:
-        """Return the session for a new connection, and whether it was there before [MQTT-3.1.2-4] [MQTT-3.1.2-5]."""
+        """Return the session for a new connection, and whether it was there before [MQTT-3.1.2-4]
+        [MQTT-3.1.2-5].
+        """
         session = self.find(identity, client_id)
         if session is not None and clean:
             self.end(session)
@@ -90,7 +100,9 @@ class Sessions:
         self._present(session)
         self.keep(session, expiry)
         if session.number:
-            self._journal.write(*self._store.opened(session.number, identity.key, client_id, session.expiry, will))
+            self._journal.write(
+                *self._store.opened(session.number, identity.key, client_id, session.expiry, will)
+            )
         return session, present
 
     def keep(self, session: Session, expiry: int) -> None:
@@ -126,7 +138,9 @@ class Sessions:
                 del self._absent[session.identity.key]
 
     def end(self, session: Session) -> None:
-        """A session is over, and all that it holds; its will, if it still waits, is due now [MQTT-3.1.2-8]."""
+        """A session is over, and all that it holds; its will, if it still waits, is due now
+        [MQTT-3.1.2-8].
+        """
         self._present(session)
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
@@ -161,7 +175,9 @@ class Sessions:
                 self.keep(session, 0)
 
     def restore(self, stored: list[StoredSession]) -> None:
-        """Take up what was stored, at the start; a client that was connected to the end left just now."""
+        """Take up what was stored, at the start; a client that was connected to the end left just
+        now.
+        """
         now = self._clock()
         for one in stored:
             self._next = max(self._next, one.number + 1)
@@ -182,7 +198,9 @@ class Sessions:
             self._wait(session, session.left + session.expiry - now)
 
     def _exchange(self, stored: StoredSession) -> Exchange:
-        exchange = Exchange(Backlog(self._limits.queue, self._limits.queue_bytes), self._limits.in_flight)
+        exchange = Exchange(
+            Backlog(self._limits.queue, self._limits.queue_bytes), self._limits.in_flight
+        )
         exchange.received.update(stored.received)
         for delivery in stored.deliveries:
             delivery.stored = True

@@ -1,4 +1,6 @@
-"""`$SYS/broker/...`: the broker's counters as retained messages, for those permitted to subscribe to them."""
+"""`$SYS/broker/...`: the broker's counters as retained messages, for those permitted to subscribe
+to them.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,10 @@ class Status:
     __slots__ = ("_core", "_last", "_next", "_publish", "_start", "_statistics")
 
     def __init__(
-        self, core: Core, publish: Callable[[Message], None], statistics: Callable[[], dict[str, int]]
+        self,
+        core: Core,
+        publish: Callable[[Message], None],
+        statistics: Callable[[], dict[str, int]],
     ) -> None:
         self._core = core
         self._publish = publish

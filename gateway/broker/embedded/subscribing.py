@@ -48,14 +48,20 @@ def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batc
 
 
 def _check_answer(connection: Connection, answer: Suback | Unsuback) -> None:
-    """Refuse a request whose answer would be longer than the client takes, before anything changes [MQTT-3.1.2-24]."""
+    """Refuse a request whose answer would be longer than the client takes, before anything changes
+    [MQTT-3.1.2-24].
+    """
     if len(encode(answer, connection.version)) > connection.outlet.largest:
-        raise ProtocolError("the answer is longer than the client takes", ReasonCode.PACKET_TOO_LARGE)
+        raise ProtocolError(
+            "the answer is longer than the client takes", ReasonCode.PACKET_TOO_LARGE
+        )
 
 
 def _held(asked: Subscription, identifier: int) -> Held:
     group, topic_filter = None, asked.topic_filter
-    if topic_filter.startswith("$share/") and topic_filter.count("/") > 1:  # before MQTT 5, as other brokers do
+    if (
+        topic_filter.startswith("$share/") and topic_filter.count("/") > 1
+    ):  # before MQTT 5, as other brokers do
         _, group, topic_filter = topic_filter.split("/", 2)
     return Held(
         asked.topic_filter,
@@ -75,7 +81,11 @@ def _refusal(core: Core, session: Session, held: Held) -> int | None:
         return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
     if not core.gate.subscribing(session.identity, held.topic_filter):
         return ReasonCode.NOT_AUTHORIZED
-    return None if _fits(core.limits, session.subscriptions or {}, held.text) else ReasonCode.QUOTA_EXCEEDED
+    return (
+        None
+        if _fits(core.limits, session.subscriptions or {}, held.text)
+        else ReasonCode.QUOTA_EXCEEDED
+    )
 
 
 def _fits(limits: Limits, subscriptions: dict[str, Held], text: str) -> bool:
@@ -100,7 +110,9 @@ def _announce(core: Core, connection: Connection, added: list[tuple[Held, bool]]
         if not connection.open:
             return
         # 3.8.3.1: retain handling; a shared subscription gets none (4.8.2)
-        if held.group is None and (held.retain_handling == 0 or (held.retain_handling == 1 and fresh)):
+        if held.group is None and (
+            held.retain_handling == 0 or (held.retain_handling == 1 and fresh)
+        ):
             _send_retained(core, connection.session, held)
         core.gate.subscribed(connection, held.topic_filter)
 
@@ -119,13 +131,19 @@ def _send_retained(core: Core, session: Session, held: Held) -> None:
         session.outlet.replay(_replay(core, session, session.outlet, held, fresh))
 
 
-def _replay(core: Core, session: Session, outlet: Outlet, held: Held, messages: list[Retained]) -> Iterator[None]:
+def _replay(
+    core: Core, session: Session, outlet: Outlet, held: Held, messages: list[Retained]
+) -> Iterator[None]:
     """Send one retained message a step."""
     identifiers = (held.identifier,) if held.identifier else ()
     for message in messages:
-        if core.router.retained_on(message.topic) is not message:  # a newer one has been sent meanwhile
+        if (
+            core.router.retained_on(message.topic) is not message
+        ):  # a newer one has been sent meanwhile
             continue
-        outgoing = Outgoing(message.topic.encode(), message.payload, message.properties, message.expires)
+        outgoing = Outgoing(
+            message.topic.encode(), message.payload, message.properties, message.expires
+        )
         qos = min(held.qos, message.qos)
         if not qos:
             outlet.show(outgoing, True, identifiers, core.clock())
@@ -167,8 +185,8 @@ def drop_refused(core: Core, session: Session) -> None:
 def check_resumed(core: Core, session: Session) -> None:
     """Take from a session what its client may no longer have, now that it is known who signed in.
 
-    Nothing is asked of the gate for a session without a connection: after a restart only the key of its identity is
-    known, and what its client has signed in with may have been replaced meanwhile.
+    Nothing is asked of the gate for a session without a connection: after a restart only the key of
+    its identity is known, and what its client has signed in with may have been replaced meanwhile.
     """
     core.router.generation += 1
     drop_refused(core, session)

@@ -1,4 +1,6 @@
-"""Topic names and topic filters as they come in packets: the rules of `gateway.topics`, refused with MQTT's codes."""
+"""Topic names and topic filters as they come in packets: the rules of `gateway.topics`, refused
+with MQTT's codes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def check_topic_name(topic: str) -> None:
 def check_topic_filter(topic_filter: str) -> None:
     """Refuse a filter that is empty or has a wildcard where none may stand."""
     try:
-        check_filter(topic_filter)  # [MQTT-4.7.3-1] [MQTT-4.7.1-1] [MQTT-4.7.1-2], in 3.1.1 [MQTT-4.7.1-3]
+        check_filter(
+            topic_filter
+        )  # [MQTT-4.7.3-1] [MQTT-4.7.1-1] [MQTT-4.7.1-2], in 3.1.1 [MQTT-4.7.1-3]
     except InvalidTopic as error:
         raise TopicFilterInvalid(str(error)) from None
 

@@ -1,6 +1,8 @@
-"""Two trees over topic levels: one holds filters and is asked for a topic, the other topics and is asked for a filter.
+"""Two trees over topic levels: one holds filters and is asked for a topic, the other topics and is
+asked for a filter.
 
-Both walk only the branches that can still match, so what does not match costs nothing, however much of it there is.
+Both walk only the branches that can still match, so what does not match costs nothing, however much
+of it there is.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ class FilterTree(Generic[K, V]):
         return self._size
 
     def add(self, topic_filter: str, key: K, value: V) -> bool:
-        """Put a value under a checked filter, and tell whether it is new or replaces that of the same key."""
+        """Put a value under a checked filter, and tell whether it is new or replaces that of the
+        same key.
+        """
         node = _grown(self._root, topic_filter.split("/"))
         if node.values is None:
             node.values = {}
@@ -105,7 +109,11 @@ class FilterTree(Generic[K, V]):
 
 
 def _step(
-    children: dict[str, _Node[K, V]], level: str, wild: bool, following: list[_Node[K, V]], found: list[V]
+    children: dict[str, _Node[K, V]],
+    level: str,
+    wild: bool,
+    following: list[_Node[K, V]],
+    found: list[V],
 ) -> None:
     child = children.get(level)
     if child is not None:

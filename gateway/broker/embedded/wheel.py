@@ -1,7 +1,7 @@
 """Deadlines without timers: one sweep a tick looks at what is due and nothing else.
 
-An idle connection costs one entry in a set. It is not moved when the client is heard; when its turn comes it says
-when to look again, so traffic costs the wheel nothing.
+An idle connection costs one entry in a set. It is not moved when the client is heard; when its turn
+comes it says when to look again, so traffic costs the wheel nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def ticks(seconds: float) -> int:
 
 
 class Watched(Protocol):
-    """Something with a deadline. `due` is the wheel's: the tick it is looked at, -1 where it is not watched."""
+    """Something with a deadline. `due` is the wheel's: the tick it is looked at, -1 where it is not
+    watched.
+    """
 
     due: int
 
@@ -40,7 +42,9 @@ class Wheel:
         self._ticks: dict[int, set[Watched]] = {}
 
     def watch(self, watched: Watched, when: int) -> None:
-        """Look at it in the tick `when`, or in the next one if that has passed, and no more when it was due."""
+        """Look at it in the tick `when`, or in the next one if that has passed, and no more when it
+        was due.
+        """
         self.unwatch(watched)
         watched.due = max(when, self.now + 1)
         self._ticks.setdefault(watched.due, set()).add(watched)

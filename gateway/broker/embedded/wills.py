@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 class PendingWill:
-    """A will whose connection has ended. Its session keeps it until its delay has passed or the client is back."""
+    """A will whose connection has ended. Its session keeps it until its delay has passed or the
+    client is back.
+    """
 
     __slots__ = ("_core", "_line", "_origin", "_session", "_will", "due")
 
-    def __init__(self, core: Core, session: Session, will: Will, line: Line, origin: Connection | None) -> None:
+    def __init__(
+        self, core: Core, session: Session, will: Will, line: Line, origin: Connection | None
+    ) -> None:
         self._core = core
         self._session = session
         self._will = will
@@ -45,7 +49,9 @@ class PendingWill:
         self._session.will = None
 
     def publish(self) -> None:
-        """Publish it as the client's message, if the client still may [MQTT-3.1.2-8] [MQTT-3.1.2-17]."""
+        """Publish it as the client's message, if the client still may [MQTT-3.1.2-8]
+        [MQTT-3.1.2-17].
+        """
         self.cancel()
         core, will = self._core, self._will
         forget_will(core, self._session)  # in the same transaction as the message
@@ -83,9 +89,11 @@ def leave_will(core: Core, connection: Connection, will: Will) -> None:
 
 
 def take_up_will(core: Core, session: Session, will: Will) -> None:
-    """Go on waiting with a stored will (4.1); that of a client which was connected to the end is due after its delay.
+    """Go on waiting with a stored will (4.1); that of a client which was connected to the end is
+    due after its delay.
 
-    Only the key of who left it was stored: the gate says who that is by now, and nobody is a reason to drop it.
+    Only the key of who left it was stored: the gate says who that is by now, and nobody is a reason
+    to drop it.
     """
     identity = core.gate.known(session.identity.key)
     if identity is None:

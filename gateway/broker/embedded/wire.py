@@ -1,7 +1,8 @@
 """How MQTT writes numbers, text and bytes (1.5), and where a packet begins and ends (2.1).
 
-The readers take a buffer, the position to read at and the end of what they may read, and return the value with the
-position after it. They raise `MalformedPacket` where the value is cut off or breaks its own rules.
+The readers take a buffer, the position to read at and the end of what they may read, and return the
+value with the position after it. They raise `MalformedPacket` where the value is cut off or breaks
+its own rules.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ LARGEST_LENGTH: Final = 268_435_455
 
 
 def read_length(buffer: bytes | bytearray, start: int, end: int) -> tuple[int, int] | None:
-    """Return a variable byte integer and the position after it, or None where it is not complete yet."""
+    """Return a variable byte integer and the position after it, or None where it is not complete
+    yet.
+    """
     # Nearly all lengths are one byte.
     if start < end and buffer[start] < 0x80:
         return buffer[start], start + 1
@@ -44,7 +47,9 @@ def packet_bounds(buffer: bytes | bytearray, start: int, max_size: int) -> tuple
     length, body = found
     # [MQTT-3.2.2-15] in MQTT 5; before it, what this side is willing to hold.
     if body + length - start > max_size:
-        raise PacketTooLarge(f"a packet of {body + length - start} bytes is over the limit of {max_size}")
+        raise PacketTooLarge(
+            f"a packet of {body + length - start} bytes is over the limit of {max_size}"
+        )
     return body, body + length
 
 
@@ -109,8 +114,8 @@ def read_string_pair(buffer: bytes, start: int, end: int) -> tuple[tuple[str, st
 def text(raw: bytes) -> str:
     """Return the text of a UTF-8 string, or raise `MalformedPacket`."""
     try:
-        # [MQTT-1.5.4-1], in 3.1.1 [MQTT-1.5.3-1]: Python's decoder refuses surrogates and overlong forms,
-        # [MQTT-1.5.4-3] and keeps a byte order mark where it stands.
+        # [MQTT-1.5.4-1], in 3.1.1 [MQTT-1.5.3-1]: Python's decoder refuses surrogates and overlong
+        # forms, [MQTT-1.5.4-3] and keeps a byte order mark where it stands.
         value = raw.decode()
     except UnicodeDecodeError as error:
         raise MalformedPacket(f"a string is not UTF-8: {error.reason}") from None
@@ -121,7 +126,9 @@ def text(raw: bytes) -> str:
 
 
 def variable_byte_integer(value: int) -> bytes:
-    """Write a variable byte integer in its shortest form; raises `ValueError` above `LARGEST_LENGTH`."""
+    """Write a variable byte integer in its shortest form; raises `ValueError` above
+    `LARGEST_LENGTH`.
+    """
     if value < 0x80:
         return _ONE_BYTE[value]
     if value < 0x4000:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from bridges.edge.sockets import Open, Stopping, accepted, framed
+from gateway.bridges.edge.sockets import Open, Stopping, accepted, framed
 from gateway.errors import Unauthenticated
 
 
@@ -50,14 +50,17 @@ async def test_messages_of_every_length(length):
 
 
 async def test_a_receipt_is_for_all_before_it():
-    """A pong is the receipt of every ping up to it (RFC 6455 section 5.5.3), of unknown ones nothing comes.
+    """A pong is the receipt of every ping up to it (RFC 6455 section 5.5.3), of unknown ones
+    nothing comes.
 
     The ping comes before a short message, and after a long one.
     """
     async with pair(autoping=False) as (ours, peer):
         done = []
         for number in range(3):
-            ours.write_registered(framed("x" * 600 * number), lambda number=number: done.append(number))
+            ours.write_registered(
+                framed("x" * 600 * number), lambda number=number: done.append(number)
+            )
         received = [await peer.receive() for _ in range(6)]
         ping, text = WSMsgType.PING, WSMsgType.TEXT
         assert [message.type for message in received] == [ping, text, ping, text, text, ping]
@@ -95,7 +98,11 @@ async def test_ending_says_why():
         ours.write(framed("unheard"))
         closing = asyncio.create_task(ours.closed())
         message = await peer.receive()
-        assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4401, "your sign-in has ended")
+        assert (message.type, message.data, message.extra) == (
+            WSMsgType.CLOSE,
+            4401,
+            "your sign-in has ended",
+        )
         await closing
         assert await ours.next() is None
         assert ours.departure == "cut_off"

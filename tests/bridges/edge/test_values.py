@@ -5,11 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.edge.values import channel_of, name_of
+from gateway.bridges.edge.values import channel_of, name_of
 from gateway.errors import InvalidTopic
 from gateway.topics import check_channel
 
-NAMES = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("+#/%\0\x85a2F"), min_size=1, max_size=20)
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from("+#/%\0\x85a2F"),
+    min_size=1,
+    max_size=20,
+)
 
 
 @given(NAMES)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bridges.http import listening
-from bridges.http.answers import nothing
-from bridges.http.api import api
-from bridges.http.application import application
-from bridges.http.authentication import Authentication
+from gateway.bridges.http import listening
+from gateway.bridges.http.answers import nothing
+from gateway.bridges.http.api import api
+from gateway.bridges.http.application import application
+from gateway.bridges.http.authentication import Authentication
 from gateway.pace import Pace
 
 BODY_LIMIT = 4096
@@ -52,7 +52,11 @@ def routes(core, sign_up, messages_per_second):
         secure=False,
         version="0.1.0",
         pace=Pace(messages_per_second),
-        others=[listening.stream(elsewhere), listening.websocket(elsewhere), listening.mqtt(elsewhere)],
+        others=[
+            listening.stream(elsewhere),
+            listening.websocket(elsewhere),
+            listening.mqtt(elsewhere),
+        ],
     )
 
 

@@ -38,7 +38,9 @@ async def test_the_first_start_s_link_makes_the_admin_once(core, client):
 
 async def test_an_invitation_makes_the_account_it_is_for(client, root):
     """An admin invites; without an invitation nobody gets in."""
-    async with client.post(f"{API}/invitations", json={"email": "eve@example.org"}, headers=root) as response:
+    async with client.post(
+        f"{API}/invitations", json={"email": "eve@example.org"}, headers=root
+    ) as response:
         assert response.status == 201
         text = (await response.json())["invitation"]
     new = {"email": "other@example.org", "password": PASSWORD}
@@ -79,14 +81,18 @@ async def test_an_admin_makes_accounts_without_an_invitation(core, client, root)
         (root, 201),
     ):
         assert (await client.post(f"{API}/users", json=new, headers=headers)).status == status
-    async with client.post(f"{API}/users", json={**new, "email": "eva@example.org"}, headers=cookie) as response:
+    async with client.post(
+        f"{API}/users", json={**new, "email": "eva@example.org"}, headers=cookie
+    ) as response:
         assert (response.status, (await response.json())["role"]) == (201, "user")
 
 
 async def test_login_sets_a_cookie_that_signs_in_until_logout(core, client):
     """HttpOnly and SameSite; after logout it is nobody's."""
     await core.user(password=PASSWORD)
-    async with client.post(f"{API}/login", json={"email": "ANN@example.org", "password": PASSWORD}) as response:
+    async with client.post(
+        f"{API}/login", json={"email": "ANN@example.org", "password": PASSWORD}
+    ) as response:
         assert (response.status, (await response.json())["email"]) == (200, "ann@example.org")
         header = response.headers["Set-Cookie"]
     assert header.startswith(f"{COOKIE}=")
@@ -120,7 +126,9 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(core, cl
     await core.user(password=PASSWORD)
     said = []
     for email in ("ann@example.org", "nobody@example.org"):
-        async with client.post(f"{API}/login", json={"email": email, "password": "wrong password"}) as response:
+        async with client.post(
+            f"{API}/login", json={"email": email, "password": "wrong password"}
+        ) as response:
             said.append((response.status, await problem(response)))
     assert said[0] == said[1]
     assert said[0][0] == 401
@@ -129,12 +137,18 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(core, cl
 async def test_login_needs_what_it_needs(client):
     """The missing fields are named."""
     async with client.post(f"{API}/login", json={"email": "ann@example.org"}) as response:
-        assert (response.status, (await problem(response))["fields"]) == (400, {"password": "is missing"})
+        assert (response.status, (await problem(response))["fields"]) == (
+            400,
+            {"password": "is missing"},
+        )
 
 
 async def test_a_page_of_another_site_does_nothing_with_the_cookie(core, client, ann):
     """Its origin is not ours; ours is, and a GET changes nothing."""
-    foreign, own = {"Origin": "https://evil.example"}, {"Origin": f"http://{client.host}:{client.port}"}
+    foreign, own = (
+        {"Origin": "https://evil.example"},
+        {"Origin": f"http://{client.host}:{client.port}"},
+    )
     path, new = f"{API}/devices", {"id": "kitchen"}
     assert (await client.post(path, json=new, headers={**ann, **foreign})).status == 403
     assert (await client.post(path, json=new, headers={**ann, "Origin": "null"})).status == 403
@@ -170,7 +184,12 @@ async def test_logout_everywhere(core, client, ann):
 async def test_tokens_are_made_listed_and_revoked(core, client, ann):
     """The secret is shown once and works until it is revoked."""
     await core.device("kitchen", 1)
-    new = {"name": "script", "scope": "read", "devices": ["kitchen"], "expires": "2026-01-01T00:00:00Z"}
+    new = {
+        "name": "script",
+        "scope": "read",
+        "devices": ["kitchen"],
+        "expires": "2026-01-01T00:00:00Z",
+    }
     async with client.post(f"{API}/tokens", json=new, headers=ann) as response:
         assert response.status == 201
         made = await response.json()
@@ -206,7 +225,12 @@ async def test_admins_keep_users(core, client, root):
     bob = await core.bearer(await core.user("bob@example.org"))
     users = await (await client.get(f"{API}/users", headers=root)).json()
     assert [user["email"] for user in users["users"]] == ["root@example.org", "bob@example.org"]
-    for method, path in (("GET", "/users"), ("PATCH", "/users/1"), ("DELETE", "/users/1"), ("POST", "/invitations")):
+    for method, path in (
+        ("GET", "/users"),
+        ("PATCH", "/users/1"),
+        ("DELETE", "/users/1"),
+        ("POST", "/invitations"),
+    ):
         assert (await client.request(method, f"{API}{path}", json={}, headers=bob)).status == 403
     async with client.patch(f"{API}/users/2", json={"disabled": True}, headers=root) as response:
         assert (await response.json())["disabled"] is True

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from bridges.http.application import application
-from bridges.http.authentication import Authentication
-from bridges.http.routes import Route
+from gateway.bridges.http.application import application
+from gateway.bridges.http.authentication import Authentication
+from gateway.bridges.http.routes import Route
 
 OPEN = {
     ("GET", "/healthz"),
@@ -22,11 +22,15 @@ OPEN = {
 
 def some_path(route):
     """Return the path of a route with something in each place."""
-    return route.template.replace("{id}", "kitchen").replace("{channel}", "a").replace("{name}", "led")
+    return (
+        route.template.replace("{id}", "kitchen").replace("{channel}", "a").replace("{name}", "led")
+    )
 
 
 async def test_every_route_but_the_open_ones_refuses_who_is_not_signed_in(core, client, routes):
-    """401 with a challenge, as a problem, for nobody, a wrong token, a wrong cookie and a wrong key."""
+    """401 with a challenge, as a problem, for nobody, a wrong token, a wrong cookie and a wrong
+    key.
+    """
     from tests.bridges.conftest import basic
 
     await core.device("kitchen", await core.user())
@@ -50,7 +54,10 @@ async def test_every_route_but_the_open_ones_refuses_who_is_not_signed_in(core, 
 async def test_a_page_s_script_is_not_answered_with_a_dialog(client):
     """Browsers open one for Basic, also for what a script fetches."""
     async with client.get("/api/v1/me", headers={"Sec-Fetch-Mode": "cors"}) as response:
-        assert (response.status, response.headers["WWW-Authenticate"]) == (401, 'Bearer realm="gateway"')
+        assert (response.status, response.headers["WWW-Authenticate"]) == (
+            401,
+            'Bearer realm="gateway"',
+        )
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,9 @@ async def test_every_answer_has_its_security_headers(client, path):
 
 async def test_under_tls_a_browser_is_told_to_stay_there(core, aiohttp_client, routes):
     """Strict-Transport-Security."""
-    client = await aiohttp_client(application(routes, Authentication(core.sign_in), body_limit=10, tls=True))
+    client = await aiohttp_client(
+        application(routes, Authentication(core.sign_in), body_limit=10, tls=True)
+    )
     async with client.get("/healthz") as response:
         assert "max-age" in response.headers["Strict-Transport-Security"]
 
@@ -123,5 +132,11 @@ async def test_metrics_are_for_who_sees_everything(core, client):
     async with client.get("/metrics", headers=await core.bearer(root, "read")) as response:
         assert response.content_type == "text/plain"
         lines = (await response.text()).splitlines()
-    assert {"gateway_frames_stored_total 1.0", "gateway_devices 1.0", "gateway_storage_refused 0.0"} <= set(lines)
-    assert {"gateway_broker_connections 2.0", "gateway_broker_messages_received_total 7.0"} <= set(lines)
+    assert {
+        "gateway_frames_stored_total 1.0",
+        "gateway_devices 1.0",
+        "gateway_storage_refused 0.0",
+    } <= set(lines)
+    assert {"gateway_broker_connections 2.0", "gateway_broker_messages_received_total 7.0"} <= set(
+        lines
+    )

@@ -45,33 +45,54 @@ async def link(core, ann):
 async def reply(core, link, value):
     """Answer the next command as the device."""
     command = await link.got.get()
-    await core.intake.store(core.commands.replied("kitchen", command.name, value, None, core.clock.now))
+    await core.intake.store(
+        core.commands.replied("kitchen", command.name, value, None, core.clock.now)
+    )
 
 
 async def test_a_command_for_who_is_away_is_queued_and_can_be_asked_for(core, client, ann):
     """202 and the command; its state is at its Location."""
-    async with client.post(f"{API}/devices/kitchen/commands/led", data=b'{"on": true}', headers=ann) as response:
+    async with client.post(
+        f"{API}/devices/kitchen/commands/led", data=b'{"on": true}', headers=ann
+    ) as response:
         assert response.status == 202
         made = await response.json()
         where = response.headers["Location"]
-    assert made == {"id": made["id"], "device": "kitchen", "name": "led", "state": "queued", "value": {"on": True}}
+    assert made == {
+        "id": made["id"],
+        "device": "kitchen",
+        "name": "led",
+        "state": "queued",
+        "value": {"on": True},
+    }
     assert await (await client.get(where, headers=ann)).json() == made
-    frames = (await (await client.get(f"{API}/frames?filter=kitchen/led", headers=ann)).json())["frames"]
+    frames = (await (await client.get(f"{API}/frames?filter=kitchen/led", headers=ann)).json())[
+        "frames"
+    ]
     assert [(frame["type"], frame["value"]) for frame in frames] == [("command", {"on": True})]
 
 
 async def test_with_wait_the_reply_comes_with_the_answer(core, client, ann, link):
     """200, and the command with its reply."""
     replying = asyncio.create_task(reply(core, link, '"done"'))
-    async with client.post(f"{API}/devices/kitchen/commands/relay/0?wait=10", json=1, headers=ann) as response:
+    async with client.post(
+        f"{API}/devices/kitchen/commands/relay/0?wait=10", json=1, headers=ann
+    ) as response:
         said = await response.json()
     await replying
-    assert (response.status, said["state"], said["reply"], said["name"]) == (200, "replied", "done", "relay/0")
+    assert (response.status, said["state"], said["reply"], said["name"]) == (
+        200,
+        "replied",
+        "done",
+        "relay/0",
+    )
 
 
 async def test_without_a_reply_in_time_it_is_504_with_the_command_s_id(client, ann, link):
     """The reply may come later, under that id."""
-    async with client.post(f"{API}/devices/kitchen/commands/led?wait=0.01", headers=ann) as response:
+    async with client.post(
+        f"{API}/devices/kitchen/commands/led?wait=0.01", headers=ann
+    ) as response:
         said = await response.json(content_type="application/problem+json")
     assert (response.status, said["code"]) == (504, "timeout")
     async with client.get(f"{API}/commands/{said['id']}", headers=ann) as response:
@@ -80,7 +101,9 @@ async def test_without_a_reply_in_time_it_is_504_with_the_command_s_id(client, a
 
 async def test_a_wait_for_a_reply_does_not_hold_up_the_end(core, client, ann, link):
     """When the gateway stops the command's id is told at once: 503."""
-    waiting = asyncio.create_task(client.post(f"{API}/devices/kitchen/commands/led?wait=60", headers=ann))
+    waiting = asyncio.create_task(
+        client.post(f"{API}/devices/kitchen/commands/led?wait=60", headers=ann)
+    )
     sent = await link.got.get()
     async with asyncio.timeout(10):
         while not core.commands._waiting:
@@ -93,11 +116,15 @@ async def test_a_wait_for_a_reply_does_not_hold_up_the_end(core, client, ann, li
 async def test_the_same_key_sends_once(core, client, ann):
     """Again with the same key: the same command; with another value: a conflict."""
     path, headers = f"{API}/devices/kitchen/commands/led", {**ann, "Idempotency-Key": "k1"}
-    ids = {(await (await client.post(path, json=1, headers=headers)).json())["id"] for _ in range(3)}
+    ids = {
+        (await (await client.post(path, json=1, headers=headers)).json())["id"] for _ in range(3)
+    }
     assert len(ids) == 1
     assert core.commands.waiting("kitchen") == 1
     assert (await client.post(path, json=2, headers=headers)).status == 409
-    assert (await client.post(path, json=2, headers={**ann, "Idempotency-Key": "k" * 201})).status == 400
+    assert (
+        await client.post(path, json=2, headers={**ann, "Idempotency-Key": "k" * 201})
+    ).status == 400
 
 
 @pytest.mark.parametrize(
@@ -137,4 +164,8 @@ async def test_a_command_stands_in_the_audit(core, client, ann):
     root = await core.bearer(await core.user("root@example.org", role="admin"))
     deeds = (await (await client.get(f"{API}/audit", headers=root)).json())["audit"]
     deed = next(deed for deed in deeds if deed["action"] == "command")
-    assert (deed["actor"], deed["object"], deed["detail"]["name"]) == ("token:1", "device:kitchen", "led")
+    assert (deed["actor"], deed["object"], deed["detail"]["name"]) == (
+        "token:1",
+        "device:kitchen",
+        "led",
+    )

@@ -21,17 +21,35 @@ async def test_a_device_is_made_shown_changed_and_removed(core, client, ann):
         made = await response.json()
     key = made.pop("key")
     expected = {**new, "owner": 1, "disabled": False, "state": "active", "created": core.clock.now}
-    assert made == {**expected, "connected": False, "online": False, "last_seen": None, "last_value": None}
+    assert made == {
+        **expected,
+        "connected": False,
+        "online": False,
+        "last_seen": None,
+        "last_value": None,
+    }
     assert await (await client.get(f"{API}/devices", headers=ann)).json() == {"devices": [made]}
     assert await (await client.get(f"{API}/devices/kitchen", headers=ann)).json() == made
-    posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
+    posted = await client.post(
+        f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key)
+    )
     assert posted.status == 200
-    async with client.patch(f"{API}/devices/kitchen", json={"name": "K", "disabled": True}, headers=ann) as response:
+    async with client.patch(
+        f"{API}/devices/kitchen", json={"name": "K", "disabled": True}, headers=ann
+    ) as response:
         changed = await response.json()
     assert changed.pop("last_value")["value"] == 1
     del made["last_value"]
-    assert changed == {**made, "name": "K", "disabled": True, "online": True, "last_seen": core.clock.now}
-    posted = await client.post(f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key))
+    assert changed == {
+        **made,
+        "name": "K",
+        "disabled": True,
+        "online": True,
+        "last_seen": core.clock.now,
+    }
+    posted = await client.post(
+        f"{API}/devices/kitchen/telemetry", json={"t": 1}, headers=basic("kitchen", key)
+    )
     assert posted.status == 401
     assert (await client.delete(f"{API}/devices/kitchen", headers=ann)).status == 204
     assert (await client.get(f"{API}/devices/kitchen", headers=ann)).status == 404
@@ -46,17 +64,23 @@ async def test_a_new_device_of_an_old_id_does_not_inherit_its_history(core, clie
         await core.store("kitchen", "t", "1")
         await client.delete(f"{API}/devices/kitchen", headers=ann)
     await core.intake.store(())
-    assert await core.database.read(lambda db: db.execute("SELECT DISTINCT hidden FROM series").fetchall()) == [(1,)]
+    assert await core.database.read(
+        lambda db: db.execute("SELECT DISTINCT hidden FROM series").fetchall()
+    ) == [(1,)]
 
 
 async def test_a_new_key_replaces_the_old_one_at_once(core, client, ann):
     """The old key is refused from then on."""
-    old = (await (await client.post(f"{API}/devices", json={"id": "kitchen"}, headers=ann)).json())["key"]
+    old = (await (await client.post(f"{API}/devices", json={"id": "kitchen"}, headers=ann)).json())[
+        "key"
+    ]
     async with client.post(f"{API}/devices/kitchen/key", headers=ann) as response:
         new = (await response.json())["key"]
     for key, status in ((old, 401), (new, 200)):
         path = f"{API}/devices/kitchen/telemetry"
-        assert (await client.post(path, json={"t": 1}, headers=basic("kitchen", key))).status == status
+        assert (
+            await client.post(path, json={"t": 1}, headers=basic("kitchen", key))
+        ).status == status
 
 
 @pytest.mark.parametrize(
@@ -78,7 +102,9 @@ async def test_each_wrong_field_is_named(core, client, ann, body, status, fields
 
 
 async def test_who_may_do_what_with_a_device(core, client, ann):
-    """Another user's device is as one that is not there; a read token changes nothing; an admin sees all."""
+    """Another user's device is as one that is not there; a read token changes nothing; an admin
+    sees all.
+    """
     await core.device("kitchen", 1)
     await core.device("garden", 1)
     bob = await core.bearer(await core.user("bob@example.org"))
@@ -98,7 +124,9 @@ async def test_who_may_do_what_with_a_device(core, client, ann):
     for who, (headers, get, patch, post) in expected.items():
         assert (await client.get(path, headers=headers)).status == get, who
         assert (await client.patch(path, json={"name": who}, headers=headers)).status == patch, who
-        assert (await client.post(f"{API}/devices", json={"id": f"of-{who}"}, headers=headers)).status == post, who
+        assert (
+            await client.post(f"{API}/devices", json={"id": f"of-{who}"}, headers=headers)
+        ).status == post, who
     listed = await (await client.get(f"{API}/devices", headers=bob)).json()
     assert [device["id"] for device in listed["devices"]] == ["of-bob"]
 
@@ -110,7 +138,9 @@ async def test_only_an_admin_gives_a_device_away_or_grants_what_is_not_theirs(co
     path = f"{API}/devices/kitchen"
     for change in ({"owner": 2}, {"topics": ["devices/cellar/#"]}, {"topics": ["#"]}):
         assert (await client.patch(path, json=change, headers=ann)).status == 403
-    async with client.patch(path, json={"topics": ["devices/kitchen/extra"]}, headers=ann) as response:
+    async with client.patch(
+        path, json={"topics": ["devices/kitchen/extra"]}, headers=ann
+    ) as response:
         assert (await response.json())["topics"] == ["devices/kitchen/extra"]
     root = await core.bearer(await core.user("root@example.org", role="admin"))
     async with client.patch(path, json={"owner": 2}, headers=root) as response:
@@ -118,10 +148,14 @@ async def test_only_an_admin_gives_a_device_away_or_grants_what_is_not_theirs(co
 
 
 async def test_a_board_claims_and_waits_for_approval(core, client, ann):
-    """It announces itself with the claim code, and may post once somebody who knows its id has approved it."""
+    """It announces itself with the claim code, and may post once somebody who knows its id has
+    approved it.
+    """
     async with client.post(f"{API}/claim", json={"claim_code": "wrong"}) as response:
         assert response.status == 401
-    async with client.post(f"{API}/claim", json={"claim_code": "open sesame", "type": "esp"}) as response:
+    async with client.post(
+        f"{API}/claim", json={"claim_code": "open sesame", "type": "esp"}
+    ) as response:
         assert response.status == 201
         board = await response.json()
     assert board["state"] == "pending"

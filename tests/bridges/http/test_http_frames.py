@@ -31,7 +31,9 @@ async def listening(core):
 
 
 async def test_pages_follow_one_another_without_gap_or_duplicate(core, client, reader):
-    """Following `Link: rel="next"` to its end gives every frame that is seen and matches, once, in order."""
+    """Following `Link: rel="next"` to its end gives every frame that is seen and matches, once, in
+    order.
+    """
     for number in range(25):
         for device in ("kitchen", "cellar", "garden"):
             await core.store(device, "n", str(number))
@@ -114,7 +116,9 @@ async def test_where_history_was_pruned_there_is_a_gap(core, client, reader):
     for number in range(10):
         await core.store("kitchen", "n", str(number))
     await core.database.write(lambda db: db.execute("DELETE FROM frames WHERE seq <= 4"))
-    await core.database.write(lambda db: db.execute("UPDATE meta SET value = 4 WHERE key = 'floor'"))
+    await core.database.write(
+        lambda db: db.execute("UPDATE meta SET value = 4 WHERE key = 'floor'")
+    )
     page, _ = await get(client, "/frames?after=2", reader)
     assert page["frames"][0] == {"type": "gap", "from": 3, "to": 4}
     assert [frame["seq"] for frame in page["frames"][1:]] == [5, 6, 7, 8, 9, 10]
@@ -146,7 +150,10 @@ async def test_a_wrong_parameter_is_named(client, reader, query, field):
 async def test_a_cursor_from_the_future_is_refused(client, reader):
     """It comes from another database: 400 future_cursor."""
     async with client.get(f"{API}/frames?after=1", headers=reader) as response:
-        assert (response.status, (await response.json(content_type=None))["code"]) == (400, "future_cursor")
+        assert (response.status, (await response.json(content_type=None))["code"]) == (
+            400,
+            "future_cursor",
+        )
 
 
 async def test_latest_is_by_time_and_of_one_s_own(core, client, reader):

@@ -71,7 +71,15 @@ async def test_buckets(core, client, reader):
         "buckets": [
             {"ts": 0, "avg": 1, "min": 0, "max": 2, "count": 3, "first": 0, "last": 2},
             {"ts": 3000, "avg": 4, "min": 3, "max": 5, "count": 3, "first": 3, "last": 5},
-            {"ts": 3_600_000, "avg": 100, "min": 100, "max": 100, "count": 1, "first": 100, "last": 100},
+            {
+                "ts": 3_600_000,
+                "avg": 100,
+                "min": 100,
+                "max": 100,
+                "count": 1,
+                "first": 100,
+                "last": 100,
+            },
         ],
     }
     first, response = await get(client, f"{query}&limit=2", reader)
@@ -90,11 +98,15 @@ async def test_many_buckets_are_read_in_stretches(core, client, reader):
 async def test_ndjson_is_the_whole_range_line_by_line(core, client, reader):
     """Each line is the frame as it is, over many pages."""
     await fill(core, 2500)
-    async with client.get(f"{API}/history?device=kitchen&format=ndjson", headers=reader) as response:
+    async with client.get(
+        f"{API}/history?device=kitchen&format=ndjson", headers=reader
+    ) as response:
         assert response.content_type == "application/x-ndjson"
         lines = (await response.read()).splitlines()
     assert [json.loads(line)["value"] for line in lines] == list(range(2500))
-    async with client.get(f"{API}/history?device=kitchen&format=ndjson&limit=1200", headers=reader) as response:
+    async with client.get(
+        f"{API}/history?device=kitchen&format=ndjson&limit=1200", headers=reader
+    ) as response:
         assert len((await response.read()).splitlines()) == 1200
 
 
@@ -166,6 +178,8 @@ async def test_head_answers_without_a_body(core, client, reader):
     """HEAD is GET without what follows the headers."""
     await fill(core, 3)
     for form in ("json", "ndjson"):
-        async with client.head(f"{API}/history?device=kitchen&format={form}", headers=reader) as response:
+        async with client.head(
+            f"{API}/history?device=kitchen&format={form}", headers=reader
+        ) as response:
             assert (response.status, await response.read()) == (200, b"")
     assert (await client.get("/healthz")).status == 200

@@ -14,7 +14,11 @@ async def users(core):
     await core.device("kitchen", ann)
     bob = await core.user("bob@example.org")
     root = await core.user("root@example.org", role="admin")
-    return {"ann": await core.bearer(ann, "read"), "bob": await core.bearer(bob), "root": await core.bearer(root)}
+    return {
+        "ann": await core.bearer(ann, "read"),
+        "bob": await core.bearer(bob),
+        "root": await core.bearer(root),
+    }
 
 
 async def reject(core, device, payload, topic="t"):
@@ -26,8 +30,16 @@ async def test_each_sees_the_rejected_messages_of_their_devices(core, client, us
     """An admin all, also those of no device."""
     await reject(core, "kitchen", b"{oops", "devices/kitchen/telemetry")
     await reject(core, None, b"\xff")
-    said = {who: await (await client.get(f"{API}/rejected", headers=users[who])).json() for who in users}
-    kitchen = {"id": 1, "at": 5, "topic": "devices/kitchen/telemetry", "device": "kitchen", "reason": "because"}
+    said = {
+        who: await (await client.get(f"{API}/rejected", headers=users[who])).json() for who in users
+    }
+    kitchen = {
+        "id": 1,
+        "at": 5,
+        "topic": "devices/kitchen/telemetry",
+        "device": "kitchen",
+        "reason": "because",
+    }
     kitchen["payload"] = "{oops"
     assert said["ann"] == {"rejected": [kitchen], "next": None}
     assert said["bob"] == {"rejected": [], "next": None}
@@ -48,7 +60,9 @@ async def test_pages_go_back_in_time(core, client, users, name):
         await reject(core, "kitchen", str(number).encode())
     ids, after = [], ""
     while after is not None:
-        page = await (await client.get(f"{API}/{name}?limit=2{after}", headers=users["root"])).json()
+        page = await (
+            await client.get(f"{API}/{name}?limit=2{after}", headers=users["root"])
+        ).json()
         ids += [item["id"] for item in page[name]]
         after = f"&after={page['next']}" if page["next"] else None
     assert ids == sorted(set(ids), reverse=True)
@@ -59,7 +73,9 @@ async def test_the_audit_is_for_admins(client, users):
     """It says who made what."""
     assert (await client.get(f"{API}/audit", headers=users["ann"])).status == 403
     deeds = (await (await client.get(f"{API}/audit", headers=users["root"])).json())["audit"]
-    assert ("test", "create", "device:kitchen") in {(deed["actor"], deed["action"], deed["object"]) for deed in deeds}
+    assert ("test", "create", "device:kitchen") in {
+        (deed["actor"], deed["action"], deed["object"]) for deed in deeds
+    }
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "after=x", "after=0", "before=3"])

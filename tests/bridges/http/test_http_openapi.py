@@ -10,13 +10,17 @@ from gateway.topics import check_topic
 @pytest.fixture
 async def openapi(core, client):
     """The OpenAPI document."""
-    return await (await client.get("/openapi.json", headers=await core.bearer(await core.user()))).json()
+    return await (
+        await client.get("/openapi.json", headers=await core.bearer(await core.user()))
+    ).json()
 
 
 @pytest.fixture
 async def asyncapi(core, client):
     """The AsyncAPI document."""
-    return await (await client.get("/asyncapi.json", headers=await core.bearer(await core.user()))).json()
+    return await (
+        await client.get("/asyncapi.json", headers=await core.bearer(await core.user()))
+    ).json()
 
 
 def references(part):
@@ -41,18 +45,28 @@ def resolve(document, reference):
 
 def test_every_route_is_documented_and_every_documented_route_is_there(app, openapi):
     """Both ways, from the router itself."""
-    served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.method != "HEAD"}
-    documented = {(method.upper(), path) for path, item in openapi["paths"].items() for method in item}
+    served = {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.method != "HEAD"
+    }
+    documented = {
+        (method.upper(), path) for path, item in openapi["paths"].items() for method in item
+    }
     assert documented == served
 
 
 def test_the_document_holds_together(openapi):
-    """What OpenAPI 3.1 demands: versions, references that lead somewhere, ids of one's own, path parameters."""
+    """What OpenAPI 3.1 demands: versions, references that lead somewhere, ids of one's own, path
+    parameters.
+    """
     assert openapi["openapi"].startswith("3.1.")
     assert {"title", "version"} <= openapi["info"].keys()
     for reference in references(openapi):
         assert resolve(openapi, reference)
-    operations = [(path, operation) for path, item in openapi["paths"].items() for operation in item.values()]
+    operations = [
+        (path, operation) for path, item in openapi["paths"].items() for operation in item.values()
+    ]
     ids = [operation["operationId"] for _, operation in operations]
     assert len(set(ids)) == len(ids)
     for path, operation in operations:
@@ -69,7 +83,10 @@ def test_a_query_s_parameters_have_their_bounds(openapi):
     """As the structs have them, and without null."""
     parameters = {p["name"]: p for p in openapi["paths"]["/api/v1/frames"]["get"]["parameters"]}
     assert parameters.keys() == {"filter", "after", "limit", "wait"}
-    assert (parameters["limit"]["schema"]["minimum"], parameters["limit"]["schema"]["maximum"]) == (1, 10_000)
+    assert (parameters["limit"]["schema"]["minimum"], parameters["limit"]["schema"]["maximum"]) == (
+        1,
+        10_000,
+    )
     assert parameters["after"]["schema"]["type"] == "integer"
     assert parameters["filter"]["schema"]["items"]["type"] == "string"
 
@@ -78,7 +95,9 @@ def test_open_routes_say_that_they_need_no_sign_in(openapi):
     """The others need one of the three."""
     assert openapi["paths"]["/healthz"]["get"]["security"] == []
     assert "security" not in openapi["paths"]["/api/v1/devices"]["get"]
-    assert {next(iter(one)) for one in openapi["security"]} == openapi["components"]["securitySchemes"].keys()
+    assert {next(iter(one)) for one in openapi["security"]} == openapi["components"][
+        "securitySchemes"
+    ].keys()
 
 
 def test_the_asyncapi_document_holds_together(asyncapi):
@@ -89,14 +108,17 @@ def test_the_asyncapi_document_holds_together(asyncapi):
     for channel in asyncapi["channels"].values():
         assert set(channel.get("parameters", {})) == set(re.findall(r"{(\w+)}", channel["address"]))
         check_topic(channel["address"])
-    assert {operation["action"] for operation in asyncapi["operations"].values()} == {"send", "receive"}
+    assert {operation["action"] for operation in asyncapi["operations"].values()} == {
+        "send",
+        "receive",
+    }
 
 
 def test_the_websocket_s_messages_are_those_of_its_bridge(asyncapi):
     """What the bridge reads by its type is what is documented."""
     from typing import get_args
 
-    from bridges.websocket import Request
+    from gateway.bridges.websocket import Request
 
     tags = {struct.__struct_config__.tag for struct in get_args(Request)}
     messages = asyncapi["components"]["messages"]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, UnsetType
 from multidict import MultiDict
 
-from bridges.http import parameters
-from bridges.http.times import Moment
+from gateway.bridges.http import parameters
+from gateway.bridges.http.times import Moment
 from gateway.errors import Invalid
 from gateway.topics import TopicFilter
 
@@ -37,7 +37,9 @@ class Body(msgspec.Struct):
 
 def test_a_query_is_read_by_its_types():
     """Numbers, lists, times and flags."""
-    given_ = MultiDict([("limit", "3"), ("filter", "a/+"), ("filter", "b"), ("start", "7"), ("everywhere", "true")])
+    given_ = MultiDict(
+        [("limit", "3"), ("filter", "a/+"), ("filter", "b"), ("start", "7"), ("everywhere", "true")]
+    )
     query = parameters.query(given_, Query)
     assert (query.limit, query.order, query.everywhere) == (3, "asc", True)
     assert query.filter == [TopicFilter("a/+"), TopicFilter("b")]
@@ -48,7 +50,14 @@ def test_a_query_is_read_by_its_types():
 def test_every_wrong_parameter_is_named_once():
     """All at once, so that nobody has to try again for each."""
     given_ = MultiDict(
-        [("limit", "99"), ("filter", "a#"), ("start", "x"), ("order", "up"), ("limits", "1"), ("limit", "2")]
+        [
+            ("limit", "99"),
+            ("filter", "a#"),
+            ("start", "x"),
+            ("order", "up"),
+            ("limits", "1"),
+            ("limit", "2"),
+        ]
     )
     with pytest.raises(Invalid) as raised:
         parameters.query(given_, Query)

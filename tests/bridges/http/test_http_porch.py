@@ -1,4 +1,6 @@
-"""The porch: room, and deadlines for heads, bodies and the time between requests, over real sockets."""
+"""The porch: room, and deadlines for heads, bodies and the time between requests, over real
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from bridges.http import porch
-from bridges.http.authentication import PRINCIPAL
-from bridges.http.porch import Porch, PorchSite
+from gateway.bridges.http import porch
+from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.http.porch import Porch, PorchSite
 
 GET = b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -105,7 +107,9 @@ async def test_who_does_not_say_what_it_wants_is_closed(house, said):
 
 async def test_a_body_has_its_time(house):
     """A body that does not come ends the connection, and its handler with it."""
-    reader, writer = await house.open(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab")
+    reader, writer = await house.open(
+        b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab"
+    )
     await house.waiting.wait()
     assert await _ends(house, reader) == b""
     await asyncio.wait_for(house.gone.wait(), 5)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.http.cursors import Point
-from bridges.http.times import Duration, Moment, rfc3339
+from gateway.bridges.http.cursors import Point
+from gateway.bridges.http.times import Duration, Moment, rfc3339
 from gateway.frames import MAX_TS
 
 moments = st.integers(0, MAX_TS)
@@ -20,7 +20,11 @@ def test_a_time_that_was_written_is_read_as_it_was(ms):
     assert Moment.parse(rfc3339(ms)).ms == Moment.parse(str(ms)).ms == ms
 
 
-@given(st.integers(86_400_000, MAX_TS - 86_400_000), st.integers(-23 * 60 - 59, 23 * 60 + 59), st.sampled_from("Tt "))
+@given(
+    st.integers(86_400_000, MAX_TS - 86_400_000),
+    st.integers(-23 * 60 - 59, 23 * 60 + 59),
+    st.sampled_from("Tt "),
+)
 def test_any_offset_means_the_same_moment(ms, minutes, letter):
     """Also with a + that became a space on its way."""
     zone = timezone(timedelta(minutes=minutes))
@@ -37,7 +41,11 @@ def test_any_text_is_a_time_or_a_value_error(text):
             assert 0 <= kind.parse(text).ms <= MAX_TS
 
 
-@given(st.from_regex(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+ -]\d\d:\d\d)", fullmatch=True))
+@given(
+    st.from_regex(
+        r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+ -]\d\d:\d\d)", fullmatch=True
+    )
+)
 def test_what_looks_like_a_time_is_one_or_a_value_error(text):
     """The 31st of February is a value error."""
     with suppress(ValueError):
@@ -59,7 +67,8 @@ def test_a_time_in_each_form(text, ms):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "now", "2025-11-20", "2025-11-20T21:15:03", "2025-02-30T00:00:00Z", "-1", "1.5", "٣"]
+    "text",
+    ["", "now", "2025-11-20", "2025-11-20T21:15:03", "2025-02-30T00:00:00Z", "-1", "1.5", "٣"],
 )
 def test_what_is_no_time(text):
     """A time without its offset is none: whose would it be?"""
@@ -68,7 +77,8 @@ def test_what_is_no_time(text):
 
 
 @given(
-    st.integers(1, 1000), st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)])
+    st.integers(1, 1000),
+    st.sampled_from([("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]),
 )
 def test_a_duration_is_a_number_and_a_unit(number, unit):
     """In every unit."""

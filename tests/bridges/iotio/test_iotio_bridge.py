@@ -1,4 +1,6 @@
-"""What no client library sends: refusals, wrong packets, version 0.2 byte by byte, and who is let in."""
+"""What no client library sends: refusals, wrong packets, version 0.2 byte by byte, and who is let
+in.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def without(headers, name):
 
 
 async def test_what_a_handshake_lacks(home):
-    """Each header that is missing or wrong is named with the protocol's word, and the socket is closed properly."""
+    """Each header that is missing or wrong is named with the protocol's word, and the socket is
+    closed properly.
+    """
     right = hello("e1", "echo", home.keys["e1"])
     for headers, word in [
         (without(right, "IoT_IO_Id"), "client_no_id"),
@@ -61,14 +65,22 @@ async def test_a_wrong_endpoint_is_named(home):
     info = {"endpointId": "led", "endpointProblem": "invalid_type_specified"}
     assert await refused(home, **headers) == ("client_invalid_endpoints", info, 1008)
     info = {"endpointId": "", "endpointProblem": "invalid_json"}
-    assert await refused(home, **{**headers, "IoT_IO_Endpoints": "{"}) == ("client_invalid_endpoints", info, 1008)
+    assert await refused(home, **{**headers, "IoT_IO_Endpoints": "{"}) == (
+        "client_invalid_endpoints",
+        info,
+        1008,
+    )
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong"])
 async def test_without_the_key(home, key):
     """Without the device's key nobody is let in, and nothing is made of what they say."""
     for device in ("e1", "stranger"):
-        assert await refused(home, **hello(device, "echo", key)) == ("client_invalid_data", None, 4401)
+        assert await refused(home, **hello(device, "echo", key)) == (
+            "client_invalid_data",
+            None,
+            4401,
+        )
     assert "stranger" not in home.gateway.registry.devices
 
 
@@ -104,7 +116,9 @@ async def test_no_key_is_logged(home, caplog):
 
 
 async def test_wrong_packets_cost_nothing_but_themselves(home):
-    """Text, cut and overlong packets, unknown types and names that are too long: each is answered, all goes on."""
+    """Text, cut and overlong packets, unknown types and names that are too long: each is answered,
+    all goes on.
+    """
     await home.add("e2", type="echo")
     packet = b"\x03\0\x07message\0\0\0\x02hi"
     wrong = [
@@ -121,7 +135,11 @@ async def test_wrong_packets_cost_nothing_but_themselves(home):
         bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer,
     ):
         for data in wrong:
-            await (peer.socket.send_str(data) if isinstance(data, str) else peer.socket.send_bytes(data))
+            await (
+                peer.socket.send_str(data)
+                if isinstance(data, str)
+                else peer.socket.send_bytes(data)
+            )
             assert await peer.event() == ("error", {"error": "client_invalid_packet", "info": None})
         for each in (peer, other):
             await each.send("message", "hi")
@@ -138,13 +156,18 @@ async def test_a_message_above_the_limit(home):
 async def test_what_a_client_tells_of_itself(home):
     """The data of the handshake, without the key, is a frame."""
     data = json.dumps({"key": home.keys["e1"], "firmware": "1.2"})
-    async with home.listen("e1/data") as listening, bare(url(home), **hello("e1", "echo", IoT_IO_Data=data)):
+    async with (
+        home.listen("e1/data") as listening,
+        bare(url(home), **hello("e1", "echo", IoT_IO_Data=data)),
+    ):
         assert (await listening.frame())["value"] == {"firmware": "1.2"}
 
 
 @pytest.mark.parametrize("event", ["a+b", "#", "/lead/", "a//b", "50%20", "tab\t"])
 async def test_names_that_are_no_channels(home, event):
-    """An event whose name cannot be a channel is percent-encoded there, and has its own name on the way back."""
+    """An event whose name cannot be a channel is percent-encoded there, and has its own name on the
+    way back.
+    """
     async with (
         bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer,
         home.listen("e1/#", snapshot=False) as all_,
@@ -223,7 +246,9 @@ async def test_version_0_2_refusals(home, first, word):
 
 
 async def test_anonymous(tmp_path):
-    """With `anonymous`, a client without a key is a device without an owner; devices of a user need their key."""
+    """With `anonymous`, a client without a key is a device without an owner; devices of a user need
+    their key.
+    """
     async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
         user = next(iter(home.gateway.registry.users))
         await home.add("mine", type="echo", owner=user)
@@ -241,7 +266,10 @@ async def test_anonymous(tmp_path):
 async def test_takeover_closes_the_older(home):
     """The older connection is closed with 4409; the device never goes offline."""
     headers = hello("e1", "echo", home.keys["e1"])
-    async with home.listen("e1/status", snapshot=False) as listening, bare(url(home), **headers) as older:
+    async with (
+        home.listen("e1/status", snapshot=False) as listening,
+        bare(url(home), **headers) as older,
+    ):
         assert (await listening.frame())["session"] == 1
         async with bare(url(home), **headers) as newer:
             assert await older.closed() == 4409

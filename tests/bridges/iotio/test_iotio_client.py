@@ -16,7 +16,11 @@ from tests.seed_peers import RealClient
 
 def latest(gateway, device, channel):
     """Return the JSON of the latest telemetry frame of a channel."""
-    found = [s for s in gateway.catalog.of_device(device) if (s.type, s.channel) == ("telemetry", channel)]
+    found = [
+        s
+        for s in gateway.catalog.of_device(device)
+        if (s.type, s.channel) == ("telemetry", channel)
+    ]
     return found[0].latest if found and found[0].latest else b""
 
 
@@ -32,7 +36,9 @@ async def connected(client, home):
 
 
 async def test_the_quickstart(tmp_path, capsys):
-    """The seed's quickstart: a client connects, its message comes back, it disconnects; the example serves it."""
+    """The seed's quickstart: a client connects, its message comes back, it disconnects; the example
+    serves it.
+    """
     shutil.copy(EXAMPLES / "iotio_echo_handler.py", tmp_path)
     async with house(tmp_path, handlers={"modules": ["iotio_echo_handler"]}) as home:
         client = RealClient("echo-1", "echo", {"key": await home.add("echo-1", type="echo")})
@@ -44,13 +50,20 @@ async def test_the_quickstart(tmp_path, capsys):
             await client.stop(home.gateway)
             assert (await listening.frame())["value"] == "offline"
         printed = [""]
-        await until(lambda: printed.append(capsys.readouterr().out) or "Disconnected" in "".join(printed))
-    assert "New Echo Client Connected! ID: echo-1\nMessage from Client with ID 'echo-1': hello\n" in "".join(printed)
+        await until(
+            lambda: printed.append(capsys.readouterr().out) or "Disconnected" in "".join(printed)
+        )
+    assert (
+        "New Echo Client Connected! ID: echo-1\nMessage from Client with ID 'echo-1': hello\n"
+        in "".join(printed)
+    )
 
 
 @pytest.mark.parametrize("message", [True, 7, "text", {"a": [1, None]}, ["a", 1.5]])
 async def test_events_both_ways(home, client, message):
-    """Every kind of message becomes a frame with its value, and comes back from the handler as it was."""
+    """Every kind of message becomes a frame with its value, and comes back from the handler as it
+    was.
+    """
     client.on("message")
     await connected(client, home)
     async with home.listen("e1/message") as listening:
@@ -71,7 +84,9 @@ async def test_bytes_both_ways(home, client):
 
 
 async def test_a_reply_on_another_event_is_a_fraction(home, client):
-    """`(event, value)` goes out on that event; a fraction, which the protocol lacks, arrives as a number."""
+    """`(event, value)` goes out on that event; a fraction, which the protocol lacks, arrives as a
+    number.
+    """
     client.on("measured")
     await connected(client, home)
     await client.send("measure", 5)
@@ -105,7 +120,9 @@ async def test_rooms_and_types(home, client):
 
 
 async def test_commands_are_delivered(home, client):
-    """A command from the API arrives as an event, is `delivered` once it was read, and waits for who is away."""
+    """A command from the API arrives as an event, is `delivered` once it was read, and waits for
+    who is away.
+    """
     client.on("led")
     async with home.http.post(f"{home.url}/api/v1/devices/e1/commands/led", json=1) as response:
         waiting = await response.json()
@@ -113,16 +130,29 @@ async def test_commands_are_delivered(home, client):
     async with home.listen("e1/led") as listening:
         await connected(client, home)
         assert await client.next("led") == 1
-        await listening.frame(lambda frame: frame.get("state") == "delivered" and frame["id"] == waiting["id"])
+        await listening.frame(
+            lambda frame: frame.get("state") == "delivered" and frame["id"] == waiting["id"]
+        )
 
 
 ENDPOINTS = [
     ("power", EndpointInfo("Power", EndpointType.BOOLEAN)),
     (
         "level",
-        EndpointInfo("Level", EndpointType.INTEGER, constraints=EndpointConstraint(min_v=0, max_v=10, increment=5)),
+        EndpointInfo(
+            "Level",
+            EndpointType.INTEGER,
+            constraints=EndpointConstraint(min_v=0, max_v=10, increment=5),
+        ),
     ),
-    ("mode", EndpointInfo("Mode", EndpointType.ENUM, constraints=EndpointConstraint(values={"a": "auto", "m": "man"}))),
+    (
+        "mode",
+        EndpointInfo(
+            "Mode",
+            EndpointType.ENUM,
+            constraints=EndpointConstraint(values={"a": "auto", "m": "man"}),
+        ),
+    ),
 ]
 
 
@@ -131,7 +161,9 @@ async def test_endpoints(home, client):
     url = f"{home.url}/api/iot.io"
 
     async def set_(**asked):
-        async with home.http.post(url, json={"clientId": "e1", "endpointId": "level", "data": 5, **asked}) as response:
+        async with home.http.post(
+            url, json={"clientId": "e1", "endpointId": "level", "data": 5, **asked}
+        ) as response:
             return response.status, await response.json()
 
     assert await set_() == (400, {"success": False, "error": "client_not_connected"})
@@ -144,8 +176,14 @@ async def test_endpoints(home, client):
     assert await client.next("power") is True
     assert await set_(data=11) == (400, {"success": False, "error": "higher_than_max"})
     assert await set_(data=3) == (400, {"success": False, "error": "invalid_increment"})
-    assert await set_(endpointId="mode", data="off") == (400, {"success": False, "error": "invalid_enum_value"})
-    assert await set_(endpointId="other") == (400, {"success": False, "error": "endpoint_not_defined_by_client"})
+    assert await set_(endpointId="mode", data="off") == (
+        400,
+        {"success": False, "error": "invalid_enum_value"},
+    )
+    assert await set_(endpointId="other") == (
+        400,
+        {"success": False, "error": "endpoint_not_defined_by_client"},
+    )
     query = {"clientId": "e1", "endpointId": "mode", "data": "auto"}
     async with aiohttp.ClientSession() as stranger, stranger.post(url, params=query) as response:
         assert (response.status, (await response.json())["success"]) == (401, False)
@@ -159,14 +197,20 @@ async def test_a_client_without_endpoints(home, client):
     await connected(client, home)
     asked = {"clientId": "e1", "endpointId": "level", "data": 5}
     async with home.http.post(f"{home.url}/api/iot.io", json=asked) as response:
-        assert (response.status, (await response.json())["error"]) == (400, "client_endpoints_not_initialized")
+        assert (response.status, (await response.json())["error"]) == (
+            400,
+            "client_endpoints_not_initialized",
+        )
 
 
 @pytest.mark.parametrize(
-    ("type_", "key", "word"), [("toaster", None, "client_invalid_type"), ("echo", "wrong", "client_invalid_data")]
+    ("type_", "key", "word"),
+    [("toaster", None, "client_invalid_type"), ("echo", "wrong", "client_invalid_data")],
 )
 async def test_a_refused_client_gives_up(home, type_, key, word):
-    """Wrong type, wrong key: the client is told in a word that it knows, and does not come back for ever."""
+    """Wrong type, wrong key: the client is told in a word that it knows, and does not come back for
+    ever.
+    """
     client = RealClient("e1", type_, {"key": key or home.keys["e1"]})
     client.run(home.gateway.ports["http"])
     assert await client.next("error") == word
@@ -175,7 +219,9 @@ async def test_a_refused_client_gives_up(home, type_, key, word):
 
 
 async def test_takeover(home, client):
-    """A newer client of the same id takes over: the older is closed, and its end does not count as the device's."""
+    """A newer client of the same id takes over: the older is closed, and its end does not count as
+    the device's.
+    """
     client.on("message")
     await connected(client, home)
     newer = RealClient("e1", "echo", {"key": home.keys["e1"]})

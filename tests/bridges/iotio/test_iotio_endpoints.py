@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iotio_client import EndpointConstraint, EndpointInfo, EndpointType
 
-from bridges.iotio.endpoints import Misdeclared, Refused, declared
+from gateway.bridges.iotio.endpoints import Misdeclared, Refused, declared
 
 
 def endpoint(type_, **constraints):
@@ -87,15 +87,24 @@ GOOD = {"id": "e", "name": "E", "type": "integer", "specialId": None, "constrain
         ({"constraints": []}, "constraints_must_be_object"),
         ({"constraints": {"min": 1.5}}, "constraint_min_must_be_integer"),
         ({"type": "string", "constraints": {"length": True}}, "constraint_length_must_be_integer"),
-        ({"type": "string", "constraints": {"allowList": 5}}, "constraint_list_must_be_string_or_list"),
-        ({"type": "string", "constraints": {"denyList": [5]}}, "constraint_list_must_only_contain_strings"),
+        (
+            {"type": "string", "constraints": {"allowList": 5}},
+            "constraint_list_must_be_string_or_list",
+        ),
+        (
+            {"type": "string", "constraints": {"denyList": [5]}},
+            "constraint_list_must_only_contain_strings",
+        ),
         (
             {"type": "string", "constraints": {"allowList": "a", "denyList": "b"}},
             "constraint_both_allow_list_and_deny_list_specified",
         ),
         ({"type": "enum"}, "enum_type_requires_values_constraint"),
         ({"type": "enum", "constraints": {"values": []}}, "constraint_values_must_be_dict"),
-        ({"type": "enum", "constraints": {"values": {"a": []}}}, "constraint_values_values_must_be_int_or_string"),
+        (
+            {"type": "enum", "constraints": {"values": {"a": []}}},
+            "constraint_values_values_must_be_int_or_string",
+        ),
     ],
 )
 def test_a_wrong_declaration_is_named(change, problem):
@@ -115,7 +124,9 @@ def test_a_missing_member_is_named(missing):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 DECLARED = st.fixed_dictionaries(
@@ -125,7 +136,10 @@ DECLARED = st.fixed_dictionaries(
         "specialId": JSON,
         "constraints": JSON
         | st.dictionaries(
-            st.sampled_from(["min", "max", "increment", "length", "allowList", "denyList", "values"]), JSON
+            st.sampled_from(
+                ["min", "max", "increment", "length", "allowList", "denyList", "values"]
+            ),
+            JSON,
         ),
     },
 )
@@ -133,7 +147,9 @@ DECLARED = st.fixed_dictionaries(
 
 @given(st.lists(DECLARED, max_size=2) | JSON, JSON)
 def test_any_declaration_is_read_or_refused(listed, data):
-    """Nothing that a client declares, and nothing that it is then sent, does anything but pass or be refused."""
+    """Nothing that a client declares, and nothing that it is then sent, does anything but pass or
+    be refused.
+    """
     try:
         found = declared(listed)
     except Misdeclared:

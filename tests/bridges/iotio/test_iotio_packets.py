@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iotio_client.PacketEncoder import DefaultPacketEncoder
 
-from bridges.iotio.packets import Packet, decode, encode
+from gateway.bridges.iotio.packets import Packet, decode, encode
 from gateway.errors import Invalid
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 LEAVES = st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-TREES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=10)
+TREES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=10
+)
 COMPOUND = st.lists(TREES) | st.dictionaries(TEXT, TREES)
 
 
@@ -69,7 +71,9 @@ def test_a_packet_cut_short_is_refused(event, message, data):
 
 
 def test_an_event_of_70000_bytes_is_refused():
-    """An event's length has 16 bits: more is refused by us, and what a peer cuts to 16 bits does not add up."""
+    """An event's length has 16 bits: more is refused by us, and what a peer cuts to 16 bits does
+    not add up.
+    """
     with pytest.raises(Invalid, match="65,535"):
         encode("e" * 70_000, "1")
     with pytest.raises(Invalid):
@@ -82,6 +86,8 @@ def test_an_event_of_70000_bytes_is_refused():
      b"\x03\0\x01e\0\0\0\x01\xff", b"\x03\0\x01\xff\0\0\0\0"],
 )  # fmt: skip
 def test_what_does_not_fit_its_type_is_refused(packet):
-    """A long boolean, a short integer, an unknown type, broken JSON and text that is not UTF-8 are refused."""
+    """A long boolean, a short integer, an unknown type, broken JSON and text that is not UTF-8 are
+    refused.
+    """
     with pytest.raises(Invalid):
         decode(packet)

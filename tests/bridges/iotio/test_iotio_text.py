@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridges.iotio.packets import Packet
-from bridges.iotio.text import arguments, decode, encode
+from gateway.bridges.iotio.packets import Packet
+from gateway.bridges.iotio.text import arguments, decode, encode
 from gateway.errors import Invalid
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
@@ -26,7 +26,9 @@ def test_the_exact_bytes():
     assert arguments('[/"e1"/][/"echo"/][/"{}"/]', 3) == ["e1", "echo", "{}"]
 
 
-@pytest.mark.parametrize(("payload", "value"), [("1", 1), ("1.5", 1.5), ("True", "True"), ("", ""), ("[1]", [1])])
+@pytest.mark.parametrize(
+    ("payload", "value"), [("1", 1), ("1.5", 1.5), ("True", "True"), ("", ""), ("[1]", [1])]
+)
 def test_a_payload_is_json_or_text(payload, value):
     """What parses as JSON is that, and anything else is a string; brackets are no matter."""
     assert json.loads(decode(f'[/"e"/][/"{payload}"/]').value) == value
@@ -46,7 +48,9 @@ def test_any_payload_is_read(event, payload):
 
 @given(TEXT)
 def test_strings_arrive_at_their_client(value):
-    """Their client's parser, which drops brackets, gets every string that is not by chance JSON as it was."""
+    """Their client's parser, which drops brackets, gets every string that is not by chance JSON as
+    it was.
+    """
     found = re.findall(r"\[/\"([^[\]]*)\"/\]", encode("e", json.dumps(value)))
     assert len(found) == 2
     assert _read_as_they_do(found[1]) == _read_as_they_do(value)

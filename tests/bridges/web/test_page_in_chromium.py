@@ -1,4 +1,6 @@
-"""The board in a real browser, on a real gateway: in by a link, values live, and back after a restart."""
+"""The board in a real browser, on a real gateway: in by a link, values live, and back after a
+restart.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,17 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from config.load import build
 from gateway.access import accounts, devices, links
+from gateway.config.load import build
 from gateway.daemon import Gateway
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 # fmt: off
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
@@ -45,7 +49,9 @@ class Tab:
 
     async def open(self) -> None:
         target = await self.call("Target.createTarget", url="about:blank")
-        attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        attached = await self.call(
+            "Target.attachToTarget", targetId=target["targetId"], flatten=True
+        )
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
@@ -66,15 +72,22 @@ class Tab:
             self._note(message)
 
     def _note(self, message) -> None:
-        """Keep what scripts or the Content-Security-Policy complain about; a lost connection is none of that."""
+        """Keep what scripts or the Content-Security-Policy complain about; a lost connection is
+        none of that.
+        """
         if message.get("method") == "Runtime.exceptionThrown":
             self.complaints.append(json.dumps(message["params"]))
-        elif message.get("method") == "Log.entryAdded" and message["params"]["entry"]["source"] == "security":
+        elif (
+            message.get("method") == "Log.entryAdded"
+            and message["params"]["entry"]["source"] == "security"
+        ):
             self.complaints.append(message["params"]["entry"]["text"])
 
     async def do(self, script: str):
         """Run a script; return its value."""
-        answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        answer = await self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -96,7 +109,10 @@ async def browsing(folder: Path):
     try:
         async with asyncio.timeout(WAIT):
             port, path = await _door(folder / "DevToolsActivePort")
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"ws://127.0.0.1:{port}{path}") as socket:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"ws://127.0.0.1:{port}{path}") as socket,
+        ):
             tab = Tab(socket)
             await tab.open()
             yield tab
@@ -139,13 +155,19 @@ def shows(value: str) -> str:
 
 
 async def test_the_board(tmp_path):
-    """A one-time link signs in, values appear as they are sent, and go on after the gateway has been away."""
+    """A one-time link signs in, values appear as they are sent, and go on after the gateway has
+    been away.
+    """
     by = By("test", "", 1)
     async with browsing(tmp_path / "profile") as tab:
         async with Gateway(config(tmp_path)) as gateway:
             url, port = gateway.url, gateway.ports["http"]
-            user = await gateway.registry.apply(accounts.create, by, email="ann@example.org", password=None)
-            made = await gateway.registry.apply(devices.create, by, id="kitchen", name=NAME, owner=user.id)
+            user = await gateway.registry.apply(
+                accounts.create, by, email="ann@example.org", password=None
+            )
+            made = await gateway.registry.apply(
+                devices.create, by, id="kitchen", name=NAME, owner=user.id
+            )
             by_link = By("test", "", made.record.created + 10**13)  # the link lasts
             link = await gateway.registry.apply(links.sign_in, by_link, user.id)
 
@@ -161,7 +183,9 @@ async def test_the_board(tmp_path):
             await tab.until(shows("<b>bold</b>"))
             await report(url, made.secret, temperature=22.5)
             await tab.until(shows("22.5"))
-            await tab.until("document.querySelector('.spark path').getAttribute('d').startsWith('M')")
+            await tab.until(
+                "document.querySelector('.spark path').getAttribute('d').startsWith('M')"
+            )
             await tab.until("document.querySelector('.card').dataset.online === 'online'")
         await tab.until("document.body.dataset.link === 'lost'")
         async with Gateway(config(tmp_path, port)):
@@ -180,11 +204,15 @@ async def test_lines(tmp_path):
         await tab.until("document.querySelector('#sign-in')")
 
         async def path(points) -> str:
-            drawn = await tab.do(f"import('/static/line.js').then((line) => line.pathOf({json.dumps(points)}))")
+            drawn = await tab.do(
+                f"import('/static/line.js').then((line) => line.pathOf({json.dumps(points)}))"
+            )
             return str(drawn)
 
         assert await path([]) == ""
         assert await path([[7, 3]]) == "M7 10.00h0"
         assert await path([[1, 0], [2, 10], [3, 5]]) == "M1 20.00h0L2 0.00L3 10.00"
-        assert await path([[5, 0], [10, 1], [15, 0]]) == "M5 20.00h0L10 0.00L15 20.00"  # every five minutes: no gap
+        assert (
+            await path([[5, 0], [10, 1], [15, 0]]) == "M5 20.00h0L10 0.00L15 20.00"
+        )  # every five minutes: no gap
         assert (await path([[1, 0], [2, 1], [3, 0], [20, 1]])).count("M") == 2

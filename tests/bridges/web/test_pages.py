@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bridges.web import Pages, pages
 from gateway.access import links, sessions
 from gateway.access.requests import COOKIE
+from gateway.bridges.web import Pages, pages
 
 HERE = Path(pages.__file__).parent
 SCRIPTS = {path.stem: path.read_text() for path in (HERE / "static").glob("*.js")}
@@ -29,7 +29,9 @@ def sign_up_open():
 async def browser(core, aiohttp_client, sign_up_open):
     """A browser that nobody has signed in with; it follows no redirection."""
     app = web.Application()
-    served = Pages(core.database, core.sign_in, clock=core.clock, mqtt_port=1884, sign_up_open=sign_up_open)
+    served = Pages(
+        core.database, core.sign_in, clock=core.clock, mqtt_port=1884, sign_up_open=sign_up_open
+    )
     app.add_routes(served.routes())
     client = await aiohttp_client(app)
 
@@ -161,9 +163,13 @@ async def test_open_sign_up_shows_the_form(browser, sign_up_open):
     assert 'href="/sign-up"' in await (await browser("/sign-in")).text()
 
 
-@pytest.mark.parametrize("path", [*pages.ROOMS, *DOORS, "/sign-in?link=x", "/static/style.css", "/static/now.js"])
+@pytest.mark.parametrize(
+    "path", [*pages.ROOMS, *DOORS, "/sign-in?link=x", "/static/style.css", "/static/now.js"]
+)
 async def test_security_headers(browser, cookie, path):
-    """Every page and file forbids framing, guessing of types, telling its address, and what is not its own."""
+    """Every page and file forbids framing, guessing of types, telling its address, and what is not
+    its own.
+    """
     for headers in ({}, cookie):
         response = await browser(path, **headers)
         policy = response.headers["Content-Security-Policy"]
@@ -177,20 +183,32 @@ async def test_security_headers(browser, cookie, path):
 
 
 async def test_pages_keep_to_their_policy(browser, cookie):
-    """No inline script or style, nothing from elsewhere, and no form that would put a password in an address."""
+    """No inline script or style, nothing from elsewhere, and no form that would put a password in
+    an address.
+    """
     for path, text in (await every_page(browser, cookie)).items():
         read = Read(text)
         assert read.refused == [], path
         assert all(re.match(r"/[a-z]|/$|#", address) for address in read.addresses), path
         assert len(set(read.ids)) == len(read.ids), path
-        assert read.labels == read.fields, f"{path}: a field without a label, or the other way round"
+        assert read.labels == read.fields, (
+            f"{path}: a field without a label, or the other way round"
+        )
         assert "$" not in text, path
 
 
 async def test_everything_a_page_names_is_there(browser, cookie):
     """Files and pages that pages refer to, and what scripts import, are served."""
-    names = {address for text in (await every_page(browser, cookie)).values() for address in Read(text).addresses}
-    names |= {f"/static/{name}" for text in SCRIPTS.values() for name in re.findall(r'from "\./([^"]+)"', text)}
+    names = {
+        address
+        for text in (await every_page(browser, cookie)).values()
+        for address in Read(text).addresses
+    }
+    names |= {
+        f"/static/{name}"
+        for text in SCRIPTS.values()
+        for name in re.findall(r'from "\./([^"]+)"', text)
+    }
     for name in sorted(names - {"/openapi.json"}):
         if not name.startswith("#"):
             assert (await browser(name, **cookie)).status in {200, 303}, name
@@ -207,9 +225,9 @@ def test_scripts_find_what_they_look_for():
 def test_scripts_never_make_markup_of_data():
     """What a device sends is text."""
     for name, text in SCRIPTS.items():
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (
-            name
-        )
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text
+        ), name
 
 
 async def test_static_files_are_asked_for_again_but_not_sent_again(browser):
@@ -223,7 +241,9 @@ async def test_static_files_are_asked_for_again_but_not_sent_again(browser):
     assert (await browser("/static/now.js", **{"If-None-Match": '"other"'})).status == 200
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "..%2fpages.py", "%2e%2e/pages.py", "now.html", "style.css%00"])
+@pytest.mark.parametrize(
+    "name", ["nothing.js", "..%2fpages.py", "%2e%2e/pages.py", "now.html", "style.css%00"]
+)
 async def test_no_other_file_is_given(browser, name):
     """Only the files read at the start are there."""
     assert (await browser(f"/static/{name}")).status == 404

@@ -72,7 +72,9 @@ def test_a_late_puback_is_ignored() -> None:
 
 
 def test_send_refuses_where_there_is_no_room() -> None:
-    """Without a connection, with a full buffer, or with all in flight, `send` says no and keeps nothing."""
+    """Without a connection, with a full buffer, or with all in flight, `send` says no and keeps
+    nothing.
+    """
     outbox, client = Outbox(1, 1, Counter()), Client()
     message = Message("t", b"", 1)
     assert not outbox.send(message, 1, lambda: None)
@@ -91,7 +93,9 @@ async def test_qos_0_is_sent_and_never_delivered() -> None:
     """Where the subscription has QoS 0 there is no PUBACK: nobody can say that it was delivered."""
     outbox = Outbox(WINDOW, LIMIT, Counter())
     outbox.attach(_as_writer(Client()))
-    assert outbox.send(Message("t", b"", 1), 0, lambda: pytest.fail("delivered")) == "unacknowledged"
+    assert (
+        outbox.send(Message("t", b"", 1), 0, lambda: pytest.fail("delivered")) == "unacknowledged"
+    )
     assert len(outbox) == 0
     await asyncio.sleep(0)
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from gateway.broker.amqtt.packets import decode, decode_connect, publish_packet, split
 from gateway.errors import ProtocolError
 
-TOPICS = st.text(st.characters(exclude_characters="+#\x00", exclude_categories=("Cs",)), min_size=1, max_size=50)
+TOPICS = st.text(
+    st.characters(exclude_characters="+#\x00", exclude_categories=("Cs",)), min_size=1, max_size=50
+)
 FIRST_BYTES = st.integers(0, 255)
 
 
@@ -20,7 +22,9 @@ def frame(packet: bytes) -> tuple[int, bytes]:
 
 
 @given(st.lists(st.binary(max_size=300), max_size=5), st.integers(1, 40))
-def test_the_same_packets_come_out_however_the_stream_is_cut(bodies: list[bytes], step: int) -> None:
+def test_the_same_packets_come_out_however_the_stream_is_cut(
+    bodies: list[bytes], step: int
+) -> None:
     """Frames depend on the bytes alone, not on how many come with one read."""
     packets = [publish_packet("t", body, None, qos=0, retain=False, dup=False) for body in bodies]
     stream, buffer, frames = b"".join(packets), bytearray(), []
@@ -59,14 +63,30 @@ def test_as_many_packets_as_asked_for() -> None:
     assert buffer == b"\xc0\x00"
 
 
-@given(TOPICS, st.binary(max_size=200), st.integers(0, 1), st.integers(1, 65535), st.booleans(), st.booleans())
+@given(
+    TOPICS,
+    st.binary(max_size=200),
+    st.integers(0, 1),
+    st.integers(1, 65535),
+    st.booleans(),
+    st.booleans(),
+)
 async def test_publish_comes_back_as_it_was_written(
     topic: str, payload: bytes, qos: int, packet_id: int, retain: bool, dup: bool
 ) -> None:
     """A PUBLISH packet that is written is read with the same fields."""
     number = packet_id if qos else None
-    packet = await decode(frame(publish_packet(topic, payload, number, qos=qos, retain=retain, dup=dup)))
-    fields = packet.topic_name, packet.data, packet.packet_id, packet.qos, packet.retain_flag, packet.dup_flag
+    packet = await decode(
+        frame(publish_packet(topic, payload, number, qos=qos, retain=retain, dup=dup))
+    )
+    fields = (
+        packet.topic_name,
+        packet.data,
+        packet.packet_id,
+        packet.qos,
+        packet.retain_flag,
+        packet.dup_flag,
+    )
     assert fields == (topic, payload, number, qos, retain, dup)
 
 

@@ -1,4 +1,5 @@
-"""A broker in a process of its own, to be killed: what it takes in and its journal are committed together.
+"""A broker in a process of its own, to be killed: what it takes in and its journal are committed
+together.
 
 Run as `python broker_child.py DATABASE PORT`; prints a line when it listens.
 """
@@ -56,9 +57,15 @@ class Recorder:
         return True
 
     def receive(
-        self, messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()
+        self,
+        messages: Sequence[port.Message],
+        done: port.Done,
+        journal: Sequence[port.Statement] = (),
     ) -> None:
-        seen = [("INSERT INTO seen VALUES (?, ?)", (message.qos, int(message.payload))) for message in messages]
+        seen = [
+            ("INSERT INTO seen VALUES (?, ?)", (message.qos, int(message.payload)))
+            for message in messages
+        ]
         self._intake.submit((), done, (*seen, *journal))
 
     def connected(self, connection: port.Connection) -> None:
@@ -75,7 +82,9 @@ async def run(path: Path, number: int) -> None:
     """Run until killed."""
     database = await Database.open(path)
 
-    async def commit(seq: int, entries: Sequence[Entry], statements: Sequence[port.Statement]) -> None:
+    async def commit(
+        seq: int, entries: Sequence[Entry], statements: Sequence[port.Statement]
+    ) -> None:
         def write(db: sqlite3.Connection) -> None:
             for statement in statements:
                 db.execute(*statement)
@@ -85,9 +94,15 @@ async def run(path: Path, number: int) -> None:
     def slow(full: bool) -> None:
         (broker.pause if full else broker.resume)()
 
-    intake = Intake(seq=0, commit=commit, publish=lambda first, entries: None, unsaved=lambda: (), slow=slow)
+    intake = Intake(
+        seq=0, commit=commit, publish=lambda first, entries: None, unsaved=lambda: (), slow=slow
+    )
     broker = EmbeddedBroker(
-        Recorder(intake), BrokerState(), host="127.0.0.1", port=number, limits=Limits(queue=1_000_000)
+        Recorder(intake),
+        BrokerState(),
+        host="127.0.0.1",
+        port=number,
+        limits=Limits(queue=1_000_000),
     )
     broker.restore(await database.read(load))
     await broker.start()

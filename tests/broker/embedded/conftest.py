@@ -16,7 +16,15 @@ from gateway.broker.embedded.decode import Sender
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import EMPTY, Connack, Connect, Packet, Suback, Subscribe, Subscription
+from gateway.broker.embedded.packets import (
+    EMPTY,
+    Connack,
+    Connect,
+    Packet,
+    Suback,
+    Subscribe,
+    Subscription,
+)
 from gateway.errors import Unauthenticated
 from tests.packet_stream import Decoder
 
@@ -27,7 +35,9 @@ if TYPE_CHECKING:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]] | None:
     """Run the tests of the engine on both loops."""
     if item.path.name == "test_engine.py":
         return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -43,7 +53,9 @@ class Someone:
 
 @dataclass
 class FakeGate:
-    """Lets everyone in but `nobody`, and everything pass but `forbidden/#`; `hold` keeps what is received unstored."""
+    """Lets everyone in but `nobody`, and everything pass but `forbidden/#`; `hold` keeps what is
+    received unstored.
+    """
 
     hold: bool = False
     messages: list[port.Message] = field(default_factory=list)
@@ -72,7 +84,10 @@ class FakeGate:
         return topic.split("/")[0] not in self.forbidden
 
     def receive(
-        self, messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()
+        self,
+        messages: Sequence[port.Message],
+        done: port.Done,
+        journal: Sequence[port.Statement] = (),
     ) -> None:
         self.messages += messages
         self.journal += journal
@@ -108,7 +123,9 @@ class NotingStore:
 class Client:
     """A client of packets over a real socket."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int
+    ) -> None:
         self.reader = reader
         self.writer = writer
         self.version = version
@@ -118,7 +135,10 @@ class Client:
     def write(self, *packets: Packet | bytes) -> None:
         """Send packets in one write."""
         self.writer.write(
-            b"".join(packet if isinstance(packet, bytes) else encode(packet, self.version) for packet in packets)
+            b"".join(
+                packet if isinstance(packet, bytes) else encode(packet, self.version)
+                for packet in packets
+            )
         )
 
     async def read(self) -> Packet | None:
@@ -155,12 +175,21 @@ class Bench:
     """A running broker with its gate, and the clients of one test."""
 
     def __init__(
-        self, gate: FakeGate, limits: Limits, state: State | None = None, store: SessionStore | None = None
+        self,
+        gate: FakeGate,
+        limits: Limits,
+        state: State | None = None,
+        store: SessionStore | None = None,
     ) -> None:
         self.gate = gate
         self.clock = 1_000_000.0
         self.broker = EmbeddedBroker(
-            gate, store or NotingStore(), host="127.0.0.1", port=0, limits=limits, clock=lambda: self.clock
+            gate,
+            store or NotingStore(),
+            host="127.0.0.1",
+            port=0,
+            limits=limits,
+            clock=lambda: self.clock,
         )
         if state is not None:
             self.broker.restore(state)
@@ -173,7 +202,9 @@ class Bench:
         self.clients.append(client)
         return client
 
-    async def connect(self, client_id: str = "c", version: int = 4, username: str = "d", **fields: object) -> Client:
+    async def connect(
+        self, client_id: str = "c", version: int = 4, username: str = "d", **fields: object
+    ) -> Client:
         """Return a client that is let in."""
         client, answer = await self.try_connect(client_id, version, username, **fields)
         assert answer.reason_code == 0
@@ -189,7 +220,9 @@ class Bench:
         assert isinstance(answer, Connack)
         return client, answer
 
-    async def subscribe(self, client: Client, *topic_filters: str, qos: int = 0, **options: object) -> tuple[int, ...]:
+    async def subscribe(
+        self, client: Client, *topic_filters: str, qos: int = 0, **options: object
+    ) -> tuple[int, ...]:
         """Subscribe and return the codes of the SUBACK."""
         properties = options.pop("properties", EMPTY)
         asked = tuple(Subscription(topic_filter, qos, **options) for topic_filter in topic_filters)  # type: ignore[arg-type]
@@ -241,4 +274,6 @@ async def bench(gate: FakeGate, limits: Limits) -> AsyncIterator[Bench]:
 @pytest.fixture(scope="session")
 def new_bench() -> Callable[..., Bench]:
     """Make brokers that need no socket."""
-    return lambda gate=None, limits=None, *rest: Bench(gate or FakeGate(), limits or Limits(), *rest)
+    return lambda gate=None, limits=None, *rest: Bench(
+        gate or FakeGate(), limits or Limits(), *rest
+    )

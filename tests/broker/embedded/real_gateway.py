@@ -1,4 +1,6 @@
-"""A whole gateway in this process, as `gateway run` has it, for tests that speak MQTT to it from outside."""
+"""A whole gateway in this process, as `gateway run` has it, for tests that speak MQTT to it from
+outside.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from config.load import build
 from gateway.access import accounts, devices, tokens
 from gateway.broker.embedded.wheel import TICKS
+from gateway.config.load import build
 from gateway.daemon import Gateway
 from gateway.store.audit import By
 
@@ -50,9 +52,16 @@ class Home:
 async def running(directory: Path, **tables: Any) -> AsyncIterator[Home]:
     """Run a gateway on free ports; `tables` are those of gateway.toml."""
     listen = {"host": "127.0.0.1", "port": 0}
-    settings = {"mqtt": listen, "http": listen, "store": {"path": str(directory / "gateway.db")}, **tables}
+    settings = {
+        "mqtt": listen,
+        "http": listen,
+        "store": {"path": str(directory / "gateway.db")},
+        **tables,
+    }
     settings.setdefault("broker", {"engine": "embedded"})
     async with Gateway(build(settings, {}, directory / "gateway.toml")) as gateway:
-        user = await gateway.registry.apply(accounts.create, BY, email="admin@example.com", password=None, role="admin")
+        user = await gateway.registry.apply(
+            accounts.create, BY, email="admin@example.com", password=None, role="admin"
+        )
         token = await gateway.registry.apply(tokens.create, BY, user=user.id, scope="write")
         yield Home(gateway, token.secret)

@@ -111,7 +111,9 @@ _IDENTIFIERS = st.integers(1, 268_435_455)
 
 
 @st.composite
-def properties(draw: st.DrawFn, names: Sequence[str], version: int = 5, **more: object) -> Properties:
+def properties(
+    draw: st.DrawFn, names: Sequence[str], version: int = 5, **more: object
+) -> Properties:
     """Any of the named properties, and `more` always; in versions before 5 none."""
     if version < 5:
         return EMPTY
@@ -134,7 +136,10 @@ def connects(draw: st.DrawFn, version: int) -> Connect:
     password = draw(st.none() | data) if version == 5 or username is not None else None
     auth = {}
     if draw(st.booleans()):
-        auth = {"authentication_method": draw(texts()), "authentication_data": draw(st.none() | data)}
+        auth = {
+            "authentication_method": draw(texts()),
+            "authentication_data": draw(st.none() | data),
+        }
     names = (*_CONNECT, "request_problem_information", "request_response_information")
     return Connect(
         client_id=draw(texts()),
@@ -154,7 +159,13 @@ def connacks(draw: st.DrawFn, version: int) -> Connack:
     codes = reasons.CONNACK_CODES if version == 5 else reasons.CONNECT_RETURN_CODES
     code = draw(st.sampled_from(sorted(codes)))
     names = [name for name in _VALUES if name.endswith("_available")]
-    names += [*_CONNECT, "assigned_client_identifier", "server_keep_alive", "response_information", "maximum_qos"]
+    names += [
+        *_CONNECT,
+        "assigned_client_identifier",
+        "server_keep_alive",
+        "response_information",
+        "maximum_qos",
+    ]
     names += ["server_reference", "reason_string", "authentication_method", "authentication_data"]
     present = draw(st.booleans()) and code == 0
     return Connack(present, code, draw(properties(names, version)))
@@ -184,7 +195,9 @@ def answers(version: int) -> st.SearchStrategy[Puback | Pubrec | Pubrel | Pubcom
     def answer(kind: type, codes: frozenset[int]) -> st.SearchStrategy[Puback]:
         if version < 5:
             return st.builds(kind, packet_ids)
-        return st.builds(kind, packet_ids, st.sampled_from(sorted(codes)), reason_properties(version))
+        return st.builds(
+            kind, packet_ids, st.sampled_from(sorted(codes)), reason_properties(version)
+        )
 
     return st.one_of(
         answer(Puback, reasons.PUBACK_CODES),
@@ -207,7 +220,9 @@ def subscribes(version: int) -> st.SearchStrategy[Subscribe]:
     numbered = _IDENTIFIERS.flatmap(
         lambda number: properties(("user_property",), version, subscription_identifier=(number,))
     )
-    return st.builds(Subscribe, packet_ids, st.lists(one, min_size=1, max_size=3).map(tuple), plain | numbered)
+    return st.builds(
+        Subscribe, packet_ids, st.lists(one, min_size=1, max_size=3).map(tuple), plain | numbered
+    )
 
 
 def unsubscribes(version: int) -> st.SearchStrategy[Unsubscribe]:
@@ -230,7 +245,9 @@ def unsubacks(version: int) -> st.SearchStrategy[Unsuback]:
     """An UNSUBACK."""
     if version < 5:
         return st.builds(Unsuback, packet_ids)
-    return st.builds(Unsuback, packet_ids, _code_lists(reasons.UNSUBACK_CODES), reason_properties(version))
+    return st.builds(
+        Unsuback, packet_ids, _code_lists(reasons.UNSUBACK_CODES), reason_properties(version)
+    )
 
 
 @st.composite

@@ -31,7 +31,9 @@ def test_large_ones_push_out_more() -> None:
 def test_topics_and_properties_count() -> None:
     """A client can make them as large as a payload."""
     backlog = Backlog(100, 100)
-    sent = port.Properties(content_type="x" * 20, correlation_data=bytes(10), user=(("a", "b" * 49),))
+    sent = port.Properties(
+        content_type="x" * 20, correlation_data=bytes(10), user=(("a", "b" * 49),)
+    )
     first = Delivery(Outgoing(b"t" * 10, bytes(10), sent), 1)
     assert backlog.add(first) == []
     assert backlog.full

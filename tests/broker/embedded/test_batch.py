@@ -28,7 +28,10 @@ async def test_what_need_not_wait_does_not_overtake(bench: Bench) -> None:
     await bench.until(lambda: len(bench.gate.messages) == 2)
     bench.gate.store()
     received = [await subscriber.read() for _ in range(2)]
-    assert [packet.payload for packet in received if isinstance(packet, Publish)] == [b"first", b"second"]
+    assert [packet.payload for packet in received if isinstance(packet, Publish)] == [
+        b"first",
+        b"second",
+    ]
 
 
 async def test_senders_do_not_wait_for_each_other(bench: Bench) -> None:

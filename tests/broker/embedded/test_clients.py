@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    "version", [MQTTProtocolVersion.MQTTv31, MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5]
+    "version",
+    [MQTTProtocolVersion.MQTTv31, MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5],
 )
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_paho(bench: Bench, version: MQTTProtocolVersion, qos: int) -> None:
@@ -57,16 +58,33 @@ async def test_amqtt(bench: Bench) -> None:
     await client.subscribe([("t/#", 2)])
     for qos in (0, 1, 2):
         await client.publish(f"t/{qos}", b"x", qos)
-    topics = [message.topic for message in [await client.deliver_message(10) for _ in range(3)] if message]
+    topics = [
+        message.topic for message in [await client.deliver_message(10) for _ in range(3)] if message
+    ]
     assert topics == ["t/0", "t/1", "t/2"]
     await client.disconnect()
 
 
-@pytest.mark.skipif(not shutil.which("mosquitto_sub"), reason="mosquitto's clients are not installed")
+@pytest.mark.skipif(
+    not shutil.which("mosquitto_sub"), reason="mosquitto's clients are not installed"
+)
 @pytest.mark.parametrize("version", ["mqttv31", "mqttv311", "5"])
 async def test_mosquitto(bench: Bench, version: str) -> None:
     """mosquitto_pub's messages come out of mosquitto_sub."""
-    common = ["-h", "127.0.0.1", "-p", str(bench.broker.ports["mqtt"]), "-u", "d", "-P", "x", "-V", version, "-q", "2"]
+    common = [
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(bench.broker.ports["mqtt"]),
+        "-u",
+        "d",
+        "-P",
+        "x",
+        "-V",
+        version,
+        "-q",
+        "2",
+    ]
     subscriber = await asyncio.create_subprocess_exec(
         "mosquitto_sub", *common, "-t", "t/+", "-C", "3", "-v", stdout=asyncio.subprocess.PIPE
     )

@@ -79,8 +79,13 @@ PACKETS = [
     Disconnect(0),
 ]
 streams = st.lists(
-    st.one_of(st.binary(max_size=40), st.sampled_from([encode(packet, 5) for packet in PACKETS])), max_size=8
-).flatmap(lambda parts: st.lists(st.integers(0, sum(map(len, parts))), max_size=4).map(lambda cuts: cut(parts, cuts)))
+    st.one_of(st.binary(max_size=40), st.sampled_from([encode(packet, 5) for packet in PACKETS])),
+    max_size=8,
+).flatmap(
+    lambda parts: st.lists(st.integers(0, sum(map(len, parts))), max_size=4).map(
+        lambda cuts: cut(parts, cuts)
+    )
+)
 
 
 def cut(parts: list[bytes], cuts: list[int]) -> list[bytes]:
@@ -90,8 +95,12 @@ def cut(parts: list[bytes], cuts: list[int]) -> list[bytes]:
 
 
 @given(streams, st.booleans())
-def test_arbitrary_bytes_leave_nothing_behind(new_bench: NewBench, chunks: list[bytes], signed_in: bool) -> None:
-    """No bytes raise, and when the connection has gone, so have its session, its place and its deadline."""
+def test_arbitrary_bytes_leave_nothing_behind(
+    new_bench: NewBench, chunks: list[bytes], signed_in: bool
+) -> None:
+    """No bytes raise, and when the connection has gone, so have its session, its place and its
+    deadline.
+    """
     asyncio.run(_feed(new_bench(), chunks, signed_in))
 
 
@@ -145,7 +154,9 @@ async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> Non
 
 
 async def test_who_is_cut_off_has_a_while_to_close(new_bench: NewBench) -> None:
-    """After an error our direction is closed, what still comes is let go of, and who does not close is aborted."""
+    """After an error our direction is closed, what still comes is let go of, and who does not close
+    is aborted.
+    """
     bench = new_bench()
     connection, wire = come(bench, "c")
     connection.data_received(b"\0\0")

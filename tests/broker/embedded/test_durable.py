@@ -8,7 +8,16 @@ import pytest
 import pytest_asyncio
 
 from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import Disconnect, Properties, Puback, Pubcomp, Publish, Pubrec, Pubrel, Will
+from gateway.broker.embedded.packets import (
+    Disconnect,
+    Properties,
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Will,
+)
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
 from gateway.store.broker_state import BrokerState, load
@@ -29,7 +38,9 @@ if TYPE_CHECKING:
 class Machine:
     """A broker over a database that can be killed: what is not committed by then is lost."""
 
-    def __init__(self, new_bench: NewBench, gate_type: type[FakeGate], db: sqlite3.Connection) -> None:
+    def __init__(
+        self, new_bench: NewBench, gate_type: type[FakeGate], db: sqlite3.Connection
+    ) -> None:
         self._new_bench = new_bench
         self._gate_type = gate_type
         self._db = db
@@ -41,7 +52,11 @@ class Machine:
         gate = self._gate_type()
         commit, plain = self._commit, gate.receive
 
-        def receive(messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()) -> None:
+        def receive(
+            messages: Sequence[port.Message],
+            done: port.Done,
+            journal: Sequence[port.Statement] = (),
+        ) -> None:
             def stored() -> None:
                 commit(journal)
                 done()
@@ -58,7 +73,9 @@ class Machine:
                 self._db.execute(*statement)
 
     async def kill(self) -> None:
-        """Kill the broker, and start another: nothing that the old one still does reaches the database."""
+        """Kill the broker, and start another: nothing that the old one still does reaches the
+        database.
+        """
         old = self.bench
         old.gate.receive = lambda messages, done, journal=(): None  # type: ignore[method-assign]
         self._old.append(old)
@@ -107,7 +124,9 @@ async def test_subscriptions_survive(machine: Machine) -> None:
 
 
 async def test_nobody_is_asked_about_who_is_only_a_key(machine: Machine) -> None:
-    """Until its client signs in again, a restored session's identity is a key; the gate never meets it."""
+    """Until its client signs in again, a restored session's identity is a key; the gate never meets
+    it.
+    """
     client = await come(machine, present=False)
     await machine.bench.subscribe(client, "a/#", qos=1)
     await machine.kill()
@@ -134,13 +153,17 @@ async def test_an_unsubscribed_filter_stays_gone(machine: Machine) -> None:
 
 
 async def test_an_acknowledged_message_survives(machine: Machine) -> None:
-    """A PUBACK means that a subscriber who is away gets the message after a crash, properties and all."""
+    """A PUBACK means that a subscriber who is away gets the message after a crash, properties and
+    all.
+    """
     client = await come(machine, present=False)
     await machine.bench.subscribe(client, "t", qos=1)
     await client.close()
     sender = await machine.bench.connect("sender", 5)
     properties = Properties(content_type="x", correlation_data=b"\xff", user_property=(("a", "b"),))
-    assert await sender.ask(Publish("t", b"kept", 1, packet_id=1, properties=properties)) == Puback(1)
+    assert await sender.ask(Publish("t", b"kept", 1, packet_id=1, properties=properties)) == Puback(
+        1
+    )
     await machine.kill()
     client, _ = await machine.bench.try_connect("c", 5, clean_start=False)
     packet = await message(client)
@@ -148,7 +171,9 @@ async def test_an_acknowledged_message_survives(machine: Machine) -> None:
 
 
 async def test_in_flight_messages_keep_their_ids(machine: Machine) -> None:
-    """[MQTT-4.4.0-1] What was sent and not acknowledged comes again with DUP and its id, acknowledged ones do not."""
+    """[MQTT-4.4.0-1] What was sent and not acknowledged comes again with DUP and its id,
+    acknowledged ones do not.
+    """
     client = await come(machine, present=False)
     await machine.bench.subscribe(client, "t", qos=1)
     for number in range(3):
@@ -190,7 +215,9 @@ def owners(machine: Machine) -> list[tuple[bytes, str]]:
 
 
 async def test_what_a_member_leaves_survives(machine: Machine) -> None:
-    """4.8.2: after a crash the member that it went to still has it, in order and with DUP, as it may have been sent."""
+    """4.8.2: after a crash the member that it went to still has it, in order and with DUP, as it
+    may have been sent.
+    """
     one = await worker(machine, "one")
     for number in range(3):
         machine.bench.broker.publish(Message("t", b"%d" % number, 1))
@@ -204,7 +231,9 @@ async def test_what_a_member_leaves_survives(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_what_a_member_leaves_is_with_one_session_at_every_moment(machine: Machine, restarted: bool) -> None:
+async def test_what_a_member_leaves_is_with_one_session_at_every_moment(
+    machine: Machine, restarted: bool
+) -> None:
     """4.8.2: whichever commit is the last before a crash, each message is in one session."""
     one = await worker(machine, "one")
     machine.bench.broker.publish(Message("t", b"sent", 1))
@@ -232,7 +261,9 @@ async def test_what_a_member_leaves_is_with_one_session_at_every_moment(machine:
 
 
 async def test_a_restart_does_not_forget_that_qos_2_was_sent(machine: Machine) -> None:
-    """[MQTT-4.8.2-5] Nobody else gets it when the session expires after a crash; what is QoS 1 goes on."""
+    """[MQTT-4.8.2-5] Nobody else gets it when the session expires after a crash; what is QoS 1 goes
+    on.
+    """
     one = await worker(machine, "one")
     for qos in (1, 2):
         machine.bench.broker.publish(Message("t", b"%d" % qos, qos))
@@ -245,7 +276,9 @@ async def test_a_restart_does_not_forget_that_qos_2_was_sent(machine: Machine) -
     assert owners(machine) == [(b"1", "two")]
 
 
-async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(machine: Machine, new_bench: NewBench) -> None:
+async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(
+    machine: Machine, new_bench: NewBench
+) -> None:
     """The first to end at a restart finds the members that stay, though they are read after it."""
     one = await worker(machine, "one")
     machine.bench.broker.publish(Message("t", b"0", 1))
@@ -259,7 +292,9 @@ async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(machine
 
 
 async def test_exactly_once_inbound(machine: Machine) -> None:
-    """A QoS 2 message whose PUBREC the client never saw is known after the crash and not handed on again."""
+    """A QoS 2 message whose PUBREC the client never saw is known after the crash and not handed on
+    again.
+    """
     client = await come(machine, present=False)
     assert await client.ask(Publish("t", b"1", 2, packet_id=7)) == Pubrec(7)
     await machine.kill()
@@ -275,7 +310,9 @@ async def test_exactly_once_inbound(machine: Machine) -> None:
 
 
 async def test_pubcomp_waits_until_the_id_is_free(machine: Machine) -> None:
-    """A client that has PUBCOMP may use the id again, whatever happens; so PUBCOMP comes after the commit."""
+    """A client that has PUBCOMP may use the id again, whatever happens; so PUBCOMP comes after the
+    commit.
+    """
     client = await come(machine, present=False)
     await client.ask(Publish("t", b"1", 2, packet_id=7))
     machine.bench.gate.hold = True
@@ -288,7 +325,9 @@ async def test_pubcomp_waits_until_the_id_is_free(machine: Machine) -> None:
 
 @pytest.mark.parametrize("stored", [False, True])
 async def test_exactly_once_outbound(machine: Machine, stored: bool) -> None:
-    """PUBREL is sent only once PUBREC is stored, so a crash repeats either a PUBLISH before it or the PUBREL."""
+    """PUBREL is sent only once PUBREC is stored, so a crash repeats either a PUBLISH before it or
+    the PUBREL.
+    """
     client = await come(machine, present=False)
     await machine.bench.subscribe(client, "t", qos=2)
     machine.bench.broker.publish(Message("t", b"1", 2))
@@ -347,7 +386,9 @@ async def test_expiry_goes_on_while_the_gateway_is_down(machine: Machine) -> Non
 async def left_a_will(machine: Machine, *, delay: int, **more: Any) -> None:
     """Connect a client with a will on `w`, whose session is kept, and cut its line."""
     will = Will("w", b"gone", 1, True, Properties(will_delay_interval=delay, content_type="x"))
-    client = await machine.bench.connect("c", 5, will=will, properties=Properties(session_expiry_interval=100), **more)
+    client = await machine.bench.connect(
+        "c", 5, will=will, properties=Properties(session_expiry_interval=100), **more
+    )
     client.writer.transport.abort()
     await machine.bench.until(machine.bench.departures)
 
@@ -373,7 +414,9 @@ async def test_a_will_that_waits_survives(machine: Machine) -> None:
 
 
 async def test_the_will_of_who_was_connected_to_the_end(machine: Machine) -> None:
-    """[MQTT-3.1.2-8] The crash has ended its connection: the will is due, unless the client is back in time."""
+    """[MQTT-3.1.2-8] The crash has ended its connection: the will is due, unless the client is back
+    in time.
+    """
     for delay, expected in ((0, 1), (10, 0)):
         will = Will("w", b"gone", properties=Properties(will_delay_interval=delay))
         kept = Properties(session_expiry_interval=100)
@@ -385,7 +428,9 @@ async def test_the_will_of_who_was_connected_to_the_end(machine: Machine) -> Non
 
 
 async def test_a_will_that_was_taken_back_stays_so(machine: Machine) -> None:
-    """[MQTT-3.1.2-10] After DISCONNECT, after a CONNECT without one, and where nobody has that key any more."""
+    """[MQTT-3.1.2-10] After DISCONNECT, after a CONNECT without one, and where nobody has that key
+    any more.
+    """
     kept = Properties(session_expiry_interval=100)
     client = await machine.bench.connect("c", 5, will=Will("w", b"gone"), properties=kept)
     client.write(Disconnect())

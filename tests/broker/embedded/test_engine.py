@@ -42,7 +42,12 @@ async def test_carries_a_message(bench: Bench, version: int) -> None:
     assert await publisher.ask(Publish("a/b", b"one", 1, packet_id=7)) == Puback(7)
     received = await subscriber.read()
     assert isinstance(received, Publish)
-    assert (received.topic, received.payload, received.qos, received.packet_id) == ("a/b", b"one", 1, 1)
+    assert (received.topic, received.payload, received.qos, received.packet_id) == (
+        "a/b",
+        b"one",
+        1,
+        1,
+    )
     assert [message.topic for message in bench.gate.messages] == ["a/b"]
     assert isinstance(await publisher.ask(Pingreq()), Pingresp)
 
@@ -105,7 +110,9 @@ async def test_stopping_tells_every_client(bench: Bench, version: int) -> None:
 
 
 async def test_who_goes_on_sending_is_told_why_it_is_cut_off(bench: Bench) -> None:
-    """The DISCONNECT of a protocol error is not lost to a client that has more to send before it reads (3.14)."""
+    """The DISCONNECT of a protocol error is not lost to a client that has more to send before it
+    reads (3.14).
+    """
     client = await bench.connect("c", 5)
     transport: Any = client.reader._transport  # type: ignore[attr-defined]
     transport.pause_reading()
@@ -135,7 +142,9 @@ async def test_stopping_waits_for_nobody_who_does_not_read(bench: Bench) -> None
 
 
 async def test_a_command_goes_to_one_connection(bench: Bench) -> None:
-    """It is sent where a subscription matches, runs `delivered` at PUBACK, and is known to no one else."""
+    """It is sent where a subscription matches, runs `delivered` at PUBACK, and is known to no one
+    else.
+    """
     device, other = await bench.connect("device"), await bench.connect("other")
     for client in (device, other):
         await bench.subscribe(client, "cmd/#", qos=1)
@@ -157,7 +166,10 @@ async def test_a_command_where_qos_0_was_asked(bench: Bench) -> None:
     client = await bench.connect("c")
     await bench.subscribe(client, "cmd", qos=0)
     (connection,) = bench.broker.connections()
-    assert connection.send(Message("cmd", b"1", 1), lambda: pytest.fail("delivered")) == "unacknowledged"
+    assert (
+        connection.send(Message("cmd", b"1", 1), lambda: pytest.fail("delivered"))
+        == "unacknowledged"
+    )
     assert await client.read() == Publish("cmd", b"1")
     assert isinstance(await client.ask(Pingreq()), Pingresp)
 
@@ -216,7 +228,9 @@ async def test_changed_permissions_hold_at_once(bench: Bench) -> None:
 
 
 async def test_permissions_changed_meanwhile_hold_for_the_absent(bench: Bench) -> None:
-    """A client that comes back gets neither the subscriptions nor the waiting messages that it may not have now."""
+    """A client that comes back gets neither the subscriptions nor the waiting messages that it may
+    not have now.
+    """
     client = await bench.connect("c", clean_start=False)
     await bench.subscribe(client, "later/#", "#", "fine", qos=1)
     await client.close()
@@ -280,7 +294,9 @@ async def test_statistics_name_what_happened(bench: Bench) -> None:
     client.write(Publish("t", b"x"))
     await client.read()
     counts = bench.broker.statistics()
-    assert {name: counts[name] for name in ("connections", "sessions", "subscriptions", "connects")} == {
+    assert {
+        name: counts[name] for name in ("connections", "sessions", "subscriptions", "connects")
+    } == {
         "connections": 1,
         "sessions": 1,
         "subscriptions": 1,
@@ -291,7 +307,9 @@ async def test_statistics_name_what_happened(bench: Bench) -> None:
 
 
 async def test_sys_topics_tell_the_counters(bench: Bench) -> None:
-    """Who may subscribe gets every counter at once; a wildcard in the first level does not [MQTT-4.7.2-1]."""
+    """Who may subscribe gets every counter at once; a wildcard in the first level does not
+    [MQTT-4.7.2-1].
+    """
     client = await bench.connect("c")
     client.write(Subscribe(1, (Subscription("#"),)), Subscribe(2, (Subscription("$SYS/#"),)))
     values = {}

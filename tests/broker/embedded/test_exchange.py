@@ -84,7 +84,9 @@ def test_exactly_once_in_its_four_steps() -> None:
 
 
 def test_a_new_connection_repeats_in_order_with_the_same_ids() -> None:
-    """What was in flight goes out first, with DUP and its packet id; what was released only repeats its PUBREL."""
+    """What was in flight goes out first, with DUP and its packet id; what was released only repeats
+    its PUBREL.
+    """
     exchange = exchange_of(10, 3)
     for name, qos in (("a", 1), ("b", 2), ("c", 2), ("d", 1)):
         exchange.offer(delivery(name, qos))
@@ -140,23 +142,33 @@ def test_withdrawing_finds_it_wherever_it_waits() -> None:
 
 
 def test_restored_deliveries_keep_ids_and_order() -> None:
-    """After a restart the ids are those of before, what may have been sent has DUP, and new ones follow."""
+    """After a restart the ids are those of before, what may have been sent has DUP, and new ones
+    follow.
+    """
     before, after = exchange_of(10, 10), exchange_of(10, 10)
     for name in "abc":
         before.offer(delivery(name))
     ids = [one.packet_id for one in sent(before)]
-    for position, (name, step) in enumerate((("a", Step.RELEASED), ("b", Step.SENT), ("c", Step.WAITING)), 1):
+    for position, (name, step) in enumerate(
+        (("a", Step.RELEASED), ("b", Step.SENT), ("c", Step.WAITING)), 1
+    ):
         after.restore(delivery(name, 2, position=position, step=step))
     released = after.resume()
     after.offer(delivery("d"))
     again = sent(after)
     assert [one.packet_id for one in (*released, *again[:2])] == ids
-    assert [(one.outgoing.payload, one.dup) for one in again] == [(b"b", True), (b"c", False), (b"d", False)]
+    assert [(one.outgoing.payload, one.dup) for one in again] == [
+        (b"b", True),
+        (b"c", False),
+        (b"d", False),
+    ]
 
 
 @given(st.lists(st.sampled_from(["offer", "advance", "ack", "resume"]), max_size=60))
 def test_nothing_is_lost_or_reordered(steps: list[str]) -> None:
-    """Whatever happens, deliveries are acknowledged in the order in which they were offered, none missing."""
+    """Whatever happens, deliveries are acknowledged in the order in which they were offered, none
+    missing.
+    """
     exchange, offered, ended = exchange_of(1_000, 3), 0, []
     for step in steps:
         if step == "offer":
@@ -172,4 +184,6 @@ def test_nothing_is_lost_or_reordered(steps: list[str]) -> None:
         assert len(exchange.flight) <= 3
     while sent(exchange) or exchange.flight:
         ended.append(exchange.acknowledged(min(exchange.flight)))
-    assert [one and one.outgoing.payload for one in ended] == [str(number).encode() for number in range(offered)]
+    assert [one and one.outgoing.payload for one in ended] == [
+        str(number).encode() for number in range(offered)
+    ]

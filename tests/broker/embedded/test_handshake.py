@@ -44,7 +44,9 @@ async def test_a_wrong_sign_in_is_refused(bench: Bench, version: int, code: int)
 
 
 async def test_a_wrong_sign_in_takes_over_nothing(bench: Bench) -> None:
-    """With another's client id, a refused CONNECT neither ends that connection nor touches its session."""
+    """With another's client id, a refused CONNECT neither ends that connection nor touches its
+    session.
+    """
     client = await bench.connect("same", clean_start=False)
     await bench.subscribe(client, "a")
     await bench.try_connect("same", username="nobody", clean_start=True)
@@ -85,7 +87,9 @@ async def test_one_connection_too_many_is_refused_at_once(bench: Bench) -> None:
 
 
 async def test_who_takes_over_needs_no_place_of_its_own(bench: Bench) -> None:
-    """At the bound a client whose dead connection still has a place comes back to it; nobody else does."""
+    """At the bound a client whose dead connection still has a place comes back to it; nobody else
+    does.
+    """
     for number in range(3):
         client = await bench.connect(f"c{number}", 5)
     await bench.connect("c2", 5)
@@ -144,7 +148,9 @@ async def test_a_client_id_is_assigned(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("version", "clean", "code"), [(3, True, 2), (4, False, 2), (4, True, 0)])
-async def test_no_client_id_before_mqtt_5(bench: Bench, version: int, clean: bool, code: int) -> None:
+async def test_no_client_id_before_mqtt_5(
+    bench: Bench, version: int, clean: bool, code: int
+) -> None:
     """3.1 wants one, 3.1.1 wants one for a session that is kept."""
     _, answer = await bench.try_connect("", version, clean_start=clean)
     assert answer.reason_code == code
@@ -156,7 +162,11 @@ async def test_terms_are_told(bench: Bench) -> None:
     _, answer = await bench.try_connect(version=5, keep_alive=0, properties=asked)
     told = answer.properties
     assert (told.session_expiry_interval, told.server_keep_alive) == (1000, 60)
-    assert (told.maximum_packet_size, told.receive_maximum, told.topic_alias_maximum) == (256 * 1024, 1024, 32)
+    assert (told.maximum_packet_size, told.receive_maximum, told.topic_alias_maximum) == (
+        256 * 1024,
+        1024,
+        32,
+    )
 
 
 async def test_a_will_on_a_forbidden_topic_is_refused(bench: Bench) -> None:
@@ -165,7 +175,9 @@ async def test_a_will_on_a_forbidden_topic_is_refused(bench: Bench) -> None:
     assert answer.reason_code == 0x87
 
 
-@pytest.mark.parametrize(("level", "answer"), [(6, b"\x20\x03\x00\x84\x00"), (2, b"\x20\x02\x00\x01")])
+@pytest.mark.parametrize(
+    ("level", "answer"), [(6, b"\x20\x03\x00\x84\x00"), (2, b"\x20\x02\x00\x01")]
+)
 async def test_unknown_versions_are_told(bench: Bench, level: int, answer: bytes) -> None:
     """A level that is not spoken here gets the code for that [MQTT-3.1.2-2]."""
     client = await bench.dial()
@@ -181,7 +193,9 @@ async def test_a_second_connect_is_an_error(bench: Bench) -> None:
 
 
 async def test_packets_behind_connect_wait_for_its_answer(bench: Bench) -> None:
-    """A client may send before it has CONNACK; all is handled, in order, once it is stored that it is let in."""
+    """A client may send before it has CONNACK; all is handled, in order, once it is stored that it
+    is let in.
+    """
     bench.gate.hold = True
     client = await bench.dial()
     client.write(Connect("c", clean_start=False, username="d"), Pingreq())

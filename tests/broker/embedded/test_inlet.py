@@ -44,7 +44,9 @@ def payloads(bench: Bench) -> list[bytes]:
 async def test_any_split_is_the_same_stream(bench: Bench, version: int, size: int) -> None:
     """Packets that come a byte at a time, or many in one read, make the same messages."""
     client = await bench.connect("c", version)
-    packets = [Publish(f"t/{number}", b"x" * size, number % 2, packet_id=number % 2) for number in range(6)]
+    packets = [
+        Publish(f"t/{number}", b"x" * size, number % 2, packet_id=number % 2) for number in range(6)
+    ]
     stream = b"".join(encode(packet, version) for packet in packets)
     for byte in stream:
         client.write(bytes((byte,)))
@@ -104,14 +106,20 @@ async def test_an_alias_stands_for_its_topic(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("topic", "alias", "code"), [("a", 5, 0x94), ("", 1, 0x82)])
-async def test_a_wrong_alias_ends_the_connection(bench: Bench, topic: str, alias: int, code: int) -> None:
+async def test_a_wrong_alias_ends_the_connection(
+    bench: Bench, topic: str, alias: int, code: int
+) -> None:
     """An alias above the bound, and one that stands for nothing, are errors [MQTT-3.3.2-9]."""
     client = await bench.connect("c", 5)
-    assert await client.ask(Publish(topic, b"", properties=Properties(topic_alias=alias))) == Disconnect(code)
+    assert await client.ask(
+        Publish(topic, b"", properties=Properties(topic_alias=alias))
+    ) == Disconnect(code)
 
 
 async def test_exactly_once(bench: Bench) -> None:
-    """A QoS 2 message that is repeated before its PUBREL is handed on once, and after it is another one."""
+    """A QoS 2 message that is repeated before its PUBREL is handed on once, and after it is another
+    one.
+    """
     client = await bench.connect("c", 5)
     assert await client.ask(Publish("t", b"1", 2, packet_id=9)) == Pubrec(9)
     assert await client.ask(Publish("t", b"1", 2, dup=True, packet_id=9)) == Pubrec(9)

@@ -1,4 +1,6 @@
-"""kill -9 under load, with real clients: nothing acknowledged is missing, nothing with QoS 2 comes twice."""
+"""kill -9 under load, with real clients: nothing acknowledged is missing, nothing with QoS 2 comes
+twice.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ PUBLISHED_A_CYCLE = 300
 
 
 def _port() -> int:
-    """Return a free port below those that the system gives out, so that nobody gets it while the broker is down."""
+    """Return a free port below those that the system gives out, so that nobody gets it while the
+    broker is down.
+    """
     while True:
         number = random.randrange(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -155,7 +159,9 @@ def cycles(child: Child, version: MQTTProtocolVersion, count: int) -> None:
     until(lambda: subscriber.received.keys() >= everything)
     for client in (*publishers.values(), subscriber):
         client.close()
-    assert [number for number, times in subscriber.received.items() if number % 10 == 2 and times > 1] == []
+    assert [
+        number for number, times in subscriber.received.items() if number % 10 == 2 and times > 1
+    ] == []
     db = open_sync(child.path)
     stored = Counter(number for (number,) in db.execute("SELECT number FROM seen"))
     db.close()
@@ -173,7 +179,9 @@ class Worker:
     """A member of a share whose session is kept; it takes jobs and acknowledges none."""
 
     def __init__(self, name: str, child: Child) -> None:
-        self.paho = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True)
+        self.paho = paho.Client(
+            CallbackAPIVersion.VERSION2, name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+        )
         self.paho.username_pw_set(name, "x")
         self.jobs: set[int] = set()
         self.subscribed = threading.Event()
@@ -195,7 +203,9 @@ class Worker:
 
 
 def test_a_kill_when_a_member_of_a_share_ends(child: Child) -> None:
-    """4.8.2: its session ends, the broker is killed at once: every job is with it still, or with the other member."""
+    """4.8.2: its session ends, the broker is killed at once: every job is with it still, or with
+    the other member.
+    """
     jobs = set(range(10))
     for number, pause in enumerate((0.0, 0.001, 0.002, 0.005, 0.02)):
         first, second = (Worker(f"{name}{number}", child) for name in ("first", "second"))

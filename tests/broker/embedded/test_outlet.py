@@ -44,7 +44,9 @@ def buffered(bench: Bench) -> int:
 
 
 async def test_qos_0_is_dropped_and_counted(bench: Bench) -> None:
-    """A subscriber that does not read costs a bounded buffer; what it misses is counted, and it comes back."""
+    """A subscriber that does not read costs a bounded buffer; what it misses is counted, and it
+    comes back.
+    """
     client = await deaf(bench, 0)
     for _ in range(20_000):
         bench.broker.publish(Message("t", b"x" * 1000))
@@ -58,7 +60,9 @@ async def test_qos_0_is_dropped_and_counted(bench: Bench) -> None:
 
 
 async def test_qos_1_waits_in_a_bounded_queue(bench: Bench) -> None:
-    """With QoS 1 the newest wait until the client reads and acknowledges, and the oldest are dropped and counted."""
+    """With QoS 1 the newest wait until the client reads and acknowledges, and the oldest are
+    dropped and counted.
+    """
     client = await deaf(bench, 1)
     for number in range(1_000):
         bench.broker.publish(Message("t", b"%d" % number, 1))
@@ -75,7 +79,9 @@ async def test_qos_1_waits_in_a_bounded_queue(bench: Bench) -> None:
 
 
 async def test_the_clients_receive_maximum(bench: Bench) -> None:
-    """[MQTT-3.3.4-9] No more is in flight than the client takes; an acknowledgement brings the next."""
+    """[MQTT-3.3.4-9] No more is in flight than the client takes; an acknowledgement brings the
+    next.
+    """
     client = await bench.connect("c", 5, properties=Properties(receive_maximum=2))
     await bench.subscribe(client, "t", qos=1)
     for number in range(4):
@@ -90,7 +96,9 @@ async def test_the_clients_receive_maximum(bench: Bench) -> None:
 
 async def test_the_clients_packet_size(bench: Bench) -> None:
     """[MQTT-3.1.2-24] [MQTT-3.1.2-25] What is too large is passed over, as if it had been sent."""
-    client = await bench.connect("c", 5, properties=Properties(maximum_packet_size=50, receive_maximum=1))
+    client = await bench.connect(
+        "c", 5, properties=Properties(maximum_packet_size=50, receive_maximum=1)
+    )
     await bench.subscribe(client, "t", qos=1)
     for qos in (0, 1):
         bench.broker.publish(Message("t", b"x" * 50, qos))
@@ -102,19 +110,29 @@ async def test_the_clients_packet_size(bench: Bench) -> None:
 
 
 async def test_aliases_for_who_wants_them(bench: Bench) -> None:
-    """A topic is sent once and its alias from then on, for as many topics as the client allows [MQTT-3.1.2-26]."""
+    """A topic is sent once and its alias from then on, for as many topics as the client allows
+    [MQTT-3.1.2-26].
+    """
     client = await bench.connect("c", 5, properties=Properties(topic_alias_maximum=1))
     await bench.subscribe(client, "#", qos=1)
     for topic, qos in (("a", 0), ("a", 1), ("b", 0), ("b", 0), ("a", 0)):
         bench.broker.publish(Message(topic, b"", qos))
     packets = [await client.read() for _ in range(5)]
-    seen = [(packet.topic, packet.properties.topic_alias) for packet in packets if isinstance(packet, Publish)]
+    seen = [
+        (packet.topic, packet.properties.topic_alias)
+        for packet in packets
+        if isinstance(packet, Publish)
+    ]
     assert seen == [("a", 1), ("", 1), ("b", None), ("b", None), ("", 1)]
 
 
 async def test_an_expired_message_is_not_delivered(bench: Bench) -> None:
-    """[MQTT-3.3.2-5] What has waited too long is dropped, what has not says how long it still has [MQTT-3.3.2-6]."""
-    client = await bench.connect("c", 5, clean_start=False, properties=Properties(session_expiry_interval=100))
+    """[MQTT-3.3.2-5] What has waited too long is dropped, what has not says how long it still has
+    [MQTT-3.3.2-6].
+    """
+    client = await bench.connect(
+        "c", 5, clean_start=False, properties=Properties(session_expiry_interval=100)
+    )
     await bench.subscribe(client, "t", qos=1)
     client.write(Disconnect())
     await client.rest()
@@ -123,7 +141,9 @@ async def test_an_expired_message_is_not_delivered(bench: Bench) -> None:
         properties = Properties(message_expiry_interval=seconds)
         await sender.ask(Publish("t", b"%d" % seconds, 1, packet_id=1, properties=properties))
     bench.clock += 10
-    client = await bench.connect("c", 5, clean_start=False, properties=Properties(session_expiry_interval=100))
+    client = await bench.connect(
+        "c", 5, clean_start=False, properties=Properties(session_expiry_interval=100)
+    )
     packet = await client.read()
     assert isinstance(packet, Publish)
     assert (packet.payload, packet.properties.message_expiry_interval) == (b"50", 40)
@@ -144,7 +164,9 @@ async def test_one_write_a_batch(bench: Bench) -> None:
 
     real, outlet._transport = outlet._transport, Spy()
     publisher = await bench.connect("p")
-    await publisher.ask(*(Publish("t", b"x") for _ in range(100)), Publish("other", b"", 1, packet_id=1))
+    await publisher.ask(
+        *(Publish("t", b"x") for _ in range(100)), Publish("other", b"", 1, packet_id=1)
+    )
     outlet._transport = real
     assert len(writes) == 1
     assert writes[0].count(b"\x30\x04\0\1tx") == 100

@@ -38,7 +38,11 @@ def test_a_connect_survives_its_bytes(packet):
     assert decode(b"x" + raw + AFTER, 1, UNKNOWN_VERSION, LIMIT) == (packet, len(raw) + 1)
 
 
-@given(st.sampled_from(VERSIONS).flatmap(lambda version: st.tuples(st.just(version), client_packets(version))))
+@given(
+    st.sampled_from(VERSIONS).flatmap(
+        lambda version: st.tuples(st.just(version), client_packets(version))
+    )
+)
 def test_what_a_client_sends_survives_its_bytes(case):
     """Every packet of a client, at any position in a buffer."""
     version, packet = case
@@ -46,7 +50,11 @@ def test_what_a_client_sends_survives_its_bytes(case):
     assert decode(b"x" + raw + AFTER, 1, version, LIMIT) == (packet, len(raw) + 1)
 
 
-@given(st.sampled_from(VERSIONS).flatmap(lambda version: st.tuples(st.just(version), server_packets(version))))
+@given(
+    st.sampled_from(VERSIONS).flatmap(
+        lambda version: st.tuples(st.just(version), server_packets(version))
+    )
+)
 def test_what_a_server_sends_survives_its_bytes(case):
     """Every packet of a server, at any position in a buffer."""
     version, packet = case
@@ -115,7 +123,12 @@ def test_what_a_version_cannot_say_is_an_error_of_the_caller():
         ("PUBLISH", {"correlation_data": b"\0\xff"}, "CorrelationData", b"\0\xff"),
         ("PUBLISH", {"topic_alias": 258}, "TopicAlias", 258),
         ("PUBLISH", {"subscription_identifier": (1, 300)}, "SubscriptionIdentifier", [1, 300]),
-        ("PUBLISH", {"user_property": (("a", "b"), ("a", "c"))}, "UserProperty", [("a", "b"), ("a", "c")]),
+        (
+            "PUBLISH",
+            {"user_property": (("a", "b"), ("a", "c"))},
+            "UserProperty",
+            [("a", "b"), ("a", "c")],
+        ),
         ("CONNECT", {"session_expiry_interval": 70000}, "SessionExpiryInterval", 70000),
         ("CONNECT", {"receive_maximum": 258}, "ReceiveMaximum", 258),
         ("CONNECT", {"maximum_packet_size": 70000}, "MaximumPacketSize", 70000),

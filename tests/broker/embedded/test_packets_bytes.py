@@ -49,11 +49,17 @@ CONNECTS = [
         b"\x10\x1e\0\4MQTT\5\x16\0\0\0\0\1c\5\x18\0\0\0\5\0\3w/x\0\3off",
         Connect("c", 5, will=Will("w/x", b"off", 2, False, Properties(will_delay_interval=5))),
     ),
-    ("5 with a password alone", b"\x10\x10\0\4MQTT\5\x42\0\0\0\0\0\0\1p", Connect("", 5, password=b"p")),
+    (
+        "5 with a password alone",
+        b"\x10\x10\0\4MQTT\5\x42\0\0\0\0\0\0\1p",
+        Connect("", 5, password=b"p"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("raw", "packet"), [case[1:] for case in CONNECTS], ids=[case[0] for case in CONNECTS])
+@pytest.mark.parametrize(
+    ("raw", "packet"), [case[1:] for case in CONNECTS], ids=[case[0] for case in CONNECTS]
+)
 def test_a_connect(raw, packet):
     """CONNECT of all three versions."""
     assert decode(raw, 0, UNKNOWN_VERSION, 1000) == (packet, len(raw))
@@ -64,10 +70,22 @@ PACKETS = [
     ("CONNACK 3.1.1", S, 4, b"\x20\2\1\0", Connack(True)),
     ("CONNACK 3.1.1 refused", S, 4, b"\x20\2\0\5", Connack(False, 5)),
     ("CONNACK 5", S, 5, b"\x20\3\0\0\0", Connack()),
-    ("CONNACK 5 refused", S, 5, b"\x20\6\0\x87\3\x13\0\x3c", Connack(False, 0x87, Properties(server_keep_alive=60))),
+    (
+        "CONNACK 5 refused",
+        S,
+        5,
+        b"\x20\6\0\x87\3\x13\0\x3c",
+        Connack(False, 0x87, Properties(server_keep_alive=60)),
+    ),
     # figure 3.11 of 3.1.1 and 3-9 of MQTT 5: topic a/b, packet id 10
     ("PUBLISH 3.1.1 QoS 0", C, 4, b"\x30\x08\0\3a/b1.5", Publish("a/b", b"1.5")),
-    ("PUBLISH 3.1 QoS 1", C, 3, b"\x3b\x0a\0\3a/b\0\x0a1.5", Publish("a/b", b"1.5", 1, True, True, 10)),
+    (
+        "PUBLISH 3.1 QoS 1",
+        C,
+        3,
+        b"\x3b\x0a\0\3a/b\0\x0a1.5",
+        Publish("a/b", b"1.5", 1, True, True, 10),
+    ),
     ("PUBLISH 5 QoS 0", C, 5, b"\x31\x06\0\3a/b\0", Publish("a/b", retain=True)),
     (
         "PUBLISH 5 by alias",
@@ -110,7 +128,11 @@ PACKETS = [
         C,
         5,
         b"\x82\x0c\0\x0a\3\x0b\xff\x7f\0\3a/#\x2d",
-        Subscribe(10, (Subscription("a/#", 1, True, True, 2),), Properties(subscription_identifier=(16383,))),
+        Subscribe(
+            10,
+            (Subscription("a/#", 1, True, True, 2),),
+            Properties(subscription_identifier=(16383,)),
+        ),
     ),
     (
         "SUBSCRIBE 5 shared",
@@ -151,7 +173,9 @@ PACKETS = [
 
 
 @pytest.mark.parametrize(
-    ("sender", "version", "raw", "packet"), [case[1:] for case in PACKETS], ids=[case[0] for case in PACKETS]
+    ("sender", "version", "raw", "packet"),
+    [case[1:] for case in PACKETS],
+    ids=[case[0] for case in PACKETS],
 )
 def test_a_packet(sender, version, raw, packet):
     """Every other packet in the versions that lay it out differently."""

@@ -1,4 +1,6 @@
-"""A stream of packets means the same however it is cut, and nothing in it raises but a protocol error."""
+"""A stream of packets means the same however it is cut, and nothing in it raises but a protocol
+error.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ def test_arbitrary_bytes_raise_only_protocol_errors(raw, version):
     read(Decoder(100, version=version), [raw])
 
 
-@given(st.integers(0, 255), st.binary(max_size=100), st.sampled_from(VERSIONS), st.sampled_from(Sender))
+@given(
+    st.integers(0, 255), st.binary(max_size=100), st.sampled_from(VERSIONS), st.sampled_from(Sender)
+)
 def test_arbitrary_bodies_raise_only_protocol_errors(first, body, version, sender):
     """A good frame around any body, from either side, is a packet of its own length or an error."""
     raw = bytes((first, len(body))) + body

@@ -1,4 +1,6 @@
-"""What the standard forbids is refused with its reason code; each case carries the clause it breaks."""
+"""What the standard forbids is refused with its reason code; each case carries the clause it
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -65,11 +67,19 @@ CONNECTS = [
     ("3.1.2.11.4 maximum packet size 0", PROTOCOL, connect(5, 2, b"\5\x27\0\0\0\0\0\0")),
     ("3.1.2.11.6 request response information 2", PROTOCOL, connect(5, 2, b"\2\x19\2\0\0")),
     ("3.1.2.11.7 request problem information 2", PROTOCOL, connect(5, 2, b"\2\x17\2\0\0")),
-    ("3.1.2.11.2 session expiry twice", PROTOCOL, connect(5, 2, b"\x0a\x11\0\0\0\1\x11\0\0\0\1\0\0")),
+    (
+        "3.1.2.11.2 session expiry twice",
+        PROTOCOL,
+        connect(5, 2, b"\x0a\x11\0\0\0\1\x11\0\0\0\1\0\0"),
+    ),
     ("3.1.2.11.10 data without method", PROTOCOL, connect(5, 2, b"\4\x16\0\1x\0\0")),
     ("2.2.2.2 a property of PUBLISH", MALFORMED, connect(5, 2, b"\2\1\1\0\0")),
     ("2.2.2.2 a will's property", MALFORMED, connect(5, 2, b"\5\x18\0\0\0\1\0\0")),
-    ("2.2.2.2 a CONNECT's property in the will", MALFORMED, connect(5, 6, b"\0\0\0\5\x11\0\0\0\1\0\1w\0\0")),
+    (
+        "2.2.2.2 a CONNECT's property in the will",
+        MALFORMED,
+        connect(5, 6, b"\0\0\0\5\x11\0\0\0\1\0\1w\0\0"),
+    ),
 ]
 
 CLIENT = [
@@ -117,7 +127,12 @@ CLIENT = [
     ("3.3.2.3.8 subscription identifier 0", 5, PROTOCOL, publish(b"\x0b\0")),
     ("2.2.2.2 unknown property", 5, MALFORMED, publish(b"\x7f\0")),
     ("2.2.2.2 a property of CONNECT", 5, MALFORMED, publish(b"\x11\0\0\0\0")),
-    ("2.2.2.2 a property cut off by the property length", 5, MALFORMED, b"\x30\x08\0\1a\3\2\0\0\0\0"),
+    (
+        "2.2.2.2 a property cut off by the property length",
+        5,
+        MALFORMED,
+        b"\x30\x08\0\1a\3\2\0\0\0\0",
+    ),
     ("1.5.4 a string longer than the properties", 5, MALFORMED, publish(b"\3\0\5a")),
     ("1.5.4 a string longer than the packet", 4, MALFORMED, b"\xa2\5\0\1\0\2a"),
     ("2.2.2.1 properties longer than the packet", 5, MALFORMED, b"\x30\6\0\1a\5\1\1"),
@@ -194,7 +209,9 @@ CASES += [(clause, S, version, code, raw) for clause, version, code, raw in SERV
 
 
 @pytest.mark.parametrize(
-    ("sender", "version", "code", "raw"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+    ("sender", "version", "code", "raw"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
 )
 def test_what_breaks_a_clause_is_refused(sender, version, code, raw):
     """The packet is refused with the reason code of the standard, also when another packet follows."""
@@ -204,7 +221,9 @@ def test_what_breaks_a_clause_is_refused(sender, version, code, raw):
         assert refused.value.reason_code == code
 
 
-@pytest.mark.parametrize("raw", [connect(5, 2, b"\0\0\0"), publish(b"\x23\0\1\1\1\x08\0\1a"), subscribe(b"$share/g/a")])
+@pytest.mark.parametrize(
+    "raw", [connect(5, 2, b"\0\0\0"), publish(b"\x23\0\1\1\1\x08\0\1a"), subscribe(b"$share/g/a")]
+)
 def test_the_packets_that_the_cases_are_made_from_are_good(raw):
     """Each case fails for its one fault, not for how it is built."""
     version = UNKNOWN_VERSION if raw[0] == 0x10 else 5

@@ -52,7 +52,9 @@ def test_the_quiet_are_forgotten() -> None:
 
 
 async def test_a_fast_client_is_read_slower(bench: Bench) -> None:
-    """Above the rate the socket is not read for a while; nothing is lost and nobody is disconnected."""
+    """Above the rate the socket is not read for a while; nothing is lost and nobody is
+    disconnected.
+    """
     client = await bench.connect("c")
     start = time.monotonic()
     client.write(*(Publish("t", b"") for _ in range(130)))
@@ -68,7 +70,9 @@ async def test_one_write_is_no_way_around(bench: Bench) -> None:
     sizes: list[int] = []
     plain = bench.gate.receive
 
-    def receive(messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()) -> None:
+    def receive(
+        messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()
+    ) -> None:
         sizes.append(len(messages))
         plain(messages, done, journal)
 

@@ -1,6 +1,7 @@
 """MQTT clients that others have written, against a whole gateway with its real gate.
 
-mqtt.js is looked for where `.ci/run` installs it: `npm install --prefix ~/.cache/gateway-tests mqtt@5`.
+mqtt.js is looked for where `.ci/run` installs it: `npm install --prefix ~/.cache/gateway-tests
+mqtt@5`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 WAIT = 20
-PACKAGES = Path(os.environ.get("GATEWAY_NODE_MODULES", Path.home() / ".cache/gateway-tests/node_modules"))
+PACKAGES = Path(
+    os.environ.get("GATEWAY_NODE_MODULES", Path.home() / ".cache/gateway-tests/node_modules")
+)
 
-needs_mosquitto = pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto's clients are missing")
+needs_mosquitto = pytest.mark.skipif(
+    shutil.which("mosquitto_sub") is None, reason="mosquitto's clients are missing"
+)
 needs_mqtt_js = pytest.mark.skipif(
-    shutil.which("node") is None or not (PACKAGES / "mqtt").exists(), reason="node or its package mqtt is missing"
+    shutil.which("node") is None or not (PACKAGES / "mqtt").exists(),
+    reason="node or its package mqtt is missing",
 )
 
 
@@ -42,9 +48,13 @@ async def home(tmp_path: Path) -> AsyncIterator[Home]:
 class Paho:
     """A paho-mqtt client whose callbacks can be awaited."""
 
-    def __init__(self, home: Home, name: str, version: MQTTProtocolVersion, *, clean: bool = True) -> None:
+    def __init__(
+        self, home: Home, name: str, version: MQTTProtocolVersion, *, clean: bool = True
+    ) -> None:
         loop = asyncio.get_running_loop()
-        options: dict[str, Any] = {} if version == MQTTProtocolVersion.MQTTv5 else {"clean_session": clean}
+        options: dict[str, Any] = (
+            {} if version == MQTTProtocolVersion.MQTTv5 else {"clean_session": clean}
+        )
         self.events: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.messages: asyncio.Queue[paho.MQTTMessage] = asyncio.Queue()
         self.client = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=version, **options)
@@ -55,11 +65,19 @@ class Paho:
         def tell(queue: asyncio.Queue[Any], item: Any) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, item)
 
-        self.client.on_connect = lambda c, u, flags, reason, p: tell(self.events, ("connect", flags.session_present))
-        self.client.on_subscribe = lambda c, u, mid, reasons, p: tell(self.events, ("subscribe", reasons))
-        self.client.on_unsubscribe = lambda c, u, mid, reasons, p: tell(self.events, ("unsubscribe", reasons))
+        self.client.on_connect = lambda c, u, flags, reason, p: tell(
+            self.events, ("connect", flags.session_present)
+        )
+        self.client.on_subscribe = lambda c, u, mid, reasons, p: tell(
+            self.events, ("subscribe", reasons)
+        )
+        self.client.on_unsubscribe = lambda c, u, mid, reasons, p: tell(
+            self.events, ("unsubscribe", reasons)
+        )
         self.client.on_publish = lambda c, u, mid, reason, p: tell(self.events, ("publish", mid))
-        self.client.on_disconnect = lambda c, u, flags, reason, p: tell(self.events, ("disconnect", reason))
+        self.client.on_disconnect = lambda c, u, flags, reason, p: tell(
+            self.events, ("disconnect", reason)
+        )
         self.client.on_message = lambda c, u, message: tell(self.messages, message)
 
     async def happens(self, what: str) -> Any:
@@ -91,7 +109,9 @@ class Paho:
         await asyncio.to_thread(self.client.loop_stop)
 
 
-@pytest.fixture(params=[MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5], ids=["3.1.1", "5"])
+@pytest.fixture(
+    params=[MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5], ids=["3.1.1", "5"]
+)
 def version(request: pytest.FixtureRequest) -> MQTTProtocolVersion:
     """MQTT 3.1.1 and 5, as paho calls them."""
     return request.param
@@ -99,7 +119,9 @@ def version(request: pytest.FixtureRequest) -> MQTTProtocolVersion:
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_paho_sends_and_receives(home, version, qos):
-    """Two hundred messages come back once each and in order, and an empty one takes the retained one away."""
+    """Two hundred messages come back once each and in order, and an empty one takes the retained
+    one away.
+    """
     client = Paho(home, "paho", version)
     await client.connect()
     client.client.subscribe("plain/#", qos)
@@ -125,7 +147,9 @@ async def test_paho_finds_its_session(home, version):
     for number in range(20):
         other.client.publish("plain/x", str(number), 1 + number % 2)
         await other.happens("publish")
-    back = Paho(home, "stays", version, clean=False)  # paho leaks its wake-up sockets when a client starts again
+    back = Paho(
+        home, "stays", version, clean=False
+    )  # paho leaks its wake-up sockets when a client starts again
     assert await back.connect()
     found = await back.get(20)
     for qos in (1, 2):  # paho hands QoS 2 on at its PUBREL, so order holds for each QoS (4.6)
@@ -159,13 +183,21 @@ async def test_paho_speaks_mqtt_5(home):
     await client.happens("subscribe")
     sent = Properties(PacketTypes.PUBLISH)
     sent.UserProperty = [("a", "1"), ("b", "2")]
-    sent.ContentType, sent.ResponseTopic, sent.CorrelationData = "text/plain", "plain/answer", b"\0\1"
+    sent.ContentType, sent.ResponseTopic, sent.CorrelationData = (
+        "text/plain",
+        "plain/answer",
+        b"\0\1",
+    )
     sent.MessageExpiryInterval, sent.TopicAlias = 60, 1
     client.client.publish("plain/x", b"one", 1, properties=sent)
     (message,) = await client.get(1)
     got = message.properties
     assert got.UserProperty == [("a", "1"), ("b", "2")]
-    assert (got.ContentType, got.ResponseTopic, got.CorrelationData) == ("text/plain", "plain/answer", b"\0\1")
+    assert (got.ContentType, got.ResponseTopic, got.CorrelationData) == (
+        "text/plain",
+        "plain/answer",
+        b"\0\1",
+    )
     assert (got.SubscriptionIdentifier, got.MessageExpiryInterval <= 60) == ([42], True)
     await client.leave()
 
@@ -176,7 +208,9 @@ async def test_paho_with_a_wrong_token(home, version):
     client.client.username_pw_set("token", "wrong")
     refused: asyncio.Queue[Any] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    client.client.on_connect = lambda c, u, f, reason, p: loop.call_soon_threadsafe(refused.put_nowait, reason)
+    client.client.on_connect = lambda c, u, f, reason, p: loop.call_soon_threadsafe(
+        refused.put_nowait, reason
+    )
     client.client.connect_async("127.0.0.1", home.port)
     client.client.loop_start()
     async with asyncio.timeout(WAIT):
@@ -200,7 +234,10 @@ async def test_amqtt_over_tcp_and_websocket(home):
 
 async def _run(*line: str, text: bytes | None = None) -> tuple[int, bytes, bytes]:
     process = await asyncio.create_subprocess_exec(
-        *line, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *line,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await asyncio.wait_for(process.communicate(text), WAIT)
     assert process.returncode is not None
@@ -216,7 +253,9 @@ async def test_mosquitto(home, protocol, qos):
     to = ["-h", "127.0.0.1", "-p", str(home.port), "-u", "kitchen", "-V", protocol, "-q", qos]
     sent = await _run("mosquitto_pub", *to, "-P", key, "-t", "plain/a", "-r", "-m", "hello")
     assert sent[0] == 0, sent
-    found = await _run("mosquitto_sub", *to, "-P", key, "-t", "plain/+", "-C", "1", "-F", "%t %p %r %q")
+    found = await _run(
+        "mosquitto_sub", *to, "-P", key, "-t", "plain/+", "-C", "1", "-F", "%t %p %r %q"
+    )
     assert found[:2] == (0, f"plain/a hello 1 {qos}\n".encode())
     refused = await _run("mosquitto_pub", *to, "-P", "wrong", "-t", "plain/a", "-m", "x")
     assert refused[0] != 0
@@ -247,13 +286,33 @@ client.on("connect", () => client.subscribe("plain/#", {qos: 2}, async (error, g
 @pytest.mark.parametrize("scheme", ["mqtt", "ws"])
 async def test_mqtt_js(home, protocol, scheme):
     """mqtt.js subscribes, publishes with each QoS and receives, over TCP and through /mqtt."""
-    url = f"mqtt://127.0.0.1:{home.port}" if scheme == "mqtt" else f"ws://127.0.0.1:{home.gateway.ports['http']}/mqtt"
-    line = ["env", f"NODE_PATH={PACKAGES}", "node", "-e", _SCRIPT, "--", url, protocol, "token", home.token]
+    url = (
+        f"mqtt://127.0.0.1:{home.port}"
+        if scheme == "mqtt"
+        else f"ws://127.0.0.1:{home.gateway.ports['http']}/mqtt"
+    )
+    line = [
+        "env",
+        f"NODE_PATH={PACKAGES}",
+        "node",
+        "-e",
+        _SCRIPT,
+        "--",
+        url,
+        protocol,
+        "token",
+        home.token,
+    ]
     code, output, errors = await _run(*line)
     assert code == 0, errors
     user = "b" if protocol == "5" else None
-    small = [{"topic": f"plain/{qos}", "payload": "x", "qos": qos, "user": user} for qos in (0, 1, 2)]
-    assert json.loads(output) == [*small, {"topic": "plain/big", "payload": "y" * 200_000, "qos": 1, "user": None}]
+    small = [
+        {"topic": f"plain/{qos}", "payload": "x", "qos": qos, "user": user} for qos in (0, 1, 2)
+    ]
+    assert json.loads(output) == [
+        *small,
+        {"topic": "plain/big", "payload": "y" * 200_000, "qos": 1, "user": None},
+    ]
 
 
 @needs_mqtt_js

@@ -10,7 +10,8 @@ from gateway.errors import ProtocolError
 
 
 @pytest.mark.parametrize(
-    ("code", "answer"), [(0x00, 0), (0x84, 1), (0x85, 2), (0x88, 3), (0x89, 3), (0x86, 4), (0x87, 5), (0x8A, 5)]
+    ("code", "answer"),
+    [(0x00, 0), (0x84, 1), (0x85, 2), (0x88, 3), (0x89, 3), (0x86, 4), (0x87, 5), (0x8A, 5)],
 )
 def test_a_reason_has_its_return_code(code, answer):
     """Table 3.1 of 3.1.1."""
@@ -19,13 +20,19 @@ def test_a_reason_has_its_return_code(code, answer):
 
 @pytest.mark.parametrize("code", [ReasonCode.MALFORMED_PACKET, ReasonCode.PACKET_TOO_LARGE, 0xFF])
 def test_a_reason_without_a_return_code_has_none(code):
-    """If none of the return codes applies, the connection is closed without a CONNACK [MQTT-3.2.2-6]."""
+    """If none of the return codes applies, the connection is closed without a CONNACK
+    [MQTT-3.2.2-6].
+    """
     assert connect_return_code(code) is None
 
 
 def test_the_codes_of_a_packet_are_codes_of_the_standard():
     """Every set holds only members of `ReasonCode`."""
-    sets = [getattr(reasons, name) for name in dir(reasons) if name.endswith("_CODES") and name[0] != "_"]
+    sets = [
+        getattr(reasons, name)
+        for name in dir(reasons)
+        if name.endswith("_CODES") and name[0] != "_"
+    ]
     assert len(sets) == 13
     known = {*ReasonCode, *reasons.ConnectReturnCode}
     assert all(codes <= known for codes in sets)

@@ -119,7 +119,9 @@ async def test_disconnect_may_change_the_expiry(bench: Bench) -> None:
 @pytest.mark.parametrize(("version", "last"), [(4, []), (5, [Disconnect(0x8E)])])
 async def test_takeover(bench: Bench, version: int, last: list[Disconnect]) -> None:
     """[MQTT-3.1.4-3] The old connection ends first, and is told in MQTT 5; the session goes on."""
-    first = await bench.connect("c", version, clean_start=False, properties=KEPT if version == 5 else Properties())
+    first = await bench.connect(
+        "c", version, clean_start=False, properties=KEPT if version == 5 else Properties()
+    )
     await bench.subscribe(first, "t", qos=1)
     second, answer = await bench.try_connect("c", version, clean_start=False)
     assert answer.session_present
@@ -163,7 +165,13 @@ async def test_the_queue_of_the_absent_is_bounded(bench: Bench) -> None:
     assert bench.count("messages_dropped") == 3
     client = await bench.connect("c", clean_start=False)
     packets = [await client.read() for _ in range(5)]
-    assert [packet.payload for packet in packets if isinstance(packet, Publish)] == [b"3", b"4", b"5", b"6", b"7"]
+    assert [packet.payload for packet in packets if isinstance(packet, Publish)] == [
+        b"3",
+        b"4",
+        b"5",
+        b"6",
+        b"7",
+    ]
 
 
 async def test_a_qos_2_id_is_kept_across_connections(bench: Bench) -> None:

@@ -1,4 +1,6 @@
-"""4.8.2: what a member of a shared subscription leaves when its session ends goes to another member."""
+"""4.8.2: what a member of a shared subscription leaves when its session ends goes to another
+member.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import Disconnect, Properties, Puback, Publish, Pubrec, Pubrel, Unsubscribe
+from gateway.broker.embedded.packets import (
+    Disconnect,
+    Properties,
+    Puback,
+    Publish,
+    Pubrec,
+    Pubrel,
+    Unsubscribe,
+)
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
 from gateway.broker.port import Properties as Sent
@@ -30,10 +40,14 @@ def limits() -> Limits:
     return Limits(in_flight=3, queue=5)
 
 
-async def member(bench: Bench, name: str, *, qos: int = 1, kept: bool = False, **properties: int) -> Client:
+async def member(
+    bench: Bench, name: str, *, qos: int = 1, kept: bool = False, **properties: int
+) -> Client:
     """Return a client that holds the shared subscription."""
     expiry = {"session_expiry_interval": 100} if kept else {}
-    client = await bench.connect(name, 5, clean_start=not kept, properties=Properties(**expiry, **properties))
+    client = await bench.connect(
+        name, 5, clean_start=not kept, properties=Properties(**expiry, **properties)
+    )
     await bench.subscribe(client, SHARE, qos=qos)
     return client
 
@@ -101,10 +115,20 @@ async def end(bench: Bench, client: Client, how: str) -> None:
 
 @pytest.mark.parametrize(
     ("how", "kept"),
-    [("lost", False), ("expiry 0", True), ("clean start", True), ("expired", True), ("purged", True)],
+    [
+        ("lost", False),
+        ("expiry 0", True),
+        ("clean start", True),
+        ("expired", True),
+        ("purged", True),
+    ],
 )
-async def test_mqtt_4_8_2_what_was_not_acknowledged_goes_on(bench: Bench, how: str, kept: bool) -> None:
-    """4.8.2: QoS 1 in flight and queued goes to another, in order, as new to it; what was acknowledged does not."""
+async def test_mqtt_4_8_2_what_was_not_acknowledged_goes_on(
+    bench: Bench, how: str, kept: bool
+) -> None:
+    """4.8.2: QoS 1 in flight and queued goes to another, in order, as new to it; what was
+    acknowledged does not.
+    """
     one = await member(bench, "one", kept=kept)
     publish(bench, "0", "1", "2", "3", "4", "5")
     first = await received(one)
@@ -131,7 +155,9 @@ async def test_mqtt_4_8_2_what_only_one_session_gets_ends_with_it(bench: Bench) 
 
 
 async def test_mqtt_4_8_2_5_qos_2_in_delivery_goes_to_nobody_else(bench: Bench) -> None:
-    """[MQTT-4.8.2-5] What was sent stays with its session; what only waited goes on, and takes its course."""
+    """[MQTT-4.8.2-5] What was sent stays with its session; what only waited goes on, and takes its
+    course.
+    """
     one = await member(bench, "one", qos=2, kept=True, receive_maximum=2)
     publish(bench, "released", "sent", "waiting", qos=2)
     first = await received(one)
@@ -145,7 +171,9 @@ async def test_mqtt_4_8_2_5_qos_2_in_delivery_goes_to_nobody_else(bench: Bench) 
 
 
 async def test_mqtt_4_8_2_5_nor_what_waits_to_be_sent_again(bench: Bench) -> None:
-    """[MQTT-4.8.2-5] What was sent on an earlier connection counts as sent, though its window is smaller now."""
+    """[MQTT-4.8.2-5] What was sent on an earlier connection counts as sent, though its window is
+    smaller now.
+    """
     one = await member(bench, "one", qos=2, kept=True)
     publish(bench, "0", "1", qos=2)
     assert texts(await received(one)) == ["0", "1"]
@@ -255,7 +283,10 @@ async def test_only_a_permitted_member_gets_it(bench: Bench) -> None:
         await bench.subscribe(client, SHARE, qos=1)
     bench.gate.receiving = lambda identity, topic: identity.key != "device:barred"  # type: ignore[method-assign]
     await end(bench, one, "lost")
-    assert {name: texts(await received(client)) for name, client in others.items()} == {"barred": [], "fine": ["0"]}
+    assert {name: texts(await received(client)) for name, client in others.items()} == {
+        "barred": [],
+        "fine": ["0"],
+    }
 
 
 async def test_the_lesser_qos_and_the_identifiers_are_the_new_members(bench: Bench) -> None:
@@ -268,7 +299,9 @@ async def test_the_lesser_qos_and_the_identifiers_are_the_new_members(bench: Ben
     await end(bench, one, "lost")
     found = await received(other)
     assert texts(found) == ["a", "b"]
-    assert {(packet.qos, packet.properties.subscription_identifier) for packet in found} == {(0, (7,))}
+    assert {(packet.qos, packet.properties.subscription_identifier) for packet in found} == {
+        (0, (7,))
+    }
 
 
 async def test_the_new_members_queue_is_bounded(bench: Bench) -> None:
@@ -333,7 +366,9 @@ async def test_the_end_and_what_it_leaves_are_one_transaction(bench: Bench) -> N
 
 
 async def test_a_stop_hands_nothing_to_those_who_end_too(bench: Bench) -> None:
-    """When the broker stops, sessions that end with it get nothing of each other; one that lasts gets all."""
+    """When the broker stops, sessions that end with it get nothing of each other; one that lasts
+    gets all.
+    """
     kept = await member(bench, "kept", kept=True)
     await leave(bench, kept)
     ending = [await member(bench, f"m{number}") for number in range(2)]
@@ -342,13 +377,18 @@ async def test_a_stop_hands_nothing_to_those_who_end_too(bench: Bench) -> None:
     assert sorted(texts(before[0]) + texts(before[1])) == ["0", "1"]
     await bench.broker.stop()
     assert [await client.rest() for client in ending] == [[Disconnect(0x8B)]] * 2
-    queued = [delivery for name, (_, delivery) in (one for one in bench.gate.journal if one[0] == "queued")]
+    queued = [
+        delivery
+        for name, (_, delivery) in (one for one in bench.gate.journal if one[0] == "queued")
+    ]
     assert sorted(delivery.outgoing.payload for delivery in queued) == [b"0", b"1"]
 
 
 @pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
 async def test_a_worker_that_dies_loses_nothing(bench: Bench, version: MQTTProtocolVersion) -> None:
-    """Two workers of paho-mqtt share jobs; one dies with ten of them in its hands, and the other gets all."""
+    """Two workers of paho-mqtt share jobs; one dies with ten of them in its hands, and the other
+    gets all.
+    """
     object.__setattr__(bench.broker._core, "limits", Limits())
     jobs = [b"%d" % number for number in range(10)]
     first, second = Worker("first", version), Worker("second", version)
@@ -369,7 +409,9 @@ class Worker:
     """A client that takes jobs from `$share/workers/jobs/#` and acknowledges none."""
 
     def __init__(self, name: str, version: MQTTProtocolVersion) -> None:
-        self._paho = paho.Client(CallbackAPIVersion.VERSION2, name, protocol=version, manual_ack=True)
+        self._paho = paho.Client(
+            CallbackAPIVersion.VERSION2, name, protocol=version, manual_ack=True
+        )
         self._paho.username_pw_set("d", "x")
         self._paho.on_message = self._take
         self._paho.on_subscribe = lambda *_: self._subscribed.set()
@@ -395,7 +437,9 @@ class Worker:
             assert self._came.wait_for(lambda: len(self.jobs) >= count, 10)
 
     def die(self) -> None:
-        """Be gone from one moment to the next: the socket closes without DISCONNECT, and nobody comes back."""
+        """Be gone from one moment to the next: the socket closes without DISCONNECT, and nobody
+        comes back.
+        """
         self._paho.loop_stop()
         socket = self._paho.socket()
         assert socket is not None

@@ -98,10 +98,14 @@ async def test_no_local(bench: Bench) -> None:
     client = await bench.connect("c", 5)
     await bench.subscribe(client, "mine", no_local=True)
     await bench.subscribe(client, "all")
-    assert await client.ask(Publish("mine", b""), Publish("all", b"", 1, packet_id=1)) == Publish("all", b"")
+    assert await client.ask(Publish("mine", b""), Publish("all", b"", 1, packet_id=1)) == Publish(
+        "all", b""
+    )
     assert await client.read() == Puback(1)
     bench.broker.publish(Message("mine", b"other"))
-    assert [(packet.topic, packet.payload) for packet in await received(client)] == [("mine", b"other")]
+    assert [(packet.topic, packet.payload) for packet in await received(client)] == [
+        ("mine", b"other")
+    ]
 
 
 async def test_retain_as_published(bench: Bench) -> None:
@@ -111,12 +115,17 @@ async def test_retain_as_published(bench: Bench) -> None:
     await bench.subscribe(client, "cleared")
     for topic in ("kept", "cleared"):
         bench.broker.publish(Message(topic, b"x", 0, True))
-    assert [(packet.topic, packet.retain) for packet in await received(client)] == [("kept", True), ("cleared", False)]
+    assert [(packet.topic, packet.retain) for packet in await received(client)] == [
+        ("kept", True),
+        ("cleared", False),
+    ]
 
 
 @pytest.mark.parametrize(("handling", "first", "again"), [(0, 1, 1), (1, 1, 0), (2, 0, 0)])
 async def test_retain_handling(bench: Bench, handling: int, first: int, again: int) -> None:
-    """[MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] Retained messages come as the subscription asked."""
+    """[MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] Retained messages come as the subscription
+    asked.
+    """
     bench.broker.publish(Message("t", b"kept", 0, True))
     client = await bench.connect("c", 5)
     for count in (first, again):
@@ -135,7 +144,9 @@ async def test_an_empty_payload_takes_it_away(bench: Bench) -> None:
 
 
 async def test_an_expired_retained_message_is_gone(bench: Bench) -> None:
-    """A retained message with an expiry ends when it has passed, and says until then how long it has."""
+    """A retained message with an expiry ends when it has passed, and says until then how long it
+    has.
+    """
     client = await bench.connect("c", 5)
     client.write(Publish("t", b"x", 0, True, properties=Properties(message_expiry_interval=10)))
     await received(client)
@@ -173,7 +184,9 @@ async def test_filters_are_bounded_in_all(bench: Bench) -> None:
 
 
 async def test_retained_bytes_are_bounded(bench: Bench) -> None:
-    """They count whatever they are in; where the new message has no room, the old one is not shown in its place."""
+    """They count whatever they are in; where the new message has no room, the old one is not shown
+    in its place.
+    """
     core = bench.broker._core
     object.__setattr__(core, "limits", Limits(retained_bytes=core.router._retained_bytes + 2_010))
     for topic, size in (("a", 500), ("b", 500), ("c", 1_500), ("a", 1_400), ("a", 1_600)):
@@ -256,7 +269,9 @@ async def test_the_gate_is_told_when_a_subscription_is_active(bench: Bench) -> N
 
 
 async def test_the_gate_sends_nothing_before_it_is_told(bench: Bench) -> None:
-    """While a subscription is being stored, a message of the gate's own does not overtake those that wait for it."""
+    """While a subscription is being stored, a message of the gate's own does not overtake those
+    that wait for it.
+    """
     client = await bench.connect("c", clean_start=False)
     (connection,) = bench.broker.connections()
     bench.gate.hold = True

@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from gateway.broker.embedded.tree import FilterTree, TopicTree, matches
 from gateway.topics import TopicFilter
 
-names = st.lists(st.sampled_from(["a", "b", "", "$a"]), min_size=1, max_size=4).map("/".join).filter(bool)
+names = (
+    st.lists(st.sampled_from(["a", "b", "", "$a"]), min_size=1, max_size=4)
+    .map("/".join)
+    .filter(bool)
+)
 filters = (
-    st.tuples(st.lists(st.sampled_from(["a", "b", "", "$a", "+"]), max_size=3), st.sampled_from([["a"], ["+"], ["#"]]))
+    st.tuples(
+        st.lists(st.sampled_from(["a", "b", "", "$a", "+"]), max_size=3),
+        st.sampled_from([["a"], ["+"], ["#"]]),
+    )
     .map(lambda parts: "/".join(parts[0] + parts[1]))
     .filter(bool)
 )
@@ -22,9 +29,17 @@ def test_one_filter_and_one_topic_as_everywhere(topic_filter: str, topic: str) -
     assert matches(topic_filter, topic) == TopicFilter(topic_filter).matches(topic)
 
 
-@given(st.lists(st.tuples(filters, st.integers(0, 3))), st.lists(st.tuples(filters, st.integers(0, 3))), names)
-def test_filters_found_by_topic(added: list[tuple[str, int]], removed: list[tuple[str, int]], topic: str) -> None:
-    """A topic finds the values under exactly the filters that match, whatever was added and removed before."""
+@given(
+    st.lists(st.tuples(filters, st.integers(0, 3))),
+    st.lists(st.tuples(filters, st.integers(0, 3))),
+    names,
+)
+def test_filters_found_by_topic(
+    added: list[tuple[str, int]], removed: list[tuple[str, int]], topic: str
+) -> None:
+    """A topic finds the values under exactly the filters that match, whatever was added and removed
+    before.
+    """
     tree: FilterTree[int, tuple[str, int]] = FilterTree()
     for topic_filter, key in added:
         tree.add(topic_filter, key, (topic_filter, key))
@@ -37,7 +52,9 @@ def test_filters_found_by_topic(added: list[tuple[str, int]], removed: list[tupl
 
 @given(st.lists(names), st.lists(names), filters)
 def test_topics_found_by_filter(added: list[str], removed: list[str], topic_filter: str) -> None:
-    """A filter finds the values of exactly the topics that it matches, whatever was set and removed before."""
+    """A filter finds the values of exactly the topics that it matches, whatever was set and removed
+    before.
+    """
     tree: TopicTree[str] = TopicTree()
     for topic in added:
         tree.set(topic, topic)
@@ -45,8 +62,12 @@ def test_topics_found_by_filter(added: list[str], removed: list[str], topic_filt
         tree.remove(topic)
     left = set(added) - set(removed)
     assert len(tree) == len(left)
-    assert sorted(tree.match(topic_filter)) == sorted(topic for topic in left if matches(topic_filter, topic))
-    assert all(tree.get(topic) == (topic if topic in left else None) for topic in (*added, *removed))
+    assert sorted(tree.match(topic_filter)) == sorted(
+        topic for topic in left if matches(topic_filter, topic)
+    )
+    assert all(
+        tree.get(topic) == (topic if topic in left else None) for topic in (*added, *removed)
+    )
 
 
 def test_an_empty_tree_holds_nothing() -> None:

@@ -100,7 +100,9 @@ def test_one_may_end_another() -> None:
     since=st.floats(0, 1, exclude_max=True),
 )
 def test_no_wait_is_cut_short(seconds: float, phase: float, since: float) -> None:
-    """Whenever between two sweeps it begins, a wait is no shorter than asked, and less than a second longer."""
+    """Whenever between two sweeps it begins, a wait is no shorter than asked, and less than a
+    second longer.
+    """
     wheel, alarm = Wheel(int(phase)), Alarm()
     wheel.watch(alarm, wheel.now + ticks(seconds))
     clock = phase

@@ -30,7 +30,9 @@ def wills(bench: Bench) -> int:
 
 
 async def test_a_lost_connection_sends_its_will(bench: Bench) -> None:
-    """[MQTT-3.1.2-8] [MQTT-3.1.2-17] The will goes the way of every message, before the gate hears of the end."""
+    """[MQTT-3.1.2-8] [MQTT-3.1.2-17] The will goes the way of every message, before the gate hears
+    of the end.
+    """
     subscriber = await bench.connect("s")
     await bench.subscribe(subscriber, "w")
     client = await bench.connect("c", will=WILL)
@@ -117,7 +119,9 @@ async def test_back_in_time_no_will(bench: Bench) -> None:
 
 
 async def test_the_end_of_the_session_ends_the_delay(bench: Bench) -> None:
-    """3.1.3.2.2: a clean start sends the will of the session that it ends; so does an expiry before the delay."""
+    """3.1.3.2.2: a clean start sends the will of the session that it ends; so does an expiry before
+    the delay.
+    """
     for properties in (KEPT, Properties(session_expiry_interval=3)):
         before = wills(bench)
         client = await bench.connect("c", 5, will=LATE, properties=properties)

@@ -29,8 +29,12 @@ class Server:
         self.wires.append(wire)
         return wire
 
-    async def join(self, version: int, client_id: str = "c", *, keep: bool = False, **more: Any) -> Wire:
-        """Return a connection that is let in; with `keep` its session outlives it, and is taken up again."""
+    async def join(
+        self, version: int, client_id: str = "c", *, keep: bool = False, **more: Any
+    ) -> Wire:
+        """Return a connection that is let in; with `keep` its session outlives it, and is taken up
+        again.
+        """
         wire = await self.dial(version)
         if keep:
             more.setdefault("clean", False)

@@ -1,4 +1,5 @@
-"""Keep-alive, PINGREQ, maximum packet size and topic aliases towards the client: the terms of a connection (3.1.2).
+"""Keep-alive, PINGREQ, maximum packet size and topic aliases towards the client: the terms of a
+connection (3.1.2).
 
 The first line of each docstring names the statements of MQTT 5, then those of MQTT 3.1.1.
 """
@@ -25,8 +26,8 @@ from gateway.broker.embedded.packets import Connack, Pingresp
 
 
 async def test_mqtt_3_1_2_22_keep_alive(server, version):
-    """[MQTT-3.1.2-22] [MQTT-3.2.2-22], in 3.1.1 [MQTT-3.1.2-24]: after one and a half times the keep-alive in silence
-    the connection is ended as a lost one; any packet puts that off.
+    """[MQTT-3.1.2-22] [MQTT-3.2.2-22], in 3.1.1 [MQTT-3.1.2-24]: after one and a half times the
+    keep-alive in silence the connection is ended as a lost one; any packet puts that off.
     """
     wire = await server.join(version, keep_alive=10)
     for _ in range(3):
@@ -46,7 +47,9 @@ async def test_mqtt_3_1_2_22_no_keep_alive(server, version):
 
 @pytest.mark.parametrize("size", range(30, 42))
 async def test_mqtt_3_1_2_24_maximum_packet_size(server, size):
-    """[MQTT-3.1.2-24] [MQTT-3.1.2-25]: a message that is larger is passed over, as if delivered, and others come."""
+    """[MQTT-3.1.2-24] [MQTT-3.1.2-25]: a message that is larger is passed over, as if delivered,
+    and others come.
+    """
     wire = await server.join(5, properties=props(5, maximum_packet_size=size, receive_maximum=1))
     await wire.subscribe("t", options=1)
     source = await server.join(5, "source")
@@ -66,9 +69,16 @@ async def test_mqtt_3_1_2_24_maximum_packet_size(server, size):
 
 
 async def test_mqtt_3_1_2_24_a_connack_that_is_too_large(server):
-    """[MQTT-3.1.2-24]: a client that does not take the CONNACK is turned away, with one that it takes or with none."""
+    """[MQTT-3.1.2-24]: a client that does not take the CONNACK is turned away, with one that it
+    takes or with none.
+    """
     welcome = len(encode((await server.join(5)).connack, 5))
-    for size, answers in ((1, []), (4, []), (5, [Connack(False, 0x95)]), (welcome - 1, [Connack(False, 0x95)])):
+    for size, answers in (
+        (1, []),
+        (4, []),
+        (5, [Connack(False, 0x95)]),
+        (welcome - 1, [Connack(False, 0x95)]),
+    ):
         wire = await server.dial(5)
         wire.send(connect(5, "small", properties=props(5, maximum_packet_size=size)))
         assert await wire.rest() == answers
@@ -81,14 +91,18 @@ async def test_mqtt_3_1_2_24_a_connack_that_is_too_large(server):
 
 @pytest.mark.parametrize("ask", ["subscribe", "unsubscribe"])
 async def test_mqtt_3_1_2_24_an_answer_that_is_too_large(server, ask):
-    """[MQTT-3.1.2-24]: as many filters as the client takes codes for; with one more nothing changes, and it ends."""
+    """[MQTT-3.1.2-24]: as many filters as the client takes codes for; with one more nothing
+    changes, and it ends.
+    """
     fields = {"maximum_packet_size": 40, "session_expiry_interval": 1000}
     wire = await server.join(5, clean=False, properties=props(5, **fields))
     names = [f"f{number}" for number in range(36)]
     for part in (names[:18], names[18:35]):
         await wire.subscribe(*part)
     fitting, larger = (
-        subscribe(5, 1, *((name, 0) for name in many)) if ask == "subscribe" else unsubscribe(5, 1, *many)
+        subscribe(5, 1, *((name, 0) for name in many))
+        if ask == "subscribe"
+        else unsubscribe(5, 1, *many)
         for many in (names[:35], names)
     )
     wire.send(fitting)
@@ -111,7 +125,9 @@ async def test_mqtt_3_1_2_25_an_alias_makes_no_message_too_large(server, qos):
 
 
 async def test_mqtt_3_1_2_26_topic_aliases_of_the_server(server):
-    """[MQTT-3.1.2-26] [MQTT-3.3.2-8] [MQTT-3.3.2-11]: aliases are 1 to the client's maximum and stand for a topic."""
+    """[MQTT-3.1.2-26] [MQTT-3.3.2-8] [MQTT-3.3.2-11]: aliases are 1 to the client's maximum and
+    stand for a topic.
+    """
     wire = await server.join(5, properties=props(5, topic_alias_maximum=2))
     await wire.subscribe("#", options=1)
     source = await server.join(5, "source")
@@ -142,7 +158,9 @@ async def test_mqtt_3_1_2_27_no_topic_alias_unasked(server):
 
 
 async def test_mqtt_3_3_2_7_aliases_end_with_the_connection(server):
-    """[MQTT-3.3.2-7]: on a new connection of the same session an alias stands for nothing, on either side."""
+    """[MQTT-3.3.2-7]: on a new connection of the same session an alias stands for nothing, on
+    either side.
+    """
     asked = props(5, topic_alias_maximum=2, session_expiry_interval=100)
     wire = await server.join(5, clean=False, properties=asked)
     await wire.subscribe("t")

@@ -12,8 +12,8 @@ from gateway.broker.embedded.packets import Disconnect
 
 
 async def test_mqtt_3_14_4_1_disconnect_is_the_end(server, version):
-    """[MQTT-3.14.4-1] [MQTT-3.14.4-2], in 3.1.1 [MQTT-3.14.4-1] [MQTT-3.14.4-2]: after a client's DISCONNECT nothing of
-    it is looked at, and the server closes without a word.
+    """[MQTT-3.14.4-1] [MQTT-3.14.4-2], in 3.1.1 [MQTT-3.14.4-1] [MQTT-3.14.4-2]: after a client's
+    DISCONNECT nothing of it is looked at, and the server closes without a word.
     """
     wire = await server.join(version)
     wire.send(publish(version, "t", b"1"), disconnect(version), publish(version, "t", b"2"))
@@ -23,8 +23,8 @@ async def test_mqtt_3_14_4_1_disconnect_is_the_end(server, version):
 
 
 async def test_mqtt_3_14_4_1_nothing_after_the_servers_disconnect(server):
-    """[MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-3.14.2-1] [MQTT-3.14.2-2]: the server's DISCONNECT is its last packet, has
-    a code of its own and no session expiry, and the connection is closed.
+    """[MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-3.14.2-1] [MQTT-3.14.2-2]: the server's DISCONNECT is
+    its last packet, has a code of its own and no session expiry, and the connection is closed.
     """
     wire = await server.join(5, keep=True)
     await wire.subscribe("t", options=1)
@@ -66,8 +66,8 @@ async def test_mqtt_3_15_1_1_flags_of_auth(server, flags):
 
 @pytest.mark.parametrize("reason", [0x00, 0x18, 0x19, 0x42])
 async def test_mqtt_4_12_0_7_auth_without_a_method(server, reason):
-    """[MQTT-4.12.0-7] [MQTT-4.12.1-1] [MQTT-4.12.1-2] [MQTT-3.15.2-1] [MQTT-4.12.0-6]: no method was agreed on, so AUTH
-    ends the connection.
+    """[MQTT-4.12.0-7] [MQTT-4.12.1-1] [MQTT-4.12.1-2] [MQTT-3.15.2-1] [MQTT-4.12.0-6]: no method
+    was agreed on, so AUTH ends the connection.
     """
     wire = await server.join(5)
     assert wire.connack.properties.authentication_method is None
@@ -83,8 +83,13 @@ async def test_auth_is_no_packet_of_3_1_1(server):
 
 
 async def test_mqtt_4_12_0_1_a_method_that_is_not_offered(server):
-    """[MQTT-4.12.0-1] [MQTT-4.12.0-4]: no method is offered, 0x8C; data without a method is an error, 0x82."""
-    for raw, reason in ((b"\x15" + text("SCRAM-SHA-1") + b"\x16" + text("data"), 0x8C), (b"\x16" + text("data"), 0x82)):
+    """[MQTT-4.12.0-1] [MQTT-4.12.0-4]: no method is offered, 0x8C; data without a method is an
+    error, 0x82.
+    """
+    for raw, reason in (
+        (b"\x15" + text("SCRAM-SHA-1") + b"\x16" + text("data"), 0x8C),
+        (b"\x16" + text("data"), 0x82),
+    ):
         wire = await server.dial(5)
         wire.send(connect(5, properties=props(5, raw)))
         await wire.turned_away(reason)
@@ -92,8 +97,8 @@ async def test_mqtt_4_12_0_1_a_method_that_is_not_offered(server):
 
 
 async def test_mqtt_4_13_1_1_others_go_on(server, version):
-    """[MQTT-4.13.1-1] [MQTT-4.13.2-1], in 3.1.1 [MQTT-4.8.0-1] [MQTT-4.8.0-2]: an error ends the one connection that it
-    came from; what came before it is taken in.
+    """[MQTT-4.13.1-1] [MQTT-4.13.2-1], in 3.1.1 [MQTT-4.8.0-1] [MQTT-4.8.0-2]: an error ends the
+    one connection that it came from; what came before it is taken in.
     """
     bystander = await server.join(version, "bystander")
     await bystander.subscribe("t")
@@ -105,7 +110,9 @@ async def test_mqtt_4_13_1_1_others_go_on(server, version):
 
 
 async def test_mqtt_4_13_2_1_the_server_stops(server, version):
-    """[MQTT-4.13.2-1] [MQTT-3.14.4-2], in 3.1.1 [MQTT-7.0.0-2]: MQTT 5 clients are told, and all are closed."""
+    """[MQTT-4.13.2-1] [MQTT-3.14.4-2], in 3.1.1 [MQTT-7.0.0-2]: MQTT 5 clients are told, and all
+    are closed.
+    """
     wire = await server.join(version)
     await server.bench.broker.stop()
     await wire.cut_off(0x8B)

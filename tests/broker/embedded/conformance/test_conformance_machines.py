@@ -1,7 +1,9 @@
-"""Client machines against the server through bytes, over connections that break anywhere (4.3, 4.4, 4.6).
+"""Client machines against the server through bytes, over connections that break anywhere (4.3, 4.4,
+4.6).
 
-A publisher and a subscriber keep their half of a session as the standard says. Their connections are cut after any
-byte, again and again; nothing may be lost, nothing with QoS 2 may come twice, and each QoS keeps its order.
+A publisher and a subscriber keep their half of a session as the standard says. Their connections
+are cut after any byte, again and again; nothing may be lost, nothing with QoS 2 may come twice, and
+each QoS keeps its order.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ IN_FLIGHT = 4
 
 
 class Machine:
-    """A client whose state outlives its connections; each connection carries only so many bytes each way."""
+    """A client whose state outlives its connections; each connection carries only so many bytes
+    each way.
+    """
 
     def __init__(self, server: Server, version: int, name: str, chance: random.Random) -> None:
         self.version = version
@@ -60,7 +64,9 @@ class Machine:
             return
         while not self.finished():
             packet = await wire.read()
-            if packet is None or self._chance.randrange(40) < (self.cuts < 25):  # read, and lost with the connection
+            if packet is None or self._chance.randrange(40) < (
+                self.cuts < 25
+            ):  # read, and lost with the connection
                 break
             if not await self._say(wire, self.handle(packet)):
                 return
@@ -84,13 +90,17 @@ class Publisher(Machine):
     def __init__(self, server: Server, version: int, chance: random.Random) -> None:
         super().__init__(server, version, "publisher", chance)
         self._waiting = deque(range(MESSAGES))
-        self._flight: dict[int, tuple[int, bool]] = {}  # packet id: number, and whether it is released
+        self._flight: dict[
+            int, tuple[int, bool]
+        ] = {}  # packet id: number, and whether it is released
 
     def _packet(self, packet_id: int, *, dup: bool) -> bytes:
         number, released = self._flight[packet_id]
         if released:
             return answer(PUBREL, packet_id)
-        return publish(self.version, f"t/{number}", b"%d" % number, 1 + number % 2, packet_id, dup=dup)
+        return publish(
+            self.version, f"t/{number}", b"%d" % number, 1 + number % 2, packet_id, dup=dup
+        )
 
     def _more(self) -> bytes:
         out = b""
@@ -101,7 +111,9 @@ class Publisher(Machine):
         return out
 
     def begin(self) -> bytes:
-        return b"".join(self._packet(packet_id, dup=True) for packet_id in self._flight) + self._more()
+        return (
+            b"".join(self._packet(packet_id, dup=True) for packet_id in self._flight) + self._more()
+        )
 
     def handle(self, packet: Packet) -> bytes:
         assert isinstance(packet, Puback | Pubrec | Pubcomp)
@@ -143,8 +155,8 @@ class Subscriber(Machine):
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_mqtt_4_3_3_10_machines_that_lose_their_connections(server, version, seed):
-    """[MQTT-4.3.3-10] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-5], in 3.1.1 [MQTT-4.3.3-1] [MQTT-4.3.3-2]
-    [MQTT-4.4.0-1] [MQTT-4.6.0-6]: QoS 1 at least once, QoS 2 exactly once, in order.
+    """[MQTT-4.3.3-10] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-4.6.0-5], in 3.1.1 [MQTT-4.3.3-1]
+    [MQTT-4.3.3-2] [MQTT-4.4.0-1] [MQTT-4.6.0-6]: QoS 1 at least once, QoS 2 exactly once, in order.
     """
     chance = random.Random(seed * 10 + version)
     subscriber, publisher = Subscriber(server, version, chance), Publisher(server, version, chance)

@@ -21,8 +21,9 @@ ALL = {
 
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_mqtt_3_3_1_1_dup_of_a_redelivery(server, version, qos):
-    """[MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2], in 3.1.1 [MQTT-3.3.1-1] [MQTT-3.3.1-3]
-    [MQTT-4.3.2-1] [MQTT-4.3.3-1]: what is sent first has DUP 0, whatever the publisher's; what is sent again has 1.
+    """[MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT-4.3.2-2] [MQTT-4.3.3-2], in 3.1.1 [MQTT-3.3.1-1]
+    [MQTT-3.3.1-3] [MQTT-4.3.2-1] [MQTT-4.3.3-1]: what is sent first has DUP 0, whatever the
+    publisher's; what is sent again has 1.
     """
     wire = await server.join(version, keep=True)
     await wire.subscribe("t", options=qos)
@@ -36,7 +37,9 @@ async def test_mqtt_3_3_1_1_dup_of_a_redelivery(server, version, qos):
 
 
 async def test_mqtt_3_3_1_2_no_dup_with_qos_0(server, version):
-    """[MQTT-3.3.1-2] [MQTT-4.3.1-1], in 3.1.1 [MQTT-3.3.1-2] [MQTT-4.3.1-1]: QoS 0 has DUP 0, both ways."""
+    """[MQTT-3.3.1-2] [MQTT-4.3.1-1], in 3.1.1 [MQTT-3.3.1-2] [MQTT-4.3.1-1]: QoS 0 has DUP 0, both
+    ways.
+    """
     wire = await server.join(version)
     await wire.subscribe("t")
     wire.send(publish(version, "t", b"x", 1, dup=True))
@@ -62,7 +65,9 @@ async def test_mqtt_3_3_2_1_topic_name(server, version):
 
 @pytest.mark.parametrize("topic", ["a/+", "#", "a/#", "a+b", "+"])
 async def test_mqtt_3_3_2_2_no_wildcard_in_a_topic(server, version, topic):
-    """[MQTT-3.3.2-2] [MQTT-4.7.0-1], in 3.1.1 [MQTT-3.3.2-2] [MQTT-4.7.1-1]: a wildcard in a topic ends it."""
+    """[MQTT-3.3.2-2] [MQTT-4.7.0-1], in 3.1.1 [MQTT-3.3.2-2] [MQTT-4.7.1-1]: a wildcard in a topic
+    ends it.
+    """
     wire = await server.join(version)
     wire.send(publish(version, topic, b"x", 1))
     await wire.cut_off(0x90)
@@ -78,13 +83,21 @@ async def test_mqtt_3_3_2_3_the_topic_matches(server, version):
     source = await server.join(version, "source")
     await source.publish("a/x/c")
     assert [one.topic for one in await wire.messages()] == ["a/x/c"]
-    assert [one.topic for one in server.gate.messages] == ["a/b/c", "a/b", "a/b/c/d", "a//c", "A/b/c", "a/x/c"]
+    assert [one.topic for one in server.gate.messages] == [
+        "a/b/c",
+        "a/b",
+        "a/b/c/d",
+        "a//c",
+        "A/b/c",
+        "a/x/c",
+    ]
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_mqtt_3_3_2_4_properties_travel(server, qos):
-    """[MQTT-3.3.2-4] [MQTT-3.3.2-13] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-19]
-    [MQTT-3.3.2-20]: format, response topic, correlation data, user properties in order and content type, unaltered.
+    """[MQTT-3.3.2-4] [MQTT-3.3.2-13] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17]
+    [MQTT-3.3.2-18] [MQTT-3.3.2-19] [MQTT-3.3.2-20]: format, response topic, correlation data, user
+    properties in order and content type, unaltered.
     """
     wire = await server.join(5)
     await wire.subscribe("t", options=2)
@@ -109,7 +122,9 @@ async def test_properties_of_retained_and_queued_messages_travel(server):
 
 
 async def test_mqtt_3_3_2_5_an_expired_message_is_deleted(server):
-    """[MQTT-3.3.2-5] [MQTT-3.3.2-6]: a copy that has waited too long is not sent; another says what is left to it."""
+    """[MQTT-3.3.2-5] [MQTT-3.3.2-6]: a copy that has waited too long is not sent; another says what
+    is left to it.
+    """
     wire = await server.join(5, keep=True)
     await wire.subscribe("t", options=2)
     wire.send(disconnect(5))
@@ -123,15 +138,19 @@ async def test_mqtt_3_3_2_5_an_expired_message_is_deleted(server):
     server.after(2)
     again = await server.join(5, keep=True)
     await_first = await again.messages()
-    assert [(one.payload, one.properties.message_expiry_interval) for one in await_first] == [(b"6", 4)] * 2
+    assert [(one.payload, one.properties.message_expiry_interval) for one in await_first] == [
+        (b"6", 4)
+    ] * 2
     again.send(subscribe(5, 1, ("kept/#", 0)))
-    assert [(one.payload, one.properties.message_expiry_interval) for one in await again.messages()] == [(b"6", 4)]
+    assert [
+        (one.payload, one.properties.message_expiry_interval) for one in await again.messages()
+    ] == [(b"6", 4)]
 
 
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_mqtt_3_3_2_5_expired_behind_a_full_window(server, qos):
-    """[MQTT-3.3.2-5]: a connected client's message expires too while it waits for the receive maximum, and those
-    after it come in its place.
+    """[MQTT-3.3.2-5]: a connected client's message expires too while it waits for the receive
+    maximum, and those after it come in its place.
     """
     wire = await server.join(5, properties=props(5, receive_maximum=1))
     await wire.subscribe("t", options=qos)
@@ -141,7 +160,9 @@ async def test_mqtt_3_3_2_5_expired_behind_a_full_window(server, qos):
     await source.publish("t", b"last", qos, message_expiry_interval=60)
     first = await wire.get(Publish)
     server.after(2)
-    wire.send(*(answer(kind, first.packet_id) for kind in ((PUBACK,) if qos == 1 else (0x50, 0x70))))
+    wire.send(
+        *(answer(kind, first.packet_id) for kind in ((PUBACK,) if qos == 1 else (0x50, 0x70)))
+    )
     (last,) = await wire.messages()
     assert (last.payload, last.properties.message_expiry_interval) == (b"last", 58)
 
@@ -150,12 +171,16 @@ async def test_mqtt_3_3_2_5_expired_behind_a_full_window(server, qos):
 async def test_mqtt_3_3_2_9_topic_alias_maximum(server, alias, reason):
     """[MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.2.2-17]: 0, above the maximum or not set yet ends it."""
     wire = await server.join(5)
-    wire.send(publish(5, "" if reason == 0x82 else "t", b"x", raw=b"\x23" + alias.to_bytes(2, "big")))
+    wire.send(
+        publish(5, "" if reason == 0x82 else "t", b"x", raw=b"\x23" + alias.to_bytes(2, "big"))
+    )
     await wire.cut_off(reason)
 
 
 async def test_mqtt_3_3_2_12_topic_aliases_of_the_client(server):
-    """[MQTT-3.3.2-12]: every alias up to the server's maximum stands for the topic it was given last."""
+    """[MQTT-3.3.2-12]: every alias up to the server's maximum stands for the topic it was given
+    last.
+    """
     wire = await server.join(5)
     await wire.subscribe("#")
     for alias in range(1, 5):
@@ -183,7 +208,9 @@ async def test_mqtt_3_3_2_14_no_wildcard_in_a_response_topic(server, topic):
 
 
 async def test_mqtt_3_3_4_1_answers_by_qos(server, version):
-    """[MQTT-3.3.4-1], in 3.1.1 [MQTT-3.3.4-1]: nothing for QoS 0, PUBACK for 1, PUBREC and PUBCOMP for 2."""
+    """[MQTT-3.3.4-1], in 3.1.1 [MQTT-3.3.4-1]: nothing for QoS 0, PUBACK for 1, PUBREC and PUBCOMP
+    for 2.
+    """
     wire = await server.join(version)
     assert await wire.publish("t", qos=0) == []
     assert await wire.publish("t", qos=1) == [Puback(1)]
@@ -214,7 +241,9 @@ async def test_mqtt_3_3_4_3_subscription_identifiers(server):
 
 
 async def test_mqtt_3_3_4_3_subscription_identifiers_of_retained(server):
-    """[MQTT-3.3.4-3]: a retained message has the identifier of the subscription that it is sent for."""
+    """[MQTT-3.3.4-3]: a retained message has the identifier of the subscription that it is sent
+    for.
+    """
     wire = await server.join(5)
     await wire.publish("t", b"x", retain=True)
     wire.send(subscribe(5, 1, ("#", 0), subscription_identifier=(1,)))
@@ -231,7 +260,9 @@ async def test_mqtt_3_3_4_6_no_subscription_identifier_from_a_client(server):
 
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_mqtt_3_3_4_7_receive_maximum_of_the_server(server, qos):
-    """[MQTT-3.3.4-7]: more unanswered messages than announced end the connection with 0x93; as many are taken."""
+    """[MQTT-3.3.4-7]: more unanswered messages than announced end the connection with 0x93; as many
+    are taken.
+    """
     server.gate.hold = qos == 1
     wire = await server.join(5)
     wire.send(*(publish(5, "t", b"x", qos, number) for number in range(1, 5)))
@@ -244,7 +275,9 @@ async def test_mqtt_3_3_4_7_receive_maximum_of_the_server(server, qos):
 
 
 async def test_mqtt_3_3_4_7_answered_messages_do_not_count(server):
-    """[MQTT-3.3.4-7]: PUBACK and PUBCOMP give the client its quota back, and a repeated PUBLISH takes none."""
+    """[MQTT-3.3.4-7]: PUBACK and PUBCOMP give the client its quota back, and a repeated PUBLISH
+    takes none.
+    """
     wire = await server.join(5)
     for number in range(1, 10):
         await wire.publish("t", b"x", 1, number)
@@ -255,8 +288,8 @@ async def test_mqtt_3_3_4_7_answered_messages_do_not_count(server):
 
 
 async def test_mqtt_3_3_4_9_receive_maximum_of_the_client(server):
-    """[MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2]: no more in flight than the client takes; PUBACK and PUBCOMP make
-    room, and so does a PUBREC with an error.
+    """[MQTT-3.3.4-9] [MQTT-4.9.0-1] [MQTT-4.9.0-2]: no more in flight than the client takes; PUBACK
+    and PUBCOMP make room, and so does a PUBREC with an error.
     """
     wire = await server.join(5, properties=props(5, receive_maximum=2))
     await wire.subscribe("t", options=2)
@@ -277,14 +310,21 @@ async def test_mqtt_3_3_4_9_receive_maximum_of_the_client(server):
 
 
 async def test_mqtt_3_3_4_10_other_packets_at_the_quota(server):
-    """[MQTT-3.3.4-10] [MQTT-4.9.0-3]: with its quota used up the server still answers, and sends QoS 0."""
+    """[MQTT-3.3.4-10] [MQTT-4.9.0-3]: with its quota used up the server still answers, and sends
+    QoS 0.
+    """
     wire = await server.join(5, properties=props(5, receive_maximum=1))
     await wire.subscribe("t", options=1)
     source = await server.join(5, "source")
     for number in range(3):
         await source.publish("t", b"%d" % number, 1)
     assert await wire.payloads() == [b"0"]
-    wire.send(publish(5, "u", b"", 1, 9), publish(5, "u", b"", 2, 8), answer(PUBREL, 8), subscribe(5, 7, ("v", 0)))
+    wire.send(
+        publish(5, "u", b"", 1, 9),
+        publish(5, "u", b"", 2, 8),
+        answer(PUBREL, 8),
+        subscribe(5, 7, ("v", 0)),
+    )
     kinds = {type(one) for one in await wire.so_far()}
     assert kinds == {Puback, Pubrec, Pubcomp, Suback}
     await source.publish("t", b"now", 0)
@@ -293,7 +333,9 @@ async def test_mqtt_3_3_4_10_other_packets_at_the_quota(server):
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_mqtt_3_4_2_1_a_message_that_is_refused(server, version, qos):
-    """[MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-4.3.3-9], in 3.1.1 [MQTT-3.3.5-2]: MQTT 5 says 0x87; 3.1.1 acknowledges."""
+    """[MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-4.3.3-9], in 3.1.1 [MQTT-3.3.5-2]: MQTT 5 says 0x87;
+    3.1.1 acknowledges.
+    """
     wire = await server.join(version)
     wire.send(publish(version, "forbidden/t", b"x", qos, 3))
     code = 0x87 if version == 5 else 0
@@ -305,18 +347,25 @@ async def test_mqtt_3_4_2_1_a_message_that_is_refused(server, version, qos):
 
 
 async def test_mqtt_3_6_2_1_unknown_packet_ids(server, version):
-    """[MQTT-3.6.2-1] [MQTT-3.7.2-1], in 3.1.1 [MQTT-4.3.3-2]: PUBREC and PUBREL for nothing are answered, with 0x92 in
-    MQTT 5; PUBACK and PUBCOMP for nothing are passed over.
+    """[MQTT-3.6.2-1] [MQTT-3.7.2-1], in 3.1.1 [MQTT-4.3.3-2]: PUBREC and PUBREL for nothing are
+    answered, with 0x92 in MQTT 5; PUBACK and PUBCOMP for nothing are passed over.
     """
     wire = await server.join(version)
     wire.send(answer(0x50, 5), answer(PUBREL, 6), answer(PUBACK, 7), answer(0x70, 8))
     code = 0x92 if version == 5 else 0
-    assert [(one.packet_id, one.reason_code) for one in await wire.so_far()] == [(5, code), (6, code)]
+    assert [(one.packet_id, one.reason_code) for one in await wire.so_far()] == [
+        (5, code),
+        (6, code),
+    ]
 
 
-@pytest.mark.parametrize(("first", "reason"), [(0x40, 0x92), (0x50, 0x92), (0x62, 0x10), (0x70, 0x80), (0x40, 1)])
+@pytest.mark.parametrize(
+    ("first", "reason"), [(0x40, 0x92), (0x50, 0x92), (0x62, 0x10), (0x70, 0x80), (0x40, 1)]
+)
 async def test_mqtt_3_4_2_1_reason_codes_out_of_place(server, first, reason):
-    """[MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1]: a reason code of another packet ends it."""
+    """[MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1]: a reason code of another packet
+    ends it.
+    """
     wire = await server.join(5)
     wire.send(answer(first, 1, reason))
     await wire.cut_off(0x82)

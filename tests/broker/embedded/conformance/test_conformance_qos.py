@@ -19,8 +19,8 @@ async def subscriber(server, version, **more):
 
 
 async def test_mqtt_4_3_2_3_unacknowledged_until_puback(server, version):
-    """[MQTT-4.3.2-3] [MQTT-4.4.0-1], in 3.1.1 [MQTT-4.3.2-1] [MQTT-4.4.0-1]: QoS 1 is sent again on each new connection
-    until its PUBACK, with its packet id, and at no other time.
+    """[MQTT-4.3.2-3] [MQTT-4.4.0-1], in 3.1.1 [MQTT-4.3.2-1] [MQTT-4.4.0-1]: QoS 1 is sent again on
+    each new connection until its PUBACK, with its packet id, and at no other time.
     """
     wire, source = await subscriber(server, version)
     await source.publish("t", b"x", 1)
@@ -38,8 +38,8 @@ async def test_mqtt_4_3_2_3_unacknowledged_until_puback(server, version):
 
 
 async def test_mqtt_4_3_2_4_puback_means_owned(server, version):
-    """[MQTT-4.3.2-4] [MQTT-4.3.3-8], in 3.1.1 [MQTT-4.3.2-2] [MQTT-4.3.3-2]: PUBACK and PUBREC come when the message is
-    stored and not before.
+    """[MQTT-4.3.2-4] [MQTT-4.3.3-8], in 3.1.1 [MQTT-4.3.2-2] [MQTT-4.3.3-2]: PUBACK and PUBREC come
+    when the message is stored and not before.
     """
     wire = await server.join(version)
     server.gate.hold = True
@@ -52,7 +52,9 @@ async def test_mqtt_4_3_2_4_puback_means_owned(server, version):
 
 
 async def test_mqtt_4_3_2_5_the_packet_id_again(server, version):
-    """[MQTT-4.3.2-5], in 3.1.1 [MQTT-4.3.2-2]: after its PUBACK a packet id is of a new message, whatever DUP says."""
+    """[MQTT-4.3.2-5], in 3.1.1 [MQTT-4.3.2-2]: after its PUBACK a packet id is of a new message,
+    whatever DUP says.
+    """
     wire = await server.join(version)
     await wire.subscribe("t")
     for payload, dup in ((b"1", False), (b"2", True), (b"3", False)):
@@ -61,8 +63,9 @@ async def test_mqtt_4_3_2_5_the_packet_id_again(server, version):
 
 
 async def test_mqtt_4_3_3_3_unacknowledged_until_pubrec(server, version):
-    """[MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-2.2.1-5], in 3.1.1
-    [MQTT-4.3.3-1] [MQTT-4.4.0-1] [MQTT-2.3.1-6]: PUBLISH until PUBREC, then PUBREL until PUBCOMP, never PUBLISH again.
+    """[MQTT-4.3.3-3] [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6] [MQTT-4.4.0-1] [MQTT-2.2.1-5], in
+    3.1.1 [MQTT-4.3.3-1] [MQTT-4.4.0-1] [MQTT-2.3.1-6]: PUBLISH until PUBREC, then PUBREL until
+    PUBCOMP, never PUBLISH again.
     """
     wire, source = await subscriber(server, version)
     await source.publish("t", b"x", 2)
@@ -85,7 +88,9 @@ async def test_mqtt_4_3_3_3_unacknowledged_until_pubrec(server, version):
 
 
 async def test_mqtt_4_3_3_7_no_expiry_once_sent(server):
-    """[MQTT-4.3.3-7] [MQTT-3.3.2-5]: a message that was sent is sent again although its expiry has passed."""
+    """[MQTT-4.3.3-7] [MQTT-3.3.2-5]: a message that was sent is sent again although its expiry has
+    passed.
+    """
     wire, source = await subscriber(server, 5)
     await source.publish("t", b"x", 2, message_expiry_interval=1)
     packet_id = (await wire.get(Publish)).packet_id
@@ -101,8 +106,8 @@ async def test_mqtt_4_3_3_7_no_expiry_once_sent(server):
 
 @pytest.mark.parametrize("again", ["same connection", "new connection"])
 async def test_mqtt_4_3_3_10_a_repeated_publish(server, version, again):
-    """[MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12], in 3.1.1 [MQTT-4.3.3-2]: until PUBREL the same packet id gets
-    PUBREC and goes nowhere; after PUBCOMP it is a new message.
+    """[MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12], in 3.1.1 [MQTT-4.3.3-2]: until PUBREL the
+    same packet id gets PUBREC and goes nowhere; after PUBCOMP it is a new message.
     """
     watch = await server.join(version, "watch")
     await watch.subscribe("t")
@@ -121,7 +126,9 @@ async def test_mqtt_4_3_3_10_a_repeated_publish(server, version, again):
 
 
 async def test_mqtt_4_3_3_12_packet_ids_of_a_clean_start(server, version):
-    """[MQTT-4.3.3-12] [MQTT-3.1.2-4], in 3.1.1 [MQTT-3.1.2-6]: a clean start knows no packet id from before."""
+    """[MQTT-4.3.3-12] [MQTT-3.1.2-4], in 3.1.1 [MQTT-3.1.2-6]: a clean start knows no packet id
+    from before.
+    """
     wire = await server.join(version, keep=True)
     await wire.publish("t", b"1", 1)
     wire.send(publish(version, "t", b"2", 2, 5))
@@ -144,8 +151,8 @@ async def test_mqtt_4_3_3_13_expiry_changes_no_exchange(server):
 
 @pytest.mark.parametrize("qos", [1, 2])
 async def test_mqtt_4_4_0_2_a_failure_ends_the_exchange(server, qos):
-    """[MQTT-4.4.0-2] [MQTT-4.3.3-4] [MQTT-4.8.2-6]: a PUBACK or PUBREC of 0x80 and above is the end, for a shared
-    subscription too.
+    """[MQTT-4.4.0-2] [MQTT-4.3.3-4] [MQTT-4.8.2-6]: a PUBACK or PUBREC of 0x80 and above is the
+    end, for a shared subscription too.
     """
     wire, source = await subscriber(server, 5)
     await wire.subscribe("$share/g/s", options=2)
@@ -163,8 +170,9 @@ async def test_mqtt_4_4_0_2_a_failure_ends_the_exchange(server, qos):
 
 
 async def test_mqtt_4_6_0_1_order_of_what_is_sent_again(server, version):
-    """[MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT-4.4.0-1], in 3.1.1 [MQTT-4.6.0-1] [MQTT-4.6.0-5] [MQTT-4.6.0-6]: what is sent
-    again keeps its order and packet ids, and new messages come after it.
+    """[MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT-4.4.0-1], in 3.1.1 [MQTT-4.6.0-1] [MQTT-4.6.0-5]
+    [MQTT-4.6.0-6]: what is sent again keeps its order and packet ids, and new messages come after
+    it.
     """
     wire, source = await subscriber(server, version)
     for number in range(20):
@@ -177,15 +185,17 @@ async def test_mqtt_4_6_0_1_order_of_what_is_sent_again(server, version):
     await source.publish("t", b"new", 1)
     found = await (await server.join(version, keep=True)).so_far()
     assert found[0] == Pubrel(first[7].packet_id)
-    expected = [(one.payload, one.packet_id) for place, one in enumerate(first) if place not in (4, 7)]
+    expected = [
+        (one.payload, one.packet_id) for place, one in enumerate(first) if place not in (4, 7)
+    ]
     assert [(one.payload, one.packet_id) for one in found[1:-1]] == expected
     assert found[-1].payload == b"new"
 
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_mqtt_4_6_0_5_messages_keep_their_order(server, version, qos):
-    """[MQTT-4.6.0-5] [MQTT-4.6.0-6], in 3.1.1 [MQTT-4.6.0-5] [MQTT-4.6.0-6]: a publisher's messages come in order, also
-    where the gate stores them late and out of turn.
+    """[MQTT-4.6.0-5] [MQTT-4.6.0-6], in 3.1.1 [MQTT-4.6.0-5] [MQTT-4.6.0-6]: a publisher's messages
+    come in order, also where the gate stores them late and out of turn.
     """
     wire, source = await subscriber(server, version)
     server.gate.hold = True
@@ -200,8 +210,8 @@ async def test_mqtt_4_6_0_5_messages_keep_their_order(server, version, qos):
 
 
 async def test_mqtt_4_6_0_2_answers_in_order(server, version):
-    """[MQTT-3.3.4-1], in 3.1.1 [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]: as a client must, the server acknowledges
-    in the order in which messages and PUBRECs came.
+    """[MQTT-3.3.4-1], in 3.1.1 [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.6.0-4]: as a client must, the
+    server acknowledges in the order in which messages and PUBRECs came.
     """
     wire, source = await subscriber(server, version)
     wire.send(*(publish(version, "u", b"", 1 + number % 2, number) for number in (9, 4, 7, 2)))
@@ -214,14 +224,18 @@ async def test_mqtt_4_6_0_2_answers_in_order(server, version):
 
 
 async def test_mqtt_4_9_0_1_a_smaller_receive_maximum(server):
-    """[MQTT-4.9.0-1] [MQTT-4.4.0-1]: what is sent again keeps to the receive maximum of the new connection."""
+    """[MQTT-4.9.0-1] [MQTT-4.4.0-1]: what is sent again keeps to the receive maximum of the new
+    connection.
+    """
     wire, source = await subscriber(server, 5)
     for number in range(5):
         await source.publish("t", b"%d" % number, 1)
     await wire.messages()
     wire.send(disconnect(5))
     await wire.rest()
-    again = await server.join(5, clean=False, properties=props(5, receive_maximum=2, session_expiry_interval=100))
+    again = await server.join(
+        5, clean=False, properties=props(5, receive_maximum=2, session_expiry_interval=100)
+    )
     found = await again.messages()
     assert [one.payload for one in found] == [b"0", b"1"]
     again.send(answer(PUBACK, found[0].packet_id))
@@ -239,8 +253,9 @@ async def test_mqtt_4_9_0_1_a_smaller_receive_maximum(server):
     ],
 )
 async def test_mqtt_4_13_1_1_an_answer_of_another_qos(server, version, qos, answers):
-    """[MQTT-4.13.1-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8], in 3.1.1 [MQTT-4.8.0-1]: an answer that the message's QoS does not
-    have, or not yet, ends the connection; the message is still unacknowledged.
+    """[MQTT-4.13.1-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8], in 3.1.1 [MQTT-4.8.0-1]: an answer that the
+    message's QoS does not have, or not yet, ends the connection; the message is still
+    unacknowledged.
     """
     wire, source = await subscriber(server, version)
     await source.publish("t", b"x", qos)
@@ -258,7 +273,9 @@ async def test_mqtt_4_13_1_1_an_answer_of_another_qos(server, version, qos, answ
 
 
 async def test_an_answer_to_nothing_is_passed_over(server, version):
-    """An id that is not in flight is no error for an answer: it may be from before a lost connection (4.3.3)."""
+    """An id that is not in flight is no error for an answer: it may be from before a lost
+    connection (4.3.3).
+    """
     wire = await server.join(version)
     wire.send(answer(PUBACK, 7), answer(PUBCOMP, 7), answer(PUBREC, 7))
     code = 0x92 if version == 5 else 0

@@ -19,7 +19,9 @@ async def source(server, version):
     return await server.join(version, "source")
 
 
-async def retained(server, version, *filters: str, client_id: str = "late") -> list[tuple[str, bytes, int, bool]]:
+async def retained(
+    server, version, *filters: str, client_id: str = "late"
+) -> list[tuple[str, bytes, int, bool]]:
     """Return what a new subscriber gets."""
     wire = await server.join(version, client_id)
     wire.send(*(subscribe(version, 1, (one, 2)) for one in filters))
@@ -27,8 +29,9 @@ async def retained(server, version, *filters: str, client_id: str = "late") -> l
 
 
 async def test_mqtt_3_3_1_5_a_message_is_retained(server, version, source):
-    """[MQTT-3.3.1-5] [MQTT-3.3.1-9], in 3.1.1 [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7] [MQTT-3.3.1-8]: the last one
-    of each topic and its QoS, in place of the one before, is sent to a new subscription with RETAIN 1.
+    """[MQTT-3.3.1-5] [MQTT-3.3.1-9], in 3.1.1 [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+    [MQTT-3.3.1-8]: the last one of each topic and its QoS, in place of the one before, is sent to a
+    new subscription with RETAIN 1.
     """
     for qos in (0, 1, 2):
         await source.publish(f"t/{qos}", b"old", 2 - qos, retain=True)
@@ -39,14 +42,17 @@ async def test_mqtt_3_3_1_5_a_message_is_retained(server, version, source):
 
 
 async def test_mqtt_3_3_1_6_an_empty_message_removes(server, version, source):
-    """[MQTT-3.3.1-6] [MQTT-3.3.1-7], in 3.1.1 [MQTT-3.3.1-10] [MQTT-3.3.1-11]: it is delivered as any, and takes the
-    retained message away without becoming one.
+    """[MQTT-3.3.1-6] [MQTT-3.3.1-7], in 3.1.1 [MQTT-3.3.1-10] [MQTT-3.3.1-11]: it is delivered as
+    any, and takes the retained message away without becoming one.
     """
     wire = await server.join(version)
     await wire.subscribe("t")
     await source.publish("t", b"x", 1, retain=True)
     await source.publish("t", b"", 1, retain=True)
-    assert [(one.payload, one.retain) for one in await wire.messages()] == [(b"x", False), (b"", False)]
+    assert [(one.payload, one.retain) for one in await wire.messages()] == [
+        (b"x", False),
+        (b"", False),
+    ]
     assert await retained(server, version, "#") == []
 
 
@@ -59,7 +65,9 @@ async def test_mqtt_3_3_1_8_without_retain_nothing_changes(server, version, sour
 
 
 async def test_mqtt_3_3_1_9_again_for_the_same_filter(server, version, source):
-    """[MQTT-3.3.1-9] [MQTT-3.8.4-4], in 3.1.1 [MQTT-3.3.1-6] [MQTT-3.8.4-3]: subscribed again, sent again."""
+    """[MQTT-3.3.1-9] [MQTT-3.8.4-4], in 3.1.1 [MQTT-3.3.1-6] [MQTT-3.8.4-3]: subscribed again, sent
+    again.
+    """
     await source.publish("t", b"x", retain=True)
     wire = await server.join(version)
     for _ in range(2):
@@ -93,7 +101,11 @@ async def test_mqtt_3_3_1_12_retain_of_a_forwarded_message(server, version, sour
     await wire.subscribe("t", options=2)
     for qos in (0, 1, 2):
         await source.publish("t", b"x", qos, retain=True)
-    assert [(one.qos, one.retain) for one in await wire.messages()] == [(0, False), (1, False), (2, False)]
+    assert [(one.qos, one.retain) for one in await wire.messages()] == [
+        (0, False),
+        (1, False),
+        (2, False),
+    ]
 
 
 async def test_mqtt_3_3_1_13_retain_as_published(server):
@@ -121,8 +133,8 @@ async def test_mqtt_3_3_1_5_a_message_is_retained_before_its_puback(server, vers
 
 
 async def test_mqtt_3_3_1_9_what_is_retained_but_not_stored_yet(server, version, source):
-    """[MQTT-3.3.1-9] [MQTT-3.3.1-5], in 3.1.1 [MQTT-3.3.1-6] [MQTT-3.3.1-7]: who subscribes while the last message is
-    being stored gets that one, not the one before.
+    """[MQTT-3.3.1-9] [MQTT-3.3.1-5], in 3.1.1 [MQTT-3.3.1-6] [MQTT-3.3.1-7]: who subscribes while
+    the last message is being stored gets that one, not the one before.
     """
     await source.publish("t", b"old", retain=True)
     wire = await server.join(version)

@@ -12,7 +12,9 @@ from gateway.broker.embedded.packets import Connack
 
 
 async def test_mqtt_4_1_0_1_a_session_lasts_with_its_connection(server, version):
-    """[MQTT-4.1.0-1] [MQTT-4.2.0-1], in 3.1.1 [MQTT-4.1.0-1] [MQTT-4.1.0-2] [MQTT-7.1.1-1]: as long as it is open."""
+    """[MQTT-4.1.0-1] [MQTT-4.2.0-1], in 3.1.1 [MQTT-4.1.0-1] [MQTT-4.1.0-2] [MQTT-7.1.1-1]: as long
+    as it is open.
+    """
     wire = await server.join(version)
     await wire.subscribe("t", options=1)
     server.after(1_000_000)
@@ -22,9 +24,11 @@ async def test_mqtt_4_1_0_1_a_session_lasts_with_its_connection(server, version)
 
 @pytest.mark.parametrize("ends", ["goodbye", "lost"])
 async def test_mqtt_4_1_0_2_a_session_expires(server, ends):
-    """[MQTT-4.1.0-2] [MQTT-3.1.2-23]: it is there until the interval after the connection has passed, and then not.
+    """[MQTT-4.1.0-2] [MQTT-3.1.2-23]: it is there until the interval after the connection has
+    passed, and then not.
 
-    The broker's own time is that of its last sweep: what it takes for 5 seconds may be half a second less.
+    The broker's own time is that of its last sweep: what it takes for 5 seconds may be half a
+    second less.
     """
     asked = props(5, session_expiry_interval=5)
     wire = await server.join(5, clean=False, properties=asked)
@@ -52,7 +56,9 @@ async def test_mqtt_4_1_0_2_no_interval(server):
 
 
 async def test_session_expiry_at_disconnect(server):
-    """[MQTT-4.1.0-2]: DISCONNECT may set another interval, but none where there was none (3.14.2.2.2)."""
+    """[MQTT-4.1.0-2]: DISCONNECT may set another interval, but none where there was none
+    (3.14.2.2.2).
+    """
     wire = await server.join(5, clean=False, properties=props(5, session_expiry_interval=1))
     wire.send(disconnect(5, session_expiry_interval=50))
     await wire.rest()
@@ -68,14 +74,18 @@ async def test_session_expiry_at_disconnect(server):
 
 
 async def test_session_expiry_that_is_granted(server):
-    """[MQTT-3.1.2-23]: an interval above the server's is cut, and the client told; 0xFFFFFFFF asks for ever."""
+    """[MQTT-3.1.2-23]: an interval above the server's is cut, and the client told; 0xFFFFFFFF asks
+    for ever.
+    """
     for asked, told in ((100_000, None), (100_001, 100_000), (0xFFFFFFFF, 100_000), (0, None)):
         wire = await server.join(5, properties=props(5, session_expiry_interval=asked))
         assert wire.connack.properties.session_expiry_interval == told
 
 
 async def test_mqtt_4_5_0_1_every_subscriber_gets_it(server, version):
-    """[MQTT-4.5.0-1], in 3.1.1 [MQTT-4.5.0-1]: a message goes to the session of each subscriber, there or not."""
+    """[MQTT-4.5.0-1], in 3.1.1 [MQTT-4.5.0-1]: a message goes to the session of each subscriber,
+    there or not.
+    """
     for number in range(3):
         wire = await server.join(version, f"away{number}", keep=True)
         await wire.subscribe("t", options=1)
@@ -114,7 +124,9 @@ async def test_a_session_moves_between_versions(server):
 
 
 async def test_another_user_with_the_same_client_id(server, version):
-    """[MQTT-3.1.4-3], in 3.1.1 [MQTT-3.1.4-2]: a client id belongs to who signed in, so no one takes another's over."""
+    """[MQTT-3.1.4-3], in 3.1.1 [MQTT-3.1.4-2]: a client id belongs to who signed in, so no one
+    takes another's over.
+    """
     wire = await server.join(version, "same", keep=True, username="one")
     other = await server.dial(version)
     other.send(connect(version, "same", clean=False, username="two", properties=props(version)))
@@ -123,8 +135,8 @@ async def test_another_user_with_the_same_client_id(server, version):
 
 
 async def test_sessions_kept_and_clean_in_turn(server, version):
-    """[MQTT-3.1.2-4] [MQTT-4.1.0-1], in 3.1.1 [MQTT-3.1.2-6] [MQTT-4.1.0-1]: a clean connection between two that keep
-    their session ends what the first one had, and leaves nothing to the next.
+    """[MQTT-3.1.2-4] [MQTT-4.1.0-1], in 3.1.1 [MQTT-3.1.2-6] [MQTT-4.1.0-1]: a clean connection
+    between two that keep their session ends what the first one had, and leaves nothing to the next.
     """
     source = await server.join(version, "source")
     for _ in range(2):

@@ -6,7 +6,19 @@ The first line of each docstring names the statements of MQTT 5, then those of M
 from __future__ import annotations
 
 import pytest
-from wire_client import PUBACK, PUBCOMP, answer, disconnect, packet, props, publish, subscribe, text, two, unsubscribe
+from wire_client import (
+    PUBACK,
+    PUBCOMP,
+    answer,
+    disconnect,
+    packet,
+    props,
+    publish,
+    subscribe,
+    text,
+    two,
+    unsubscribe,
+)
 
 from gateway.broker.embedded.packets import Puback, Publish, Pubrel, Suback, Unsuback
 
@@ -14,15 +26,22 @@ NO_LOCAL = 0x04
 
 
 async def test_mqtt_3_8_3_1_filters_are_utf8(server, version):
-    """[MQTT-3.8.3-1] [MQTT-3.10.3-1], in 3.1.1 [MQTT-3.8.3-1] [MQTT-3.10.3-1]: a filter that is not ends it."""
-    for data in (subscribe(version, 1, ("a", 0), (b"\xff", 0)), unsubscribe(version, 1, "a", b"\xff")):
+    """[MQTT-3.8.3-1] [MQTT-3.10.3-1], in 3.1.1 [MQTT-3.8.3-1] [MQTT-3.10.3-1]: a filter that is not
+    ends it.
+    """
+    for data in (
+        subscribe(version, 1, ("a", 0), (b"\xff", 0)),
+        unsubscribe(version, 1, "a", b"\xff"),
+    ):
         wire = await server.join(version)
         wire.send(data)
         await wire.cut_off(0x81)
 
 
 async def test_mqtt_3_8_3_2_at_least_one_filter(server, version):
-    """[MQTT-3.8.3-2] [MQTT-3.10.3-2], in 3.1.1 [MQTT-3.8.3-3] [MQTT-3.10.3-2]: a request without a filter ends it."""
+    """[MQTT-3.8.3-2] [MQTT-3.10.3-2], in 3.1.1 [MQTT-3.8.3-3] [MQTT-3.10.3-2]: a request without a
+    filter ends it.
+    """
     for data in (subscribe(version, 1), unsubscribe(version, 1)):
         wire = await server.join(version)
         wire.send(data)
@@ -44,7 +63,9 @@ async def test_mqtt_3_8_3_2_options_are_all_there(server, version):
 
 @pytest.mark.parametrize("qos", [0, 1, 2])
 async def test_mqtt_3_8_3_3_no_local(server, qos):
-    """[MQTT-3.8.3-3]: what a client publishes does not come back to it, on any connection; others get it."""
+    """[MQTT-3.8.3-3]: what a client publishes does not come back to it, on any connection; others
+    get it.
+    """
     wire = await server.join(5, keep=True)
     await wire.subscribe("t", options=NO_LOCAL | qos)
     other = await server.join(5, "other")
@@ -68,7 +89,9 @@ async def test_mqtt_3_8_3_4_no_local_on_a_shared_subscription(server):
 
 @pytest.mark.parametrize("options", [3, 0x30, 0x33, 0x40, 0x80, 0xC0, 0x04, 0x08, 0x10, 0xFF])
 async def test_mqtt_3_8_3_5_options(server, version, options):
-    """[MQTT-3.8.3-5], in 3.1.1 [MQTT-3-8.3-4]: reserved bits, QoS 3 and retain handling 3 end the connection."""
+    """[MQTT-3.8.3-5], in 3.1.1 [MQTT-3-8.3-4]: reserved bits, QoS 3 and retain handling 3 end the
+    connection.
+    """
     wire = await server.join(version)
     wire.send(subscribe(version, 1, ("t", options)))
     if version == 5 and options in (0x04, 0x08, 0x10):
@@ -80,15 +103,17 @@ async def test_mqtt_3_8_3_5_options(server, version, options):
 
 
 async def test_mqtt_3_8_4_1_suback(server, version):
-    """[MQTT-3.8.4-1] [MQTT-3.8.4-2], in 3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2]: each SUBSCRIBE has its SUBACK."""
+    """[MQTT-3.8.4-1] [MQTT-3.8.4-2], in 3.1.1 [MQTT-3.8.4-1] [MQTT-3.8.4-2]: each SUBSCRIBE has its
+    SUBACK.
+    """
     wire = await server.join(version)
     wire.send(*(subscribe(version, number, ("t", number % 3)) for number in range(1, 6)))
     assert await wire.so_far() == [Suback(number, (number % 3,)) for number in range(1, 6)]
 
 
 async def test_mqtt_3_8_4_3_a_subscription_is_replaced(server, version):
-    """[MQTT-3.8.4-3] [MQTT-3.8.4-4], in 3.1.1 [MQTT-3.8.4-3]: with the same filter there is one subscription, the new
-    one, and no message is lost between them.
+    """[MQTT-3.8.4-3] [MQTT-3.8.4-4], in 3.1.1 [MQTT-3.8.4-3]: with the same filter there is one
+    subscription, the new one, and no message is lost between them.
     """
     wire = await server.join(version)
     source = await server.join(version, "source")
@@ -106,12 +131,22 @@ async def test_mqtt_3_8_4_3_a_subscription_is_replaced(server, version):
 
 
 async def test_mqtt_3_8_4_5_many_filters(server, version):
-    """[MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT-3.9.3-2], in 3.1.1 [MQTT-3.8.4-4]
-    [MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2]: one SUBACK with a code for each filter in order, the granted QoS or
-    why there is none.
+    """[MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT-3.9.3-1] [MQTT-3.9.3-2], in 3.1.1
+    [MQTT-3.8.4-4] [MQTT-3.8.4-5] [MQTT-3.9.3-1] [MQTT-3.9.3-2]: one SUBACK with a code for each
+    filter in order, the granted QoS or why there is none.
     """
     wire = await server.join(version)
-    wire.send(subscribe(version, 1, ("a", 2), ("forbidden/b", 1), ("c", 0), ("a", 1), ("$share/g/forbidden/b", 0)))
+    wire.send(
+        subscribe(
+            version,
+            1,
+            ("a", 2),
+            ("forbidden/b", 1),
+            ("c", 0),
+            ("a", 1),
+            ("$share/g/forbidden/b", 0),
+        )
+    )
     no = 0x87 if version == 5 else 0x80
     assert await wire.so_far() == [Suback(1, (2, no, 0, 1, no))]
     await wire.publish("c", b"x", 1)
@@ -131,8 +166,9 @@ async def test_mqtt_3_8_4_8_the_lesser_qos(server, version, granted, sent):
 
 
 async def test_mqtt_3_10_4_1_filters_are_compared_by_character(server, version):
-    """[MQTT-3.10.4-1] [MQTT-3.10.4-5] [MQTT-3.11.3-1] [MQTT-3.11.3-2], in 3.1.1 [MQTT-3.10.4-1] [MQTT-3.10.4-5]: only
-    an equal filter goes; UNSUBACK comes for any, in MQTT 5 with a code for each in order.
+    """[MQTT-3.10.4-1] [MQTT-3.10.4-5] [MQTT-3.11.3-1] [MQTT-3.11.3-2], in 3.1.1 [MQTT-3.10.4-1]
+    [MQTT-3.10.4-5]: only an equal filter goes; UNSUBACK comes for any, in MQTT 5 with a code for
+    each in order.
     """
     wire = await server.join(version)
     await wire.subscribe("a/+", "a/b", "$share/g/a/b")
@@ -143,8 +179,8 @@ async def test_mqtt_3_10_4_1_filters_are_compared_by_character(server, version):
 
 
 async def test_mqtt_3_10_4_2_no_new_messages(server, version):
-    """[MQTT-3.10.4-2] [MQTT-3.10.4-6] [MQTT-3.10.4-4], in 3.1.1 [MQTT-3.10.4-2] [MQTT-3.10.4-4] [MQTT-3.10.4-6]: after
-    one UNSUBACK for all its filters, nothing new comes.
+    """[MQTT-3.10.4-2] [MQTT-3.10.4-6] [MQTT-3.10.4-4], in 3.1.1 [MQTT-3.10.4-2] [MQTT-3.10.4-4]
+    [MQTT-3.10.4-6]: after one UNSUBACK for all its filters, nothing new comes.
     """
     wire = await server.join(version)
     await wire.subscribe("a", "b", "c", options=1)
@@ -158,7 +194,9 @@ async def test_mqtt_3_10_4_2_no_new_messages(server, version):
 
 
 async def test_mqtt_3_10_4_3_what_has_begun_is_completed(server, version):
-    """[MQTT-3.10.4-3], in 3.1.1 [MQTT-3.10.4-3]: a message in flight goes on to its end, over a new connection too."""
+    """[MQTT-3.10.4-3], in 3.1.1 [MQTT-3.10.4-3]: a message in flight goes on to its end, over a new
+    connection too.
+    """
     wire = await server.join(version, keep=True)
     await wire.subscribe("t", options=2)
     source = await server.join(version, "source")

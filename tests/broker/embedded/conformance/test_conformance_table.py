@@ -21,7 +21,9 @@ def claims() -> dict[str, dict[str, set[str]]]:
     found: dict[str, dict[str, set[str]]] = {version: defaultdict(set) for version in VERSIONS}
     for file in HERE.glob("test_conformance_*.py"):
         for node in ast.parse(file.read_text()).body:
-            if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name.startswith("test_"):
+            if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name.startswith(
+                "test_"
+            ):
                 named = NAMED.match(ast.get_docstring(node) or "")
                 parts = re.split(r"[Ii]n 3\.1\.1", named[1]) if named else []
                 for version, part in zip(VERSIONS, parts, strict=False):
@@ -46,8 +48,12 @@ def test_every_statement_has_a_test(version):
     covered = claims()[version]
     for statement, cell in rows()[version].items():
         tests = set(re.findall(r"`(\w+)`", cell))
-        assert tests or cell.startswith("not applicable: "), f"{version}: nothing covers {statement}"
-        assert tests <= covered[statement], f"{version}: {tests - covered[statement]} do not say they cover {statement}"
+        assert tests or cell.startswith("not applicable: "), (
+            f"{version}: nothing covers {statement}"
+        )
+        assert tests <= covered[statement], (
+            f"{version}: {tests - covered[statement]} do not say they cover {statement}"
+        )
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -6,7 +6,18 @@ The first line of each docstring names the statements of MQTT 5, then those of M
 from __future__ import annotations
 
 import pytest
-from wire_client import PUBACK, PUBCOMP, PUBREC, answer, disconnect, publish, subscribe, text, two, unsubscribe
+from wire_client import (
+    PUBACK,
+    PUBCOMP,
+    PUBREC,
+    answer,
+    disconnect,
+    publish,
+    subscribe,
+    text,
+    two,
+    unsubscribe,
+)
 
 from gateway.broker.embedded.packets import Publish, Pubrel
 from gateway.broker.port import Message
@@ -30,7 +41,10 @@ async def test_mqtt_4_7_1_2_one_level(server, version, topic_filter):
 
 
 MATCHES = [
-    ("sport/tennis/player1/#", ["sport/tennis/player1", "sport/tennis/player1/ranking", "sport/tennis/player1/a/b"]),
+    (
+        "sport/tennis/player1/#",
+        ["sport/tennis/player1", "sport/tennis/player1/ranking", "sport/tennis/player1/a/b"],
+    ),
     ("sport/#", ["sport", "sport/", "sport/x/y"]),
     ("sport/+", ["sport/", "sport/x"]),
     ("+", ["finance", " "]),
@@ -69,7 +83,9 @@ async def test_mqtt_4_7_0_1_what_a_filter_matches(server, version, topic_filter,
 
 @pytest.mark.parametrize(("topic_filter", "topics"), MISSES)
 async def test_mqtt_4_7_3_4_topics_are_compared_as_they_are(server, version, topic_filter, topics):
-    """[MQTT-4.7.3-4] [MQTT-3.3.2-3], in 3.1.1 [MQTT-4.7.3-4] [MQTT-3.3.2-3]: nothing is normalized or left out."""
+    """[MQTT-4.7.3-4] [MQTT-3.3.2-3], in 3.1.1 [MQTT-4.7.3-4] [MQTT-3.3.2-3]: nothing is normalized
+    or left out.
+    """
     wire = await server.join(version)
     source = await server.join(version, "source")
     for topic in topics:
@@ -81,8 +97,8 @@ async def test_mqtt_4_7_3_4_topics_are_compared_as_they_are(server, version, top
 
 
 async def test_mqtt_4_7_2_1_topics_with_a_dollar(server, version):
-    """[MQTT-4.7.2-1], in 3.1.1 [MQTT-4.7.2-1]: a filter that begins with a wildcard matches none of them, live or
-    retained; one that names the first level does.
+    """[MQTT-4.7.2-1], in 3.1.1 [MQTT-4.7.2-1]: a filter that begins with a wildcard matches none of
+    them, live or retained; one that names the first level does.
     """
     wire = await server.join(version)
     source = await server.join(version, "source")
@@ -106,7 +122,9 @@ async def test_mqtt_4_7_3_1_no_empty_filter(server, version):
 
 
 async def test_mqtt_4_7_3_3_the_longest_topic(server, version):
-    """[MQTT-4.7.3-3], in 3.1.1 [MQTT-4.7.3-3]: 65,535 bytes are a topic and a filter; more cannot be said."""
+    """[MQTT-4.7.3-3], in 3.1.1 [MQTT-4.7.3-3]: 65,535 bytes are a topic and a filter; more cannot
+    be said.
+    """
     topic = "\u00e9" * 32_767 + "x"
     wire = await server.join(version)
     assert await wire.subscribe(topic) == (0,)
@@ -124,7 +142,8 @@ async def test_a_topic_may_hold_any_character(server, version):
 
 
 @pytest.mark.parametrize(
-    "topic_filter", ["$share/", "$share/g", "$share//t", "$share/g/", "$share/+/t", "$share/a#/t", "$share/a+b/t"]
+    "topic_filter",
+    ["$share/", "$share/g", "$share//t", "$share/g/", "$share/+/t", "$share/a#/t", "$share/a+b/t"],
 )
 async def test_mqtt_4_8_2_1_the_form_of_a_shared_subscription(server, topic_filter):
     """[MQTT-4.8.2-1] [MQTT-4.8.2-2]: $share, a name without wildcards, a filter."""
@@ -144,8 +163,8 @@ async def members(server, *options: int, keep: bool = False):
 
 
 async def test_a_shared_message_goes_to_one(server):
-    """[MQTT-4.8.2-3] [MQTT-3.8.4-3]: each message goes to one member of the group, and all take their turns; plain
-    subscriptions and other groups get it too.
+    """[MQTT-4.8.2-3] [MQTT-3.8.4-3]: each message goes to one member of the group, and all take
+    their turns; plain subscriptions and other groups get it too.
     """
     one, two_, source = await members(server, 0, 0)
     await one.subscribe("$share/h/t")
@@ -169,7 +188,9 @@ async def test_mqtt_4_8_2_3_each_member_has_its_qos(server):
 
 
 async def test_mqtt_4_8_2_4_a_shared_exchange_is_completed(server):
-    """[MQTT-4.8.2-4] [MQTT-4.8.2-5]: with QoS 2 the same client completes it, and nobody else gets it."""
+    """[MQTT-4.8.2-4] [MQTT-4.8.2-5]: with QoS 2 the same client completes it, and nobody else gets
+    it.
+    """
     one, two_, source = await members(server, 2, 2, keep=True)
     await source.publish("t", b"x", 2)
     taker, other = (one, two_) if await one_has(one) else (two_, one)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from wire_client import PINGREQ, connect, disconnect, publish, subscribe
 
-from bridges.mqtt.websocket import MqttOverWebSocket
+from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.broker.embedded.decode import Sender
 from gateway.broker.embedded.packets import Connack, Pingresp, Publish, Suback
 from tests.packet_stream import Decoder
@@ -19,7 +19,9 @@ from tests.packet_stream import Decoder
 @pytest.fixture
 async def url(server):
     """The address of a page that leads to the broker."""
-    bridge = MqttOverWebSocket(accept=server.bench.broker.accept, same_origin=lambda _: True, max_size=100_000)
+    bridge = MqttOverWebSocket(
+        accept=server.bench.broker.accept, same_origin=lambda _: True, max_size=100_000
+    )
     app = web.Application()
     app.router.add_get("/mqtt", bridge.handle)
     runner = web.AppRunner(app, shutdown_timeout=0)
@@ -48,10 +50,15 @@ async def packets(socket, version, count):
 
 
 async def test_mqtt_6_0_0_2_packets_and_messages(http, url, version):
-    """[MQTT-6.0.0-1] [MQTT-6.0.0-2] [MQTT-4.2.0-1], in 3.1.1 [MQTT-6.0.0-1] [MQTT-6.0.0-2] [MQTT-7.1.1-1]: packets may
-    be cut anywhere and put together anyhow.
+    """[MQTT-6.0.0-1] [MQTT-6.0.0-2] [MQTT-4.2.0-1], in 3.1.1 [MQTT-6.0.0-1] [MQTT-6.0.0-2]
+    [MQTT-7.1.1-1]: packets may be cut anywhere and put together anyhow.
     """
-    stream = connect(version) + subscribe(version, 1, ("t", 0)) + publish(version, "t", b"x" * 300) + PINGREQ
+    stream = (
+        connect(version)
+        + subscribe(version, 1, ("t", 0))
+        + publish(version, "t", b"x" * 300)
+        + PINGREQ
+    )
     async with http.ws_connect(url, protocols=("mqtt",)) as socket:
         for start in range(40):
             await socket.send_bytes(stream[start : start + 1])
@@ -63,7 +70,10 @@ async def test_mqtt_6_0_0_2_packets_and_messages(http, url, version):
             [Connack, Suback, Pingresp, Publish],
         )
         await socket.send_bytes(disconnect(version))
-        assert (await socket.receive(timeout=10)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+        assert (await socket.receive(timeout=10)).type in (
+            aiohttp.WSMsgType.CLOSE,
+            aiohttp.WSMsgType.CLOSED,
+        )
 
 
 async def test_mqtt_6_0_0_1_text_ends_the_connection(http, url, server, version):
@@ -77,7 +87,9 @@ async def test_mqtt_6_0_0_1_text_ends_the_connection(http, url, server, version)
 
 
 async def test_mqtt_6_0_0_4_the_subprotocol(http, url):
-    """[MQTT-6.0.0-3] [MQTT-6.0.0-4], in 3.1.1 [MQTT-6.0.0-3] [MQTT-6.0.0-4]: the server chooses mqtt, and no other."""
+    """[MQTT-6.0.0-3] [MQTT-6.0.0-4], in 3.1.1 [MQTT-6.0.0-3] [MQTT-6.0.0-4]: the server chooses
+    mqtt, and no other.
+    """
     async with http.ws_connect(url, protocols=("chat", "mqtt")) as socket:
         assert socket.protocol == "mqtt"
     for offered in ((), ("mqttv3.1",)):

@@ -24,16 +24,22 @@ async def watch(server, version):
 async def mortal(server, version, **more):
     """Return a client with a will, and perhaps with its properties and those of its CONNECT."""
     asked = {name: more.pop(name) for name in ("session_expiry_interval",) if name in more}
-    options = {name: more.pop(name) for name in ("will_flags", "keep_alive", "clean") if name in more}
+    options = {
+        name: more.pop(name) for name in ("will_flags", "keep_alive", "clean") if name in more
+    }
     return await server.join(
-        version, "mortal", will=will(version, "w/1", **more), properties=props(version, **asked), **options
+        version,
+        "mortal",
+        will=will(version, "w/1", **more),
+        properties=props(version, **asked),
+        **options,
     )
 
 
 @pytest.mark.parametrize("end", ["lost", "keep-alive", "protocol error", "taken over", "too large"])
 async def test_mqtt_3_1_2_8_a_will_is_published(server, version, watch, end):
-    """[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10], in 3.1.1 [MQTT-3.1.2-8] [MQTT-3.1.2-10]: once, however the
-    connection ends but by DISCONNECT.
+    """[MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-10], in 3.1.1 [MQTT-3.1.2-8] [MQTT-3.1.2-10]: once,
+    however the connection ends but by DISCONNECT.
     """
     wire = await mortal(server, version, keep_alive=10)
     if end == "lost":
@@ -52,8 +58,8 @@ async def test_mqtt_3_1_2_8_a_will_is_published(server, version, watch, end):
 
 
 async def test_mqtt_3_14_4_3_no_will_after_disconnect(server, version, watch):
-    """[MQTT-3.14.4-3] [MQTT-3.1.2-8] [MQTT-3.1.2-10], in 3.1.1 [MQTT-3.14.4-3] [MQTT-3.1.2-10]: DISCONNECT takes the
-    will away.
+    """[MQTT-3.14.4-3] [MQTT-3.1.2-8] [MQTT-3.1.2-10], in 3.1.1 [MQTT-3.14.4-3] [MQTT-3.1.2-10]:
+    DISCONNECT takes the will away.
     """
     wire = await mortal(server, version)
     wire.send(disconnect(version))
@@ -87,7 +93,9 @@ async def test_mqtt_3_1_2_12_no_will(server, version, watch):
 
 
 async def test_a_refused_connect_leaves_no_will(server, version, watch):
-    """[MQTT-3.1.2-7], in 3.1.1 [MQTT-3.1.2-8]: the will of a client that was not let in is not published."""
+    """[MQTT-3.1.2-7], in 3.1.1 [MQTT-3.1.2-8]: the will of a client that was not let in is not
+    published.
+    """
     wire = await server.dial(version)
     wire.send(connect(version, username="nobody", will=will(version, "w/1")))
     await wire.turned_away(0x86, 4)
@@ -104,8 +112,8 @@ async def test_mqtt_3_1_2_9_the_will_is_all_there(server, version, part):
 
 
 async def test_mqtt_3_1_2_11_no_will_fields_without_a_will(server, version):
-    """[MQTT-3.1.2-11] [MQTT-3.1.2-13], in 3.1.1 [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-15]: without the will flag
-    its QoS and retain are 0, and nothing of it is in the payload.
+    """[MQTT-3.1.2-11] [MQTT-3.1.2-13], in 3.1.1 [MQTT-3.1.2-11] [MQTT-3.1.2-13] [MQTT-3.1.2-15]:
+    without the will flag its QoS and retain are 0, and nothing of it is in the payload.
     """
     for flags in (0x8A, 0x92, 0x9A, 0xA2):
         wire = await server.dial(version)
@@ -126,19 +134,23 @@ async def test_mqtt_3_1_2_12_no_will_qos_3(server, version):
 @pytest.mark.parametrize("qos", [0, 1, 2])
 @pytest.mark.parametrize("retain", [0, RETAIN])
 async def test_mqtt_3_1_2_14_qos_and_retain_of_a_will(server, version, watch, qos, retain):
-    """[MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.2.2-12] [MQTT-3.2.2-13], in 3.1.1 [MQTT-3.1.2-16] [MQTT-3.1.2-17]: it is
-    published with its QoS, and retained where it says so and only there.
+    """[MQTT-3.1.2-14] [MQTT-3.1.2-15] [MQTT-3.2.2-12] [MQTT-3.2.2-13], in 3.1.1 [MQTT-3.1.2-16]
+    [MQTT-3.1.2-17]: it is published with its QoS, and retained where it says so and only there.
     """
     (await mortal(server, version, will_flags=0x04 | qos << 3 | retain)).abort()
     found = await watch.get(Publish)
     assert (found.qos, found.retain) == (qos, False)
     late = await server.join(version, "late")
     late.send(subscribe(version, 1, ("w/#", 2)))
-    assert [(one.qos, one.retain) for one in await late.messages()] == ([(qos, True)] if retain else [])
+    assert [(one.qos, one.retain) for one in await late.messages()] == (
+        [(qos, True)] if retain else []
+    )
 
 
 async def test_a_will_that_is_forbidden(server, version):
-    """[MQTT-3.1.4-2], in 3.1.1 [MQTT-3.2.2-5]: a will on a topic where the client may not publish keeps it out."""
+    """[MQTT-3.1.4-2], in 3.1.1 [MQTT-3.2.2-5]: a will on a topic where the client may not publish
+    keeps it out.
+    """
     wire = await server.dial(version)
     wire.send(connect(version, will=will(version, "forbidden/w")))
     await wire.turned_away(0x87, 5)
@@ -146,14 +158,18 @@ async def test_a_will_that_is_forbidden(server, version):
 
 @pytest.mark.parametrize("topic", ["w/+", "#", ""])
 async def test_a_will_topic_is_a_topic(server, version, topic):
-    """[MQTT-4.7.0-1] [MQTT-4.7.3-1], in 3.1.1 [MQTT-4.7.1-1] [MQTT-4.7.3-1]: no wildcard, and not empty."""
+    """[MQTT-4.7.0-1] [MQTT-4.7.3-1], in 3.1.1 [MQTT-4.7.1-1] [MQTT-4.7.3-1]: no wildcard, and not
+    empty.
+    """
     wire = await server.dial(version)
     wire.send(connect(version, will=will(version, topic)))
     await wire.turned_away(0x90)
 
 
 async def test_mqtt_3_1_3_9_no_will_when_the_client_is_back(server, watch_5):
-    """[MQTT-3.1.3-9] [MQTT-3.1.2-8]: back before the delay has passed, the client's will is not published."""
+    """[MQTT-3.1.3-9] [MQTT-3.1.2-8]: back before the delay has passed, the client's will is not
+    published.
+    """
     wire = await mortal(server, 5, will_delay_interval=10, session_expiry_interval=100)
     wire.abort()
     await server.left()
@@ -164,11 +180,15 @@ async def test_mqtt_3_1_3_9_no_will_when_the_client_is_back(server, watch_5):
     assert await watch_5.messages() == []
 
 
-@pytest.mark.parametrize(("delay", "expiry", "seconds"), [(5, 100, 5), (100, 5, 5), (5, 0, 0), (0, 100, 0)])
+@pytest.mark.parametrize(
+    ("delay", "expiry", "seconds"), [(5, 100, 5), (100, 5, 5), (5, 0, 0), (0, 100, 0)]
+)
 async def test_mqtt_3_1_2_8_will_delay(server, watch_5, delay, expiry, seconds):
-    """[MQTT-3.1.2-8]: it comes when its delay has passed or the session ends, whichever is first, and not earlier.
+    """[MQTT-3.1.2-8]: it comes when its delay has passed or the session ends, whichever is first,
+    and not earlier.
 
-    The broker's own time is that of its last sweep: what it takes for these seconds may be half a second less.
+    The broker's own time is that of its last sweep: what it takes for these seconds may be half a
+    second less.
     """
     wire = await mortal(server, 5, will_delay_interval=delay, session_expiry_interval=expiry)
     wire.abort()
@@ -214,7 +234,9 @@ async def test_a_will_before_its_own_session(server, watch_5):
 
 
 async def test_a_will_of_a_publisher_comes_last(server, version, watch):
-    """[MQTT-4.6.0-5], in 3.1.1 [MQTT-4.6.0-6]: what a client sent before it was lost comes before its will."""
+    """[MQTT-4.6.0-5], in 3.1.1 [MQTT-4.6.0-6]: what a client sent before it was lost comes before
+    its will.
+    """
     wire = await mortal(server, version)
     wire.send(publish(version, "w/1", b"alive", 0))
     await wire.so_far()

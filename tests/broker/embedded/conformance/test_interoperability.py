@@ -1,6 +1,8 @@
-"""What public interoperability suites of MQTT brokers ask for, against a whole gateway with its real gate.
+"""What public interoperability suites of MQTT brokers ask for, against a whole gateway with its
+real gate.
 
-The clients sign in as `token` with an admin's token of scope `write`, and use plain topics that belong to no device.
+The clients sign in as `token` with an admin's token of scope `write`, and use plain topics that
+belong to no device.
 """
 
 from __future__ import annotations
@@ -10,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from real_gateway import Home, running
-from wire_client import PINGREQ, PUBACK, PUBCOMP, PUBREC, PUBREL, Wire, answer, connect, props, publish, subscribe
+from wire_client import (
+    PINGREQ,
+    PUBACK,
+    PUBCOMP,
+    PUBREC,
+    PUBREL,
+    Wire,
+    answer,
+    connect,
+    props,
+    publish,
+    subscribe,
+)
 from wire_client import disconnect as goodbye
 from wire_client import unsubscribe as unsubscribe_packet
 from wire_client import will as will_of
@@ -38,7 +52,9 @@ NO_LOCAL, AS_PUBLISHED, IF_NEW, NEVER = 0x04, 0x08, 0x10, 0x20
 
 
 class Client:
-    """A client that answers what it gets, unless it is told to be `deaf`; its messages gather in `inbox`."""
+    """A client that answers what it gets, unless it is told to be `deaf`; its messages gather in
+    `inbox`.
+    """
 
     def __init__(self, wire: Wire, connack: Connack) -> None:
         self.wire = wire
@@ -185,14 +201,18 @@ async def test_basic(site, version):
     for qos in (0, 1, 2):
         await client.publish(TOPICS[0], b"qos %d" % qos, qos)
     assert await client.payloads(3) == [b"qos 0", b"qos 1", b"qos 2"]
-    client.wire.send(connect(version, "myclientid", username="token", password=site.home.token.encode()))
+    client.wire.send(
+        connect(version, "myclientid", username="token", password=site.home.token.encode())
+    )
     await client.wire.cut_off(0x82)
     wire = await site.dial(version)
     wire.send(connect(version, name="hj", username="token", password=site.home.token.encode()))
     await wire.turned_away(0x84, 1)
 
 
-@pytest.mark.parametrize("topics", [("fromb/qos 0", "fromb/qos 1", "fromb/qos2", "fromb/+"), (*TOPICS[1:4], "+/+")])
+@pytest.mark.parametrize(
+    "topics", [("fromb/qos 0", "fromb/qos 1", "fromb/qos2", "fromb/+"), (*TOPICS[1:4], "+/+")]
+)
 async def test_retained_messages(site, version, topics):
     """Three are kept with their QoS, sent to a new subscription, and taken away by empty ones."""
     *names, wildcard = topics
@@ -213,7 +233,9 @@ async def test_retained_messages(site, version, topics):
 
 
 async def test_topics_with_a_dollar(site, version):
-    """Nothing of the sort reaches a filter that begins with a wildcard, and what may not be published is answered."""
+    """Nothing of the sort reaches a filter that begins with a wildcard, and what may not be
+    published is answered.
+    """
     client = await site.join(version)
     await client.subscribe("+/+", "#")
     for retain in (False, True):
@@ -228,7 +250,9 @@ async def test_an_empty_client_id(site, version):
     client = await site.join(version, "")
     assert (client.connack.properties.assigned_client_identifier is not None) == (version == 5)
     wire = await site.dial(version)
-    wire.send(connect(version, "", clean=False, username="token", password=site.home.token.encode()))
+    wire.send(
+        connect(version, "", clean=False, username="token", password=site.home.token.encode())
+    )
     assert (await wire.get(Connack)).reason_code == (2 if version == 4 else 0)
 
 
@@ -258,7 +282,9 @@ async def test_keep_alive(site, version):
     """Who is silent for too long is cut off, and the will is published."""
     watch = await site.join(version, "myclientid2", keep_alive=0)
     await watch.subscribe(TOPICS[4])
-    silent = await site.join(version, keep_alive=5, will=will_of(version, TOPICS[4], b"keepalive expiry"))
+    silent = await site.join(
+        version, keep_alive=5, will=will_of(version, TOPICS[4], b"keepalive expiry")
+    )
     site.home.after(9)
     await silent.wire.cut_off(0x8D)
     assert await watch.payloads(1) == [b"keepalive expiry"]
@@ -266,7 +292,9 @@ async def test_keep_alive(site, version):
 
 @pytest.mark.parametrize("retain", [False, True])
 async def test_a_will(site, version, retain):
-    """The will of a client that is lost reaches who is subscribed, and later ones where it is retained."""
+    """The will of a client that is lost reaches who is subscribed, and later ones where it is
+    retained.
+    """
     watch = await site.join(version, "myclientid2", clean=False)
     await watch.subscribe(TOPICS[2])
     lost = await site.join(
@@ -380,7 +408,9 @@ async def test_properties_of_messages(site, fields):
 
 
 async def test_publication_expiry(site):
-    """What has waited too long for a client that is away is not delivered; the rest says what is left."""
+    """What has waited too long for a client that is away is not delivered; the rest says what is
+    left.
+    """
     away = await site.join(5, "myclientid2", clean=False)
     await away.subscribe(TOPICS[0])
     await away.leave(session_expiry_interval=999_999_999)
@@ -414,7 +444,9 @@ async def test_retain_as_published(site):
     assert [one.retain for one in await client.messages(2)] == [False, True]
 
 
-@pytest.mark.parametrize(("handling", "first", "second"), [(0, 3, 3), (IF_NEW, 3, 0), (NEVER, 0, 0)])
+@pytest.mark.parametrize(
+    ("handling", "first", "second"), [(0, 3, 3), (IF_NEW, 3, 0), (NEVER, 0, 0)]
+)
 async def test_retain_handling(site, handling, first, second):
     """Retained messages come with each SUBSCRIBE, with a new subscription, or never."""
     client = await site.join(5)
@@ -433,8 +465,12 @@ async def test_subscription_identifiers(site):
     await two.subscribe(TOPICS[0], subscription_identifier=(2,))
     await two.subscribe(TOPICS[0] + "/#", subscription_identifier=(3,))
     await two.publish(TOPICS[0], b"sub identifier test", 1)
-    assert [message.properties.subscription_identifier for message in await one.messages(1)] == [(456_789,)]
-    assert [set(message.properties.subscription_identifier) for message in await two.messages(1)] == [{2, 3}]
+    assert [message.properties.subscription_identifier for message in await one.messages(1)] == [
+        (456_789,)
+    ]
+    assert [
+        set(message.properties.subscription_identifier) for message in await two.messages(1)
+    ] == [{2, 3}]
 
 
 async def test_request_and_response(site):
@@ -445,7 +481,9 @@ async def test_request_and_response(site):
     await asks.publish(TOPICS[0], b"request", 1, response_topic=TOPICS[0], correlation_data=b"334")
     (request,) = await answers.messages(1)
     asked = request.properties
-    await answers.publish(asked.response_topic, b"response", 1, correlation_data=asked.correlation_data)
+    await answers.publish(
+        asked.response_topic, b"response", 1, correlation_data=asked.correlation_data
+    )
     (response,) = await asks.messages(1)
     assert (response.payload, response.properties.correlation_data) == (b"response", b"334")
 
@@ -495,7 +533,9 @@ async def test_maximum_packet_size(site):
 
 
 async def test_server_keep_alive(site):
-    """Who asks for longer silences than the server bears is told how long they may be, and held to that."""
+    """Who asks for longer silences than the server bears is told how long they may be, and held to
+    that.
+    """
     for asked in (60, 120, 0):
         client = await site.join(5, keep_alive=asked)
         granted = client.connack.properties.server_keep_alive
@@ -505,7 +545,9 @@ async def test_server_keep_alive(site):
 
 
 async def test_flow_control_of_the_server(site):
-    """Of three messages a client that takes two at once gets the third when it has acknowledged one."""
+    """Of three messages a client that takes two at once gets the third when it has acknowledged
+    one.
+    """
     client = await site.join(5, receive_maximum=2)
     await client.subscribe(TOPICS[0])
     client.deaf = True
@@ -527,7 +569,9 @@ async def test_flow_control_of_the_client(site):
     assert found[-1] == Disconnect(0x93)
 
 
-@pytest.mark.parametrize(("delay", "expiry", "early", "due"), [(3, 5, 2, 2), (5, 0, 0, 0), (5, 2, 1, 2)])
+@pytest.mark.parametrize(
+    ("delay", "expiry", "early", "due"), [(3, 5, 2, 2), (5, 0, 0, 0), (5, 2, 1, 2)]
+)
 async def test_will_delay(site, delay, expiry, early, due):
     """The will comes when its delay has passed or the session has ended."""
     watch = await site.join(5, "myclientid2")

@@ -1,4 +1,6 @@
-"""A client of raw bytes: it writes packets by hand, right or wrong, and decodes strictly what the server sends."""
+"""A client of raw bytes: it writes packets by hand, right or wrong, and decodes strictly what the
+server sends.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,15 @@ from typing import Any, TypeVar
 
 from gateway.broker.embedded import properties
 from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.packets import Connack, Disconnect, Packet, Pingresp, Properties, Publish, Suback
+from gateway.broker.embedded.packets import (
+    Connack,
+    Disconnect,
+    Packet,
+    Pingresp,
+    Properties,
+    Publish,
+    Suback,
+)
 from tests.packet_stream import Decoder
 
 WAIT = 10.0
@@ -66,8 +76,15 @@ def connect(
     password: bytes | None = None,
     properties: bytes | None = None,
 ) -> bytes:
-    """Return a CONNECT; `will` is that part of the payload, `flags` replaces the flags that fit the fields."""
-    fitting = clean << 1 | (will_flags if will else 0) | (username is not None) << 7 | (password is not None) << 6
+    """Return a CONNECT; `will` is that part of the payload, `flags` replaces the flags that fit the
+    fields.
+    """
+    fitting = (
+        clean << 1
+        | (will_flags if will else 0)
+        | (username is not None) << 7
+        | (password is not None) << 6
+    )
     return packet(
         0x10,
         text(name),
@@ -92,7 +109,13 @@ def publish(
 ) -> bytes:  # fmt: skip
     """Return a PUBLISH; its packet id counts above QoS 0."""
     number = two(packet_id) if qos else b""
-    return packet(0x30 | dup << 3 | qos << 1 | retain, text(topic), number, props(version, raw, **fields), payload)
+    return packet(
+        0x30 | dup << 3 | qos << 1 | retain,
+        text(topic),
+        number,
+        props(version, raw, **fields),
+        payload,
+    )
 
 
 def answer(first: int, packet_id: int, reason: int | None = None) -> bytes:
@@ -123,7 +146,9 @@ def disconnect(version: int, reason: int = 0, **fields: Any) -> bytes:
 class Wire:
     """One network connection to the server, before or after its CONNECT."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, version: int
+    ) -> None:
         self.version = version
         self.connack = Connack()
         self._reader = reader
@@ -208,7 +233,9 @@ class Wire:
         assert await self.rest() == ([Disconnect(reason)] if self.version == 5 else [])
 
     async def turned_away(self, reason: int, return_code: int | None = None) -> None:
-        """Expect that a CONNECT is refused; before MQTT 5 without a CONNACK where there is no return code for it."""
+        """Expect that a CONNECT is refused; before MQTT 5 without a CONNACK where there is no
+        return code for it.
+        """
         code = reason if self.version == 5 else return_code
         assert await self.rest() == ([] if code is None else [Connack(False, code)])
 
@@ -222,7 +249,9 @@ class Wire:
     async def publish(
         self, topic: str, payload: bytes = b"x", qos: int = 0, packet_id: int = 1, **more: Any
     ) -> list[Packet]:
-        """Publish, and return all that came until the server had taken it in; PUBREC and PUBREL are exchanged."""
+        """Publish, and return all that came until the server had taken it in; PUBREC and PUBREL are
+        exchanged.
+        """
         self.send(publish(self.version, topic, payload, qos, packet_id, **more))
         if qos == 2:
             self.send(answer(PUBREL, packet_id))
