@@ -21,7 +21,7 @@ from benchmarks.packets import Account
 from gateway.access import accounts, devices, tokens
 from gateway.clock import now_ms
 from gateway.store.audit import By
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -19,9 +19,9 @@ from gateway.deadlines import Deadlines
 from gateway.delivery import Events, Line
 from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMany, Unavailable
 from gateway.frames import to_json
-from gateway.store import commands as store
 from gateway.store.commands import AnswerTo, Command
 from gateway.store.patience import repeat
+from gateway.store.sqlite import commands as store
 from gateway.topics import check_channel
 from gateway.waiters import Waiters, resolve
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.links import Link
     from gateway.store.commands import State
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 __all__ = ["AnswerTo", "Command", "Commands"]
 

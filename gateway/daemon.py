@@ -40,9 +40,9 @@ from gateway.presence import Presence
 from gateway.rules import Rules
 from gateway.running import Whereabouts, alone
 from gateway.site import Site
-from gateway.store import history
-from gateway.store.database import Database
-from gateway.store.upkeep import Upkeep
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import Database
+from gateway.store.sqlite.upkeep import Upkeep
 from gateway.tls import ServerTls
 from gateway.webhooks import Webhooks
 

@@ -9,7 +9,7 @@ from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
 from gateway.broker.external import ExternalEngine
-from gateway.store import broker_state
+from gateway.store.sqlite import broker_state
 from gateway.tls import client_context
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.port import Broker, Gate
     from gateway.config import Config
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
     from gateway.tls import ServerTls
 
 

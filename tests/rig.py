@@ -14,8 +14,8 @@ from gateway.commands import Commands
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.store import history
-from gateway.store.database import Database
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

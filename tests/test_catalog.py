@@ -8,9 +8,9 @@ import pytest
 from gateway import catalog as catalogs
 from gateway.catalog import Catalog
 from gateway.errors import TooMany
-from gateway.store import history
-from gateway.store.database import open_sync
 from gateway.store.history import Opened
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import open_sync
 
 
 @pytest.fixture

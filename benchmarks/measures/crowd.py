@@ -13,7 +13,7 @@ from benchmarks.publishers import Publishers
 from benchmarks.servers import Gateway
 from benchmarks.worker import Worker
 from gateway.clock import now_ms
-from gateway.store.database import transaction
+from gateway.store.sqlite.database import transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from gateway.access.sign_in import SignIn
     from gateway.bridges.http.authentication import Permission
     from gateway.store.audit import By
-    from gateway.store.database import Database
     from gateway.store.registry import User, WebSession
+    from gateway.store.sqlite.database import Database
 
 _FORM = "application/x-www-form-urlencoded"
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.pace import Pace
     from gateway.presence import Presence
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 
 def api(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
-from gateway.store import history
 from gateway.store.history import Span
+from gateway.store.sqlite import history
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import AsyncIterator, Collection, Sequence
 
-    from gateway.store.database import Database
     from gateway.store.history import Function
+    from gateway.store.sqlite.database import Database
 
 AT_ONCE = 64
 

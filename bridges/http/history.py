@@ -15,8 +15,8 @@ from gateway.bridges.http.routes import API, Route
 from gateway.errors import Invalid, InvalidTopic
 from gateway.frames import MAX_TS, Frame
 from gateway.hub.hub import KEPT_VALUES
-from gateway.store import history
 from gateway.store.history import Function, Span
+from gateway.store.sqlite import history
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 PAGE = 1_000
 LONGEST_PAGE = 10_000  # of JSON, which is held in memory

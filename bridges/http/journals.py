@@ -12,14 +12,14 @@ from msgspec import Meta
 from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.routes import API, Route
-from gateway.store import audit, history
+from gateway.store.sqlite import audit, history
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.bridges.http.authentication import Permission
-    from gateway.store.database import Database
     from gateway.store.history import Rejection
+    from gateway.store.sqlite.database import Database
 
 
 class NewestFirst(msgspec.Struct):

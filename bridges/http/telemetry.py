@@ -12,7 +12,7 @@ from gateway.bridges.http.authentication import PRINCIPAL
 from gateway.bridges.http.routes import API, Route
 from gateway.errors import Conflict, Untranslatable
 from gateway.payloads import Decode, Reading, one_value, readings
-from gateway.store.history import rejection
+from gateway.store.sqlite.history import rejection
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:

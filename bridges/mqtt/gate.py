@@ -13,7 +13,7 @@ from gateway.access.policy import Action
 from gateway.bridges.mqtt.link import MqttLink
 from gateway.broker.port import Target
 from gateway.errors import GatewayError
-from gateway.store.history import rejection
+from gateway.store.sqlite.history import rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

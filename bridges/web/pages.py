@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.sign_in import SignIn
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 ROOMS = {"/": ("now", "Now"), "/devices": ("devices", "Devices"), "/tokens": ("tokens", "Tokens"),
          "/docs": ("docs", "Connect"), "/account": ("account", "Account")}  # fmt: skip

@@ -12,8 +12,9 @@ from msgspec import UNSET, UnsetType
 
 from gateway.access import fields, links, sessions
 from gateway.errors import Conflict, NotFound
-from gateway.store import audit
-from gateway.store.registry import DEVICES, USERS, User
+from gateway.store.registry import User
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.registry import DEVICES, USERS
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,8 +12,9 @@ from msgspec import UNSET, UnsetType
 from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_device_id, new_key
 from gateway.errors import Conflict, NotFound, TooMany
-from gateway.store import audit
-from gateway.store.registry import DEVICES, USERS, Device
+from gateway.store.registry import Device
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.registry import DEVICES, USERS
 
 if TYPE_CHECKING:
     import sqlite3

@@ -13,15 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.access.keys import TOKEN_PREFIX
-from gateway.store import audit
 from gateway.store.audit import Deed
 from gateway.store.patience import repeat
+from gateway.store.sqlite import audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.principal import Principal
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 WAITING = 2_000  # deeds
 FLUSH = 1.0  # s

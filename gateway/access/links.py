@@ -9,8 +9,9 @@ from msgspec import structs
 from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_text
 from gateway.errors import Conflict, NotFound, Unauthenticated
-from gateway.store import audit
-from gateway.store.registry import LINKS, USERS, Link
+from gateway.store.registry import Link
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.registry import LINKS, USERS
 
 if TYPE_CHECKING:
     import sqlite3

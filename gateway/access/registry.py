@@ -17,14 +17,15 @@ from msgspec import structs
 
 from gateway.access.records import Records
 from gateway.errors import Unavailable
-from gateway.store import registry as store
 from gateway.store.patience import repeat
 from gateway.store.registry import Change
+from gateway.store.sqlite import registry as store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.store.database import Database
+    from gateway.store.registry import Everything
+    from gateway.store.sqlite.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,7 +129,7 @@ class Registry(Records):
         since, self._expired_upto = self._expired_upto, self._clock()
         return [Change(kind, key, True) for kind, key in self.expiring(since, self._expired_upto)]
 
-    def _replace(self, new: store.Everything) -> list[Change]:
+    def _replace(self, new: Everything) -> list[Change]:
         """Take over all records; return how they differ from those before."""
         events = []
         for kind, key in {*self.names(), *new.records}:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gateway.access import links
 from gateway.access.keys import Issued, digest, new_text
 from gateway.errors import Unauthenticated
-from gateway.store import audit
-from gateway.store.registry import USERS, WEB_SESSIONS, WebSession
+from gateway.store.registry import WebSession
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.registry import USERS, WEB_SESSIONS
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_token
 from gateway.errors import Invalid, NotFound
-from gateway.store import audit
-from gateway.store.registry import DEVICES, TOKENS, USERS, Token, User
+from gateway.store.registry import Token, User
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.registry import DEVICES, TOKENS, USERS
 
 if TYPE_CHECKING:
     import sqlite3

@@ -23,7 +23,7 @@ from gateway.clock import now_ms
 from gateway.errors import GatewayError
 from gateway.running import whereabouts
 from gateway.store.audit import By
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

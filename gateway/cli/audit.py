@@ -7,7 +7,7 @@ import typer
 from gateway.cli.administration import reading, show_table, when
 from gateway.cli.app import AsJson, ConfigFile, show_json
 from gateway.frames import to_json
-from gateway.store import audit as store
+from gateway.store.sqlite import audit as store
 
 
 def audit(

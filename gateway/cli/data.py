@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from gateway.cli.administration import reading, show_table
 from gateway.cli.app import WRONG, AsJson, ConfigFile, err, fail, out, show_json
 from gateway.frames import MAX_TS, Series
-from gateway.store import history as stored
 from gateway.store.history import Row, Span
+from gateway.store.sqlite import history as stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

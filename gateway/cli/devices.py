@@ -18,7 +18,8 @@ from gateway.cli.administration import (
     when,
 )
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
-from gateway.store.registry import DEVICES, USERS, Device, Style
+from gateway.store.registry import Device, Style
+from gateway.store.sqlite.registry import DEVICES, USERS
 
 app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 

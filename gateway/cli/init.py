@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.cli.administration import reading
 from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
-from gateway.store.registry import USERS
+from gateway.store.sqlite.registry import USERS
 
 NEXT = """
 Next:

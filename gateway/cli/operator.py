@@ -18,7 +18,7 @@ from gateway.access import tokens
 from gateway.cli.administration import SEEN, changing
 from gateway.cli.app import configured, fail
 from gateway.running import whereabouts
-from gateway.store.registry import USERS
+from gateway.store.sqlite.registry import USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,7 +12,7 @@ from gateway.cli.administration import changing
 from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
 from gateway.running import whereabouts
 from gateway.simulation import KINDS, simulate
-from gateway.store.registry import DEVICES, USERS
+from gateway.store.sqlite.registry import DEVICES, USERS
 
 if TYPE_CHECKING:
     import sqlite3

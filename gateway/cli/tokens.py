@@ -10,7 +10,8 @@ from gateway.cli.administration import changing, reading, show_line, show_secret
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
 from gateway.config.units import parse_duration
 from gateway.errors import NotFound
-from gateway.store.registry import TOKENS, USERS, Scope, Token, User
+from gateway.store.registry import Scope, Token, User
+from gateway.store.sqlite.registry import TOKENS, USERS
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
 

@@ -15,7 +15,8 @@ from gateway.cli.administration import changing, reading, show_line, show_secret
 from gateway.cli.app import WRONG, AsJson, ConfigFile, configured, fail, show_json
 from gateway.errors import GatewayError
 from gateway.running import whereabouts
-from gateway.store.registry import DEVICES, USERS, Link, Role, User
+from gateway.store.registry import Link, Role, User
+from gateway.store.sqlite.registry import DEVICES, USERS
 
 app = typer.Typer(help="Accounts.", no_args_is_help=True)
 

@@ -1,1 +1,1 @@
-"""SQLite: schema and migrations, history, registry, commands, broker state."""
+"""What the gateway keeps: facts to write, questions to ask, and the stores that do it."""

@@ -1,14 +1,10 @@
-"""The audit in SQLite: who did what to what, from where, when."""
+"""The audit: who did what to what, from where, when."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
 
 
 class By(msgspec.Struct, frozen=True):
@@ -38,74 +34,3 @@ class Entry(Deed, frozen=True, kw_only=True):
     """A deed as it was read back, with its number."""
 
     id: int
-
-
-def record(db: sqlite3.Connection, by: By, action: str, object_: str, **detail: Any) -> None:
-    """Note one deed, in the transaction of the deed itself."""
-    append(
-        db,
-        [
-            Deed(
-                at=by.at,
-                actor=by.actor,
-                action=action,
-                object=object_,
-                address=by.address,
-                detail=detail,
-            )
-        ],
-    )
-
-
-def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = False) -> None:
-    """Note deeds. `routine`: such as anybody causes at any rate; they never push out the others."""
-    db.executemany(
-        "INSERT INTO audit (at, actor, action, object, address, detail, routine) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                d.at,
-                d.actor,
-                d.action,
-                d.object,
-                d.address,
-                msgspec.json.encode(d.detail).decode(),
-                int(routine),
-            )
-            for d in deeds
-        ],
-    )
-
-
-def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) -> list[Entry]:
-    """Return the newest entries first, those with an id below `before` if given."""
-    rows = db.execute(
-        "SELECT id, at, actor, action, object, address, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
-        (1 << 62 if before is None else before, limit),
-    )
-    return [
-        Entry(
-            id=id_,
-            at=at,
-            actor=actor,
-            action=action,
-            object=object_,
-            address=address,
-            detail=msgspec.json.decode(d),
-        )
-        for id_, at, actor, action, object_, address, d in rows
-    ]
-
-
-def trim(db: sqlite3.Connection, keep: int) -> None:
-    """Keep the newest routine entries and the newest others, so many of each."""
-    # Each as its partial index has it.
-    db.execute(
-        "DELETE FROM audit WHERE routine = 1 AND id <= "
-        "(SELECT id FROM audit WHERE routine = 1 ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (keep,),
-    )
-    db.execute(
-        "DELETE FROM audit WHERE routine = 0 AND id <= "
-        "(SELECT id FROM audit WHERE routine = 0 ORDER BY id DESC LIMIT 1 OFFSET ?)",
-        (keep,),
-    )

@@ -1,37 +1,13 @@
-"""Frames in SQLite: append, read after a cursor, query by series and time.
-
-Every function takes a `sqlite3.Connection` and runs on a database thread. Rows are `Row` tuples. A
-frame is found by seq in `frames`, and by series and time in `frames_by_time` up to `folded`; what
-is above is scanned, and `upkeep` keeps it short.
-"""
+"""Frames as history has them."""
 
 from __future__ import annotations
 
-import heapq
-import logging
-import sqlite3
-from itertools import islice
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
-
-from gateway.frames import to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
-
-    from gateway.broker.port import Statement
-    from gateway.frames import Entry
+from typing import Literal, NamedTuple, TypeAlias
 
 Row: TypeAlias = tuple[int, int, int, str, str]
 """seq, series id, ts, value, extra."""
 
-log = logging.getLogger(__name__)
-
-ROWS_AT_ONCE = 256
-WINDOW = 200_000  # frames that one call of `after` looks at
-PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
-_INSERT = "INSERT INTO frames VALUES (?,?,?,?,?)"
-# One step of SQLite for many rows: the interpreter lock is given up once, not once a row.
-_INSERT_MANY = _INSERT + ",(?,?,?,?,?)" * (ROWS_AT_ONCE - 1)
+Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]
 
 
 class Opened(NamedTuple):
@@ -54,58 +30,6 @@ class Span(NamedTuple):
     after: tuple[int, int] | None = None
 
 
-def meta(db: sqlite3.Connection, key: str) -> int:
-    """Return a whole number of the `meta` table."""
-    return int(db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()[0])
-
-
-def opened(db: sqlite3.Connection) -> Opened:
-    """Read what the core keeps in memory: the epoch, the newest seq, the series and their latest
-    frames.
-    """
-    epoch = str(db.execute("SELECT value FROM meta WHERE key='epoch'").fetchone()[0])
-    series = db.execute("SELECT id, type, device, channel FROM series WHERE NOT hidden").fetchall()
-    last = db.execute("SELECT max(id) FROM series").fetchone()[0] or 0
-    return Opened(epoch, newest(db), series, last, list(_latest(db, [row[0] for row in series])))
-
-
-def newest(db: sqlite3.Connection) -> int:
-    """Return the newest seq ever given out, also where its frame is gone."""
-    top = db.execute("SELECT max(seq) FROM frames").fetchone()[0] or 0
-    return max(top, meta(db, "seq"))
-
-
-def floor(db: sqlite3.Connection) -> int:
-    """Return the seq after which history is complete."""
-    return meta(db, "floor")
-
-
-def append(
-    db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statements: Iterable[Statement]
-) -> None:
-    """Write entries, the first as `seq`, and the statements that belong to the same batch.
-
-    A statement that breaks a constraint is left out, and logged: tried again it would break it
-    again, and hold back everyone else's batch for ever. What it is about was removed meanwhile, by
-    the command line for instance.
-    """
-    for sql, parameters in statements:
-        try:
-            db.execute(sql, parameters)
-        except sqlite3.IntegrityError as error:
-            log.error("left out of a batch: %s: %s", error, sql)
-    whole = len(entries) - len(entries) % ROWS_AT_ONCE
-    for start in range(0, whole, ROWS_AT_ONCE):
-        part: list[object] = []
-        for series, ts, value, extra in entries[start : start + ROWS_AT_ONCE]:
-            part += (seq, series.id, ts, value, extra)
-            seq += 1
-        db.execute(_INSERT_MANY, part)
-    db.executemany(
-        _INSERT, [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])]
-    )
-
-
 class Page(NamedTuple):
     """Frames in order of seq; every wanted one up to `reached` is among them or came before.
 
@@ -117,184 +41,6 @@ class Page(NamedTuple):
     floor: int
 
 
-def after(
-    db: sqlite3.Connection, cursor: int, upto: int, series: Collection[int] | None, limit: int
-) -> Page:
-    """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those given.
-
-    One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays
-    short.
-    """
-    gone = min(floor(db), upto)
-    cursor = max(cursor, gone)
-    end = min(upto, cursor + WINDOW)
-    if series is None:
-        sql = "SELECT * FROM frames WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        found = db.execute(sql, (cursor, end, limit))
-    else:
-        sql = (
-            "SELECT * FROM frames WHERE seq > ? AND seq <= ? AND series IN (SELECT value FROM json_each(?)) "
-            "ORDER BY seq LIMIT ?"
-        )
-        found = db.execute(sql, (cursor, end, to_json(list(series)), limit))
-    rows, whole = _up_to_bytes(found, PAGE_BYTES)
-    return Page(rows, end if whole and len(rows) < limit else rows[-1][0], gone)
-
-
-def _up_to_bytes(found: Iterable[Row], most: int) -> tuple[list[Row], bool]:
-    """Take rows until their values have so many bytes; tell whether these are all."""
-    rows: list[Row] = []
-    for row in found:
-        rows.append(row)
-        most -= len(row[3])
-        if most < 0:
-            return rows, False
-    return rows, True
-
-
-def by_time(
-    db: sqlite3.Connection,
-    series: Collection[int],
-    span: Span,
-    limit: int,
-    *,
-    newest_first: bool = False,
-) -> list[Row]:
-    """Read frames of some series in order of (ts, seq), at most `limit`."""
-    indexed = [_indexed(db, number, span, newest_first) for number in series]
-    recent = _recent(db, series, span, limit, newest_first)
-    return list(islice(heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first), limit))
-
-
-def _time_order(row: Row) -> tuple[int, int]:
-    return row[2], row[0]
-
-
-def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool) -> Iterator[Row]:
-    """Find a series' frames by the index, as far as they are asked for."""
-    where, parameters, tail = _within(span, newest_first)
-    yield from db.execute(
-        "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
-        f"WHERE i.series = ? AND {where} AND i.seq <= ? {tail}",
-        (series, *parameters, meta(db, "folded")),
-    )
-
-
-def _recent(
-    db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, newest_first: bool
-) -> list[Row]:
-    """Scan what is not yet in the index."""
-    where, parameters, tail = _within(span, newest_first)
-    return db.execute(
-        "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM json_each(?)) "
-        f"AND {where} {tail} LIMIT ?",
-        (meta(db, "folded"), to_json(list(series)), *parameters, limit),
-    ).fetchall()
-
-
-def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
-    """Return a span as a condition with its parameters, and the order of time."""
-    order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    where, parameters = "i.ts >= ? AND i.ts < ?", [span.start, span.end]
-    if span.after is not None:
-        where += f" AND (i.ts, i.seq) {beyond} (?, ?)"
-        parameters += span.after
-    return where, parameters, f"ORDER BY i.ts {order}, i.seq {order}"
-
-
-Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]
-
-# What a value counts as in a sum: a number is itself, a boolean 0 or 1, anything else does not
-# count.
-_NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
-    WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"""
-_POINTS = f"""
-    SELECT f.ts, f.seq, f.value, {_NUMBER} AS number FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq
-    WHERE i.series IN (SELECT value FROM json_each(:series)) AND i.ts >= :start AND i.ts < :end AND i.seq <= :folded
-    UNION ALL
-    SELECT ts, seq, value, {_NUMBER} FROM frames
-    WHERE seq > :folded AND series IN (SELECT value FROM json_each(:series)) AND ts >= :start AND ts < :end
-"""
-_AGGREGATES: dict[Function, str] = {
-    "avg": "avg(number)",
-    "min": "min(number)",
-    "max": "max(number)",
-    "count": "count(*)",
-    "first": "max(value) FILTER (WHERE up = 1)",
-    "last": "max(value) FILTER (WHERE down = 1)",
-}
-_RANKS = """,
-    row_number() OVER (PARTITION BY ts / :every ORDER BY ts, seq) AS up,
-    row_number() OVER (PARTITION BY ts / :every ORDER BY ts DESC, seq DESC) AS down"""
-
-
-def buckets(
-    db: sqlite3.Connection,
-    series: Collection[int],
-    span: Span,
-    every: int,
-    functions: Sequence[Function],
-    limit: int,
-) -> list[tuple[object, ...]]:
-    """Aggregate frames into buckets of `every` ms that begin at its multiples: (bucket's start,
-    value, ...).
-
-    `first` and `last` are JSON texts, the others numbers or None. Empty buckets are left out.
-    """
-    ranks = _RANKS if {"first", "last"} & set(functions) else ""
-    columns = ", ".join(_AGGREGATES[name] for name in functions)
-    sql = (
-        f"WITH points AS ({_POINTS}), ranked AS (SELECT *{ranks} FROM points) "
-        f"SELECT (ts / :every) * :every AS bucket, {columns} FROM ranked GROUP BY bucket ORDER BY bucket LIMIT :limit"
-    )
-    parameters = {
-        "series": to_json(list(series)),
-        "start": span.start,
-        "end": span.end,
-        "folded": meta(db, "folded"),
-        "every": every,
-        "limit": limit,
-    }
-    return db.execute(sql, parameters).fetchall()
-
-
-def _latest(db: sqlite3.Connection, series: Iterable[int]) -> Iterator[Row]:
-    """Read the latest frame of each series: by index, or among those not yet in it."""
-    folded = meta(db, "folded")
-    recent: dict[int, Row] = {}
-    for row in db.execute("SELECT * FROM frames WHERE seq > ?", (folded,)):
-        if row[1] not in recent or _time_order(row) >= _time_order(recent[row[1]]):
-            recent[row[1]] = row
-    for number in series:
-        found = db.execute(
-            "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
-            "WHERE i.series = ? AND i.seq <= ? ORDER BY i.ts DESC, i.seq DESC LIMIT 1",
-            (number, folded),
-        ).fetchone()
-        rows = [row for row in (found, recent.get(number)) if row is not None]
-        if rows:
-            yield max(rows, key=_time_order)
-
-
-REJECTED_KEPT = 1_000
-REJECTED_BYTES = 256
-
-
-def rejection(
-    at: int, topic: str, device: str | None, reason: str, payload: bytes
-) -> tuple[Statement, ...]:
-    """Return the statements that keep a message which could not be translated, and let go of the
-    oldest.
-    """
-    return (
-        (
-            "INSERT INTO rejected (at, topic, device, reason, payload) VALUES (?,?,?,?,?)",
-            (at, topic, device, reason, payload[:REJECTED_BYTES]),
-        ),
-        ("DELETE FROM rejected WHERE id <= (SELECT max(id) FROM rejected) - ?", (REJECTED_KEPT,)),
-    )
-
-
 class Rejection(NamedTuple):
     """A message that could not be translated; `payload` is its beginning."""
 
@@ -304,10 +50,3 @@ class Rejection(NamedTuple):
     device: str | None
     reason: str
     payload: bytes
-
-
-def rejected(db: sqlite3.Connection, before: int | None, limit: int) -> list[Rejection]:
-    """Read the rejected list, newest first."""
-    sql = "SELECT id, at, topic, device, reason, payload FROM rejected WHERE id < ? ORDER BY id DESC LIMIT ?"
-    bound = before if before is not None else 2**62
-    return [Rejection(*row) for row in db.execute(sql, (bound, limit))]

@@ -14,7 +14,7 @@ from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.store.audit import By
-from gateway.store.database import Database
+from gateway.store.sqlite.database import Database
 
 
 @dataclass

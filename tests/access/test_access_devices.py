@@ -11,7 +11,7 @@ from gateway.access.devices import MOST_PENDING
 from gateway.access.keys import digest
 from gateway.access.registry import PENDING_FOR
 from gateway.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
-from gateway.store import audit
+from gateway.store.sqlite import audit
 
 
 async def test_a_device_is_made_with_a_key_that_is_shown_once(access):

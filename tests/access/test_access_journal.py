@@ -8,7 +8,7 @@ import pytest
 
 from gateway.access.journal import AGAIN, FAILURES, WAITING
 from gateway.access.principal import of_claim
-from gateway.store import audit
+from gateway.store.sqlite import audit
 
 
 async def entries(access) -> list[audit.Entry]:

@@ -12,15 +12,16 @@ from gateway.access import accounts, devices, sessions, tokens
 from gateway.access.keys import digest
 from gateway.access.registry import Registry
 from gateway.errors import Conflict
-from gateway.store import registry as store
-from gateway.store.registry import DEVICES, Change
+from gateway.store.registry import Change
+from gateway.store.sqlite import registry as store
+from gateway.store.sqlite.registry import DEVICES
 
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
 from gateway.access import devices
-from gateway.store.audit import By
-from gateway.store.database import open_sync, transaction
+from gateway.store.audit import (By)
+from gateway.store.sqlite.database import (open_sync, transaction)
 with transaction(open_sync(Path(sys.argv[1]))) as db:
     devices.remove(db, By("other process", "", 1), "old")
     devices.create(db, By("other process", "", 1), id="new")

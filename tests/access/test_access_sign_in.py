@@ -15,7 +15,7 @@ from gateway.access.policy import Action
 from gateway.access.sign_in import SignIn
 from gateway.broker.port import Credentials
 from gateway.errors import TooMany, Unauthenticated
-from gateway.store import audit
+from gateway.store.sqlite import audit
 
 
 @pytest.fixture

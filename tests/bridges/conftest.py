@@ -23,9 +23,9 @@ from gateway.commands import Commands
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.store import history
 from gateway.store.audit import By
-from gateway.store.database import Database
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import Database
 
 
 class Clock:

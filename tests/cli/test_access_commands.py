@@ -16,9 +16,9 @@ from gateway.access.keys import matches
 from gateway.cli import audit as audit_command
 from gateway.cli import devices, tokens, users
 from gateway.errors import Unauthenticated
-from gateway.store import audit
-from gateway.store.database import open_sync
-from gateway.store.registry import DEVICES, TOKENS, USERS
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.database import open_sync
+from gateway.store.sqlite.registry import DEVICES, TOKENS, USERS
 
 PASSWORD = "long enough"
 

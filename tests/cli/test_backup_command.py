@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.frames import Series
-from gateway.store import history
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import open_sync, transaction
 
 SERIES = Series(1, "telemetry", "kitchen", "temperature")
 

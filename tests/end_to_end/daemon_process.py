@@ -19,7 +19,7 @@ import aiohttp
 
 from gateway.access import accounts, devices, tokens
 from gateway.store.audit import By
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

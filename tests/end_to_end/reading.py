@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from gateway.store.database import READERS
+from gateway.store.sqlite.database import READERS
 
 if TYPE_CHECKING:
     from tests.end_to_end.daemon_process import DaemonProcess

@@ -12,7 +12,7 @@ from mqtt_wire import Wire
 from people import people
 
 from gateway.access import devices
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync, transaction
 from tests.end_to_end.conftest import BY
 
 if TYPE_CHECKING:

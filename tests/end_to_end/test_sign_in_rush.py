@@ -16,7 +16,7 @@ from daemon_process import BY, daemon
 from gateway.access import devices
 from gateway.broker.embedded.encode import encode
 from gateway.broker.embedded.packets import Connect, Publish
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     from daemon_process import DaemonProcess

@@ -22,9 +22,9 @@ from gateway.frames import Entry
 from gateway.hub import Hub, Listener, Wire
 from gateway.hub import listener as listeners
 from gateway.hub.listener import Subscription
-from gateway.store import history
-from gateway.store.database import open_sync
 from gateway.store.history import Page
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import open_sync
 from gateway.topics import TopicFilter
 
 Item = tuple[Literal["frame"], int, str, int] | tuple[Literal["gap"], int, int, int]

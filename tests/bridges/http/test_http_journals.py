@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.store.history import rejection
+from gateway.store.sqlite.history import rejection
 
 API = "/api/v1"
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from gateway.store import history
+from gateway.store.sqlite import history
 from tests.bridges.conftest import basic
 
 API = "/api/v1"

@@ -18,8 +18,8 @@ from gateway.broker import port
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.broker.embedded.limits import Limits
 from gateway.intake import Intake
-from gateway.store.broker_state import BrokerState, load
-from gateway.store.database import Database
+from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.store.sqlite.database import Database
 
 if TYPE_CHECKING:
     import sqlite3

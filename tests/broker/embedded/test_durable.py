@@ -20,8 +20,8 @@ from gateway.broker.embedded.packets import (
 )
 from gateway.broker.embedded.wheel import TICKS
 from gateway.broker.port import Message
-from gateway.store.broker_state import BrokerState, load
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -23,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MessageState, MQTTProtocolVersio
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from gateway.store.database import open_sync
+from gateway.store.sqlite.database import open_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

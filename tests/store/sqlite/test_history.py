@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.frames import Series
-from gateway.store import history
-from gateway.store.database import Database, open_sync
 from gateway.store.history import Row, Span
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import Database, open_sync
 
 SERIES = [Series(number, "telemetry", "k", str(number)) for number in (1, 2, 3)]
 VALUES = st.sampled_from(

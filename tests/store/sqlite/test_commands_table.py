@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store import commands as store
 from gateway.store.commands import AnswerTo, Command
-from gateway.store.database import open_sync
+from gateway.store.sqlite import commands as store
+from gateway.store.sqlite.database import open_sync
 
 
 @pytest.fixture

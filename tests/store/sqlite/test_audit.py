@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store import audit
 from gateway.store.audit import By, Deed
-from gateway.store.database import open_sync
+from gateway.store.sqlite import audit
+from gateway.store.sqlite.database import open_sync
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gateway.store import history
 from gateway.store.patience import repeat
+from gateway.store.sqlite import history
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from gateway.store.database import Database
+    from gateway.store.sqlite.database import Database
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.store.database import open_sync
+from gateway.store.sqlite.database import open_sync
 
 
 def test_nobody_else_reads_the_database(tmp_path):

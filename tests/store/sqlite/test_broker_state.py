@@ -13,8 +13,8 @@ from gateway.broker.embedded.packets import Properties as WillProperties
 from gateway.broker.embedded.packets import Will
 from gateway.broker.embedded.session import Held
 from gateway.broker.port import Properties, Statement
-from gateway.store.broker_state import BrokerState, load
-from gateway.store.database import open_sync
+from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.store.sqlite.database import open_sync
 
 if TYPE_CHECKING:
     import sqlite3

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import pytest
 
 from gateway.catalog import Catalog
-from gateway.store import history, upkeep
-from gateway.store.database import LOG_BYTES, Database, open_sync
 from gateway.store.history import Span
-from gateway.store.upkeep import Upkeep
+from gateway.store.sqlite import history, upkeep
+from gateway.store.sqlite.database import LOG_BYTES, Database, open_sync
+from gateway.store.sqlite.upkeep import Upkeep
 
 T = TypeVar("T")
 SLICE = 7

@@ -22,8 +22,8 @@ from gateway.catalog import Catalog
 from gateway.errors import Unavailable
 from gateway.frames import Entry
 from gateway.intake import Intake
-from gateway.store import history
-from gateway.store.database import (
+from gateway.store.sqlite import history
+from gateway.store.sqlite.database import (
     Database,
     DatabaseError,
     Durability,
@@ -180,7 +180,7 @@ def test_a_migration_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         "CREATE TABLE one (a);\nCREATE TRIGGER t AFTER INSERT ON one BEGIN SELECT 1; END;\nNONSENSE;\n",
     )
     steps = [*migrations(), broken]
-    monkeypatch.setattr("gateway.store.database.migrations", lambda: steps)
+    monkeypatch.setattr("gateway.store.sqlite.database.migrations", lambda: steps)
     with pytest.raises(DatabaseError, match="NONSENSE"):
         open_sync(path)
     steps[-1] = (broken[0], broken[1].replace("NONSENSE", "CREATE TABLE two (a)"))
@@ -375,7 +375,7 @@ async def test_really_full_disk(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from gateway.store.database import Database
+from gateway.store.sqlite.database import (Database)
 from tests.store.test_database import gateway_core
 
 async def main():
@@ -433,7 +433,7 @@ def test_kill_9(tmp_path: Path) -> None:
 COMMAND_LINE = """
 import sys
 from pathlib import Path
-from gateway.store.database import open_sync, transaction
+from gateway.store.sqlite.database import (open_sync, transaction)
 db = open_sync(Path(sys.argv[1]))
 for number in range(200):
     with transaction(db):

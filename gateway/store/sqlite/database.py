@@ -227,7 +227,7 @@ def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
 
 def migrations() -> list[tuple[int, str]]:
     """Every migration as (user_version it leads to, SQL), in order."""
-    folder = resources.files("gateway.store") / "migrations"
+    folder = resources.files("gateway.store.sqlite") / "migrations"
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
     return [(int(name[:4]), (folder / name).read_text("utf-8")) for name in files]
 

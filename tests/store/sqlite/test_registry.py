@@ -8,21 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.store import registry
-from gateway.store.database import open_sync, transaction
-from gateway.store.registry import (
-    DEVICES,
-    LINKS,
-    TOKENS,
-    USERS,
-    WEB_SESSIONS,
-    Change,
-    Device,
-    Link,
-    Token,
-    User,
-    WebSession,
-)
+from gateway.store.registry import Change, Device, Link, Token, User, WebSession
+from gateway.store.sqlite import registry
+from gateway.store.sqlite.database import open_sync, transaction
+from gateway.store.sqlite.registry import DEVICES, LINKS, TOKENS, USERS, WEB_SESSIONS
 
 
 @pytest.fixture

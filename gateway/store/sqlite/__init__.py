@@ -1,0 +1,1 @@
+"""SQLite: schema and migrations, history, registry, commands, broker state."""
