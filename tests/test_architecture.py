@@ -47,13 +47,13 @@ LAYERS = [
         "gateway.device",
         "gateway.listener",
     ],  # libraries for programs elsewhere: they know nothing of the gateway's inside
-    ["gateway.payloads", "gateway.logs"],
+    ["gateway.payloads", "gateway.about", "gateway.logs"],
     ["gateway.frames", "gateway.topics", "gateway.tls"],
     ["gateway.errors", "gateway.clock", "gateway.backoff"],
     ["gateway.config"],  # imports nothing of ours; who may read it is a test of its own
     ["gateway"],
 ]
-PURE = ["gateway.errors", "gateway.topics", "gateway.frames", "gateway.payloads"]
+PURE = ["gateway.errors", "gateway.topics", "gateway.frames", "gateway.payloads", "gateway.about"]
 READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.site", "gateway.engines"}
 
 
