@@ -14,6 +14,7 @@ and an MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge
     ├── NotFound
     ├── Conflict                exists already, or is in the wrong state
     ├── TooLarge                above a size limit
+    ├── UnsupportedMedia        a body of a kind that is not read here
     ├── TooMany                 above a rate, a count or a queue's bound; `retry_after` seconds
     ├── Unavailable             storage refuses writes, or the gateway is stopping
     ├── NoReply                 a wait that ran out
@@ -114,6 +115,15 @@ class TooLarge(GatewayError):
     status = 413
     close_code = 1009
     reason_code = 0x95
+
+
+class UnsupportedMedia(GatewayError):
+    """A body of a kind, or in a charset, that is not read here."""
+
+    code = "unsupported_media_type"
+    status = 415
+    close_code = 1003
+    reason_code = 0x99
 
 
 class TooMany(GatewayError):

@@ -152,7 +152,8 @@ class Accounts:
     async def login(self, request: web.Request) -> web.Response:
         demand_same_origin(offer(request))
         is_form = request.content_type == _FORM
-        given = dict(await request.post()) if is_form else parameters.json(await request.read())
+        body = await request.read()
+        given = parameters.form(body, request.charset) if is_form else parameters.json(body)
         asked = parameters.fields_of(given, Login)
         issued = await self._open_session(request, asked)
         user = self._registry.users[issued.record.user]

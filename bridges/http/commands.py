@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.commands import Command, Commands
 
 LONGEST_KEY = 200
+_KEY = re.compile(rf"[ -~]{{1,{LONGEST_KEY}}}")
 
 
 class CommandQuery(msgspec.Struct):
@@ -137,9 +139,7 @@ def _value(body: bytes) -> str:
 
 def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise Invalid(
-            "Idempotency-Key: 1 to 200 characters",
-            fields={"Idempotency-Key": "1 to 200 characters"},
-        )
+    if key is not None and not _KEY.fullmatch(key):
+        what = f"1 to {LONGEST_KEY} printable ASCII characters"
+        raise Invalid(f"Idempotency-Key: {what}", fields={"Idempotency-Key": what})
     return key

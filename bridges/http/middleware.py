@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.bridges.http import answers
-from gateway.errors import GatewayError, TooLarge
+from gateway.errors import GatewayError, Invalid, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,6 +39,7 @@ _HEADERS = {
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer with a problem where something is wrong, whoever noticed it."""
     try:
+        _demand_text(request)
         return await handler(request)
     except GatewayError as error:
         if error.delay:
@@ -56,6 +57,19 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return answers.problem_of(
             500, "internal", "something went wrong in the gateway; its log says what"
         )
+
+
+def _demand_text(request: web.Request) -> None:
+    """Raise `Invalid` where the path or a header is not UTF-8: aiohttp passes on the other bytes as
+    surrogates, which can neither be hashed nor stored.
+    """
+    for text in (request.raw_path, *request.headers.values()):
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Invalid("the path and the headers must be UTF-8") from None
 
 
 def _told(request: web.Request, response: web.Response) -> web.Response:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import inspect
 
 from gateway.bridges.http.cursors import Point
 from gateway.bridges.http.times import Duration, Moment
-from gateway.errors import GatewayError, Invalid
+from gateway.errors import GatewayError, Invalid, UnsupportedMedia
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 
 _any = msgspec.json.Decoder().decode
+_UTF8 = frozenset({None, "utf-8", "utf8", "us-ascii"})
+_MOST_PAIRS = 100  # of a form
+_MOST_SAID = 10  # wrong names that an answer lists
+_LONGEST_NAME = 40  # characters of a wrong name that is compared with the known ones, and shown
+_LONGEST_SAID = 300  # characters of what is wrong with a value
 
 
 class _Form(NamedTuple):
@@ -114,14 +120,31 @@ def json(data: bytes) -> Any:
         raise Invalid("the body is not JSON that can be read: nested too deeply") from None
 
 
+def form(data: bytes, charset: str | None) -> dict[str, str]:
+    """Return the pairs of a form (WHATWG URL section 5.1: always UTF-8); raises `Invalid`,
+    `UnsupportedMedia`.
+
+    No other charset is decoded: Python knows some that take quadratic time, and some that make
+    text that cannot be stored.
+    """
+    if (charset and charset.lower()) not in _UTF8:
+        raise UnsupportedMedia(f"a form is UTF-8, not {charset[:40]!r}")
+    try:
+        return dict(
+            parse_qsl(
+                data.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_PAIRS
+            )
+        )
+    except ValueError:
+        raise Invalid(f"the body is not a form in UTF-8 of at most {_MOST_PAIRS} fields") from None
+
+
 def _convert(values: Mapping[str, Any], into: type[T], wrong: dict[str, str], *, strict: bool) -> T:
     fields = _fields(into)
-    for name, value in values.items():
-        if name not in fields:
-            wrong.setdefault(name[:80], _unknown(name, list(fields)))
-            continue
+    wrong.update(_unknown([name for name in values if name not in fields], list(fields)))
+    for name in (name for name in fields if name in values):
         try:
-            msgspec.convert(value, fields[name].type, strict=strict, dec_hook=_read)
+            msgspec.convert(values[name], fields[name].type, strict=strict, dec_hook=_read)
         except msgspec.ValidationError as error:
             wrong.setdefault(name, _say(error))
     for name, field in fields.items():
@@ -132,14 +155,22 @@ def _convert(values: Mapping[str, Any], into: type[T], wrong: dict[str, str], *,
     return msgspec.convert(values, into, strict=strict, dec_hook=_read)
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
+def _unknown(names: list[str], known: list[str]) -> dict[str, str]:
+    """Say of the first unknown names what is probably meant, and how many more there are."""
+    said = {name[:_LONGEST_NAME]: _meant(name, known) for name in names[:_MOST_SAID]}
+    if (more := len(names) - _MOST_SAID) > 0:
+        said["..."] = f"and {more:,} more that do not exist"
+    return said
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = [] if len(name) > _LONGEST_NAME else difflib.get_close_matches(name, known, 1)
     return f"no such parameter; {near[0]!r} is probably meant" if near else "no such parameter"
 
 
 def _say(error: msgspec.ValidationError) -> str:
     what = str(error).partition(" - at `$")[0].replace("`", "")
-    return what[:1].lower() + what[1:]
+    return what[:1].lower() + what[1:_LONGEST_SAID]
 
 
 def _read(into: type, value: Any) -> Any:

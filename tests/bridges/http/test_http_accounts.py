@@ -114,6 +114,33 @@ async def test_a_form_signs_in_and_leads_to_the_page(core, client):
         assert COOKIE in response.cookies
 
 
+@pytest.mark.parametrize(
+    ("charset", "email", "status"),
+    [
+        ("utf-8", b"ann%40example.org", 303),
+        ("UTF-8", b"ann%40example.org", 303),
+        ("unicode_escape", rb"\ud800@x.y", 415),
+        ("raw_unicode_escape", rb"\ud800@x.y", 415),
+        ("utf-7", b"+2AA-@x.y", 415),
+        ("punycode", b"b" * 3_000, 415),
+        ("nonsense", b"a@x.y", 415),
+        ("utf-8", b"%ED%A0%80@x.y", 400),
+        ("utf-8", b"\xff@x.y", 400),
+        ("utf-8", b"&".join([b"a=1"] * 200), 400),
+    ],
+)
+async def test_a_form_is_read_as_utf_8_and_no_other_charset(core, client, charset, email, status):
+    """Others take long to decode, or make text that the database cannot hold and the audit met."""
+    await core.user(password=PASSWORD)
+    headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+    body = b"email=" + email + b"&password=" + PASSWORD.encode()
+    async with client.post(
+        f"{API}/login", data=body, headers=headers, allow_redirects=False
+    ) as response:
+        assert response.status == status
+    await core.journal.flush()
+
+
 async def test_a_sign_in_link_signs_in_once(core, client):
     """The second time it is refused."""
     link = (await core.do(links.sign_in, await core.user())).secret

@@ -1,5 +1,6 @@
 """What holds for every route: sign-in, problems, headers."""
 
+import asyncio
 import logging
 
 import pytest
@@ -107,6 +108,25 @@ async def test_a_bug_is_a_500_that_tells_the_log_and_not_the_client(core, aiohtt
     assert "secret plan" not in text
     assert "secret plan" in caplog.text
     assert "abc" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /api/v1/me HTTP/1.1\r\nAuthorization: Bearer gwt_\xff",
+        b"GET /api/v1/me HTTP/1.1\r\nCookie: gateway_session=\xff",
+        b"GET /api/v1/me HTTP/1.1\r\nX-Other: \xed\xa0\x80",
+        b"GET /api/v1/ws HTTP/1.1\r\nOrigin: \xff",
+    ],
+)
+async def test_bytes_that_are_not_utf_8_are_refused_at_the_door(client, head):
+    """In the path as in any header, so that no text with a surrogate reaches what stores it."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(head + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    said = await reader.read()
+    assert said.startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_health_and_readiness(core, client):

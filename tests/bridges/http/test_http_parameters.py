@@ -12,7 +12,7 @@ from multidict import MultiDict
 
 from gateway.bridges.http import parameters
 from gateway.bridges.http.times import Moment
-from gateway.errors import Invalid
+from gateway.errors import Invalid, UnsupportedMedia
 from gateway.topics import TopicFilter
 
 
@@ -106,3 +106,30 @@ def test_any_body_is_read_or_invalid(data):
     """Nothing else comes out."""
     with suppress(Invalid):
         assert parameters.body(data, Body).email is not None
+
+
+def test_of_many_unknown_names_the_first_are_named():
+    """Each costs a search for what is meant, so the rest are only counted."""
+    body = {**{f"emial{number}": 1 for number in range(17_000)}, "x" * 5_000: 1}
+    with pytest.raises(Invalid) as caught:
+        parameters.fields_of(body, Body)
+    said = caught.value.fields
+    assert said["emial0"].endswith("'email' is probably meant")
+    assert (len(said), said["..."]) == (12, "and 16,991 more that do not exist")
+    assert said["email"] == "is missing"
+    assert len(str(caught.value)) < 2_000
+
+
+def test_a_long_name_is_not_compared_with_the_known_ones():
+    """It is shown by its beginning."""
+    with pytest.raises(Invalid) as caught:
+        parameters.fields_of({"email": "a", "email" * 50_000: 1}, Body)
+    assert caught.value.fields == {"email" * 8: "no such parameter"}
+
+
+@given(st.binary(), st.none() | st.text())
+def test_any_form_is_read_or_refused(data, charset):
+    """What is read can be stored."""
+    with suppress(Invalid, UnsupportedMedia):
+        for text in sum(parameters.form(data, charset).items(), ()):
+            text.encode()
