@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=msgspec.Struct)
 
 _any = msgspec.json.Decoder().decode
-_UTF8 = frozenset({None, "utf-8", "utf8", "us-ascii"})
+_UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 _MOST_PAIRS = 100  # of a form
 _MOST_SAID = 10  # wrong names that an answer lists
 _LONGEST_NAME = 40  # characters of a wrong name that is compared with the known ones, and shown
@@ -127,7 +127,7 @@ def form(data: bytes, charset: str | None) -> dict[str, str]:
     No other charset is decoded: Python knows some that take quadratic time, and some that make
     text that cannot be stored.
     """
-    if (charset and charset.lower()) not in _UTF8:
+    if charset is not None and charset.lower() not in _UTF8:
         raise UnsupportedMedia(f"a form is UTF-8, not {charset[:40]!r}")
     try:
         return dict(
