@@ -19,7 +19,7 @@ from aiohttp import WSMsgType, web
 from gateway.bridges.edge.sockets import Open, accepted, framed
 from gateway.bridges.edge.values import Values, channel_of, name_of
 from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
-from gateway.frames import to_json
+from gateway.frames import is_new_command, to_json
 from gateway.hub import Listener, Subscription, Wire
 from gateway.payloads import one_value
 from gateway.topics import TopicFilter
@@ -122,7 +122,7 @@ class Given(NamedTuple):
 def _to_devices(seq: int, entry: Entry, data: bytes) -> Given | None:
     """A command is shown once, as it is given; its later states are nobody's business here."""
     series, ts, value, extra = entry
-    if series.type != "command" or not extra.endswith('"state":"queued"'):
+    if series.type != "command" or not is_new_command(extra):
         return None
     return Given(_latest(data).id, framed(put_together(series.channel, value, ts, "client")))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from gateway.errors import NotFound
-from gateway.frames import encode, to_json
+from gateway.frames import encode, rule_extra, to_json
 from gateway.topics import check_channel, check_device
 
 if TYPE_CHECKING:
@@ -160,8 +160,6 @@ class Actions:
             if value is None or event.active:
                 text = value or to_json(event.active)
                 series = self._catalog.series("telemetry", target, channel)
-                self._intake.submit(
-                    [(series, self._clock(), text, f',"rule":{to_json(event.rule)}')]
-                )
+                self._intake.submit([(series, self._clock(), text, rule_extra(event.rule))])
 
         return act

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gateway.deadlines import Deadlines
 from gateway.delivery import Events, Line
 from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMany, Unavailable
-from gateway.frames import to_json
+from gateway.frames import command_extra, reply_extra
 from gateway.store.commands import AnswerTo, Command
 from gateway.store.patience import repeat
 from gateway.store.sqlite import commands as store
@@ -287,7 +287,7 @@ class Commands:
         command.state, command.reply, command.changed = "replied", value, now
         # In the batch that the caller's entries are about to join.
         self._intake.submit((), partial(self._finished, command), (store.change(command),))
-        return [(series, now, value, f',"id":"{command.id}"'), self._entry(command)]
+        return [(series, now, value, reply_extra(command.id)), self._entry(command)]
 
     def _answered(self, device: str, name: str, correlation: bytes | None) -> Command | None:
         line = self._lines.get(device)
@@ -339,9 +339,7 @@ class Commands:
         self._intake.submit([self._entry(command)], done, (store.change(command),))
 
     def _entry(self, command: Command) -> Entry:
-        extra = f',"id":"{command.id}","state":"{command.state}"'
-        if command.error is not None:
-            extra += f',"error":{to_json(command.error)}'
+        extra = command_extra(command.id, command.state, command.error)
         series = self._catalog.series("command", command.device, command.name)
         return series, command.changed, command.value, extra
 

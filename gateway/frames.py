@@ -66,6 +66,45 @@ class Series:
         return f"Series({self.id}, {self.type}, {self.path})"
 
 
+def received_extra(now: int) -> str:
+    """The end of a frame whose `ts` is the device's own: when it arrived."""
+    return f',"received":{now}'
+
+
+def rule_extra(rule: str) -> str:
+    """The end of a frame that a rule publishes: its name."""
+    return f',"rule":{to_json(rule)}'
+
+
+def is_of_rule(extra: str) -> bool:
+    """Tell whether a rule has published the frame with this end."""
+    return extra.startswith(',"rule":')
+
+
+def reply_extra(command: str) -> str:
+    """The end of a reply's frame: the id of the command that it answers."""
+    return f',"id":"{command}"'
+
+
+def command_extra(command: str, state: str, error: str | None = None) -> str:
+    """The end of a command's frame: its id and state, and why it failed."""
+    why = "" if error is None else f',"error":{to_json(error)}'
+    return f',"id":"{command}","state":"{state}"{why}'
+
+
+def is_new_command(extra: str) -> bool:
+    """Tell whether a command's frame is its first."""
+    return extra.endswith('"state":"queued"')
+
+
+def session_extra(session: int, reason: str | None = None, seen: int | None = None) -> str:
+    """The end of a presence frame: the session's number, why it has ended, and when the device was
+    last heard of.
+    """
+    why = "" if reason is None else f',"reason":"{reason}"'
+    return f',"session":{session}{why}' + ("" if seen is None else f',"seen":{seen}')
+
+
 Entry: TypeAlias = tuple[Series, int, str, str]
 """A frame before it has its seq: series, ts (ms), the value's JSON text on one line, and `extra`: what follows
 the value, such as `,"received":1763673303125`, or nothing."""

@@ -18,6 +18,7 @@ import msgspec
 from gateway.broker.port import Departure
 from gateway.deadlines import Deadlines
 from gateway.errors import TooMany
+from gateway.frames import session_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -204,16 +205,14 @@ class Presence:
         state.online = True
         state.session += 1
         state.seen = now
-        return self._frame(device, state, now, f',"session":{state.session}')
+        return self._frame(device, state, now, session_extra(state.session))
 
     def _end(self, device: str, state: _State, reason: Reason, now: int) -> list[Entry]:
         state.online = state.reported = False
         state.until = 0
-        extra = f',"session":{state.session},"reason":"{reason}"'
-        if reason == "restart":
-            # its time says when the gateway began, not when the device ended
-            extra += f',"seen":{state.seen}'
-        return self._frame(device, state, now, extra)
+        # the time of a restart says when the gateway began, not when the device ended
+        seen = state.seen if reason == "restart" else None
+        return self._frame(device, state, now, session_extra(state.session, reason, seen))
 
     def _frame(self, device: str, state: _State, now: int, extra: str) -> list[Entry]:
         state.ts = max(

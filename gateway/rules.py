@@ -19,6 +19,7 @@ from gateway import actions
 from gateway.actions import ActionTable, Event
 from gateway.deadlines import Deadlines
 from gateway.errors import GatewayError, Invalid, Unavailable
+from gateway.frames import is_of_rule
 from gateway.hub import Group, Wire
 from gateway.topics import TopicFilter
 from gateway.webhooks import signing_key
@@ -140,8 +141,7 @@ class _All:
 
 
 def _form(seq: int, entry: Entry, data: bytes) -> Entry | None:
-    of_a_rule = entry[3].startswith(',"rule":')
-    return entry if entry[0].type == "telemetry" and not of_a_rule else None
+    return entry if entry[0].type == "telemetry" and not is_of_rule(entry[3]) else None
 
 
 _WIRE = Wire(form=_form, join=lambda parts: parts, gap=lambda first, last: None)

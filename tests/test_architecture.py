@@ -48,7 +48,7 @@ LAYERS = [
         "gateway.listener",
     ],  # libraries for programs elsewhere: they know nothing of the gateway's inside
     ["gateway.payloads", "gateway.about", "gateway.logs"],
-    ["gateway.frames", "gateway.topics", "gateway.tls"],
+    ["gateway.frames", "gateway.topics", "gateway.times", "gateway.tls"],
     ["gateway.errors", "gateway.clock", "gateway.backoff"],
     ["gateway.config"],  # imports nothing of ours; who may read it is a test of its own
     ["gateway"],

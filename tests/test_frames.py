@@ -5,7 +5,19 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.frames import MAX_TS, Frame, Series, to_json
+from gateway.frames import (
+    MAX_TS,
+    Frame,
+    Series,
+    command_extra,
+    is_new_command,
+    is_of_rule,
+    received_extra,
+    reply_extra,
+    rule_extra,
+    session_extra,
+    to_json,
+)
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 JSON = st.recursive(
@@ -17,6 +29,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
+KEYS = {"type", "seq", "device", "channel", "ts", "value"}
 
 
 def test_the_contracts_frame() -> None:
@@ -54,3 +67,28 @@ def test_a_new_series() -> None:
         0,
     )
     assert repr(series) == "Series(7, reply, k/a/b)"
+
+
+@given(TEXT, st.sampled_from(["queued", "sent", "failed"]), st.none() | TEXT)
+def test_the_ends_of_frames(rule: str, state: str, error: str | None) -> None:
+    """Whatever a rule is called and an error says, the frame is JSON, and is known again by its
+    end.
+    """
+    series = Series(1, "telemetry", "a", "b")
+
+    def members(extra: str) -> dict[str, object]:
+        frame = json.loads(series.json(1, 2, "3", extra))
+        return {key: value for key, value in frame.items() if key not in KEYS}
+
+    assert members(rule_extra(rule)) == {"rule": rule}
+    assert members(received_extra(7)) == {"received": 7}
+    assert members(reply_extra("c1")) == {"id": "c1"}
+    why = {} if error is None else {"error": error}
+    ended = command_extra("c1", state, error)
+    assert members(ended) == {"id": "c1", "state": state, **why}
+    assert members(session_extra(3)) == {"session": 3}
+    assert members(session_extra(3, "restart", 9)) == {"session": 3, "reason": "restart", "seen": 9}
+    assert is_of_rule(rule_extra(rule))
+    assert not is_of_rule(ended)
+    assert is_new_command(command_extra("c1", "queued"))
+    assert not is_new_command(command_extra("c1", "sent"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 from msgspec import Raw, json
 
-from gateway.bridges.http.times import rfc3339
 from gateway.frames import encode
+from gateway.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence

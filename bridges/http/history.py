@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from gateway import times  # noqa: TC001 - msgspec reads the annotations
 from gateway.access.policy import Action
-from gateway.bridges.http import answers, buckets, export, parameters, times
+from gateway.bridges.http import answers, buckets, export, parameters
 from gateway.bridges.http.cursors import Point
 from gateway.bridges.http.routes import API, Route
 from gateway.errors import Invalid, InvalidTopic

@@ -17,8 +17,8 @@ import msgspec
 from msgspec import inspect
 
 from gateway.bridges.http.cursors import Point
-from gateway.bridges.http.times import Duration, Moment
 from gateway.errors import GatewayError, Invalid, UnsupportedMedia
+from gateway.times import Duration, Moment
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from gateway.bridges.http import answers
 from gateway.bridges.http.authentication import PRINCIPAL
 from gateway.bridges.http.routes import API, Route
 from gateway.errors import Conflict, Untranslatable
+from gateway.frames import received_extra
 from gateway.payloads import Decode, Reading, one_value, readings
 from gateway.store.sqlite.history import rejection
 from gateway.topics import check_channel
@@ -83,13 +84,13 @@ class Telemetry:
     async def post_one(self, request: web.Request) -> web.Response:
         channel = check_channel(request.match_info["channel"])
 
-        def read(payload: bytes, how: Decode) -> list[Reading]:
+        def read(payload: bytes, now: int, how: Decode) -> list[Reading]:
             return [Reading(channel, one_value(payload, how))]
 
         return await self._store(request, f"telemetry/{channel}", read)
 
     async def _store(
-        self, request: web.Request, topic: str, read: Callable[[bytes, Decode], list[Reading]]
+        self, request: web.Request, topic: str, read: Callable[[bytes, int, Decode], list[Reading]]
     ) -> web.Response:
         device = request.match_info["id"]
         if self._permission.device(request, Action.WRITE, device).disabled:
@@ -103,7 +104,9 @@ class Telemetry:
         now = self._clock()
         try:
             found = read(
-                payload, "json" if _is_json(request, payload, one=topic != "telemetry") else "auto"
+                payload,
+                now,
+                "json" if _is_json(request, payload, one=topic != "telemetry") else "auto",
             )
         except Untranslatable as error:
             kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
@@ -117,7 +120,7 @@ class Telemetry:
         series = self._catalog.series("telemetry", device, reading.channel)
         if reading.ts is None:
             return series, now, reading.value, ""
-        return series, reading.ts, reading.value, f',"received":{now}'
+        return series, reading.ts, reading.value, received_extra(now)
 
 
 def _is_json(request: web.Request, payload: bytes, *, one: bool) -> bool:

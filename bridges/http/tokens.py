@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from gateway import times  # noqa: TC001 - msgspec reads the annotations
 from gateway.access import tokens
-from gateway.bridges.http import answers, parameters, times
+from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.routes import API, Route
 from gateway.errors import NotFound
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from gateway.broker.port import Properties
 from gateway.commands import AnswerTo
 from gateway.errors import Untranslatable
+from gateway.frames import received_extra
 from gateway.payloads import one_value, plain_members, readings
 from gateway.topics import check_channel
 
@@ -86,12 +87,12 @@ class Translation:
                 ]
             if not payload and message.retain:
                 return ()
-            received = f',"received":{now}'
+            received = received_extra(now)
             return [
                 (known.get(r.channel) or find(r.channel), now, r.value, "")
                 if r.ts is None
                 else (known.get(r.channel) or find(r.channel), r.ts, r.value, received)
-                for r in readings(payload, match.decode)
+                for r in readings(payload, now, match.decode)
             ]
 
         return translate

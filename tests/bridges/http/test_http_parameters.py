@@ -11,8 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 from multidict import MultiDict
 
 from gateway.bridges.http import parameters
-from gateway.bridges.http.times import Moment
 from gateway.errors import Invalid, UnsupportedMedia
+from gateway.times import Moment
 from gateway.topics import TopicFilter
 
 

@@ -65,6 +65,24 @@ async def test_the_device_s_own_time_is_kept_beside_when_it_was_received(core, c
     ]
 
 
+async def test_a_time_as_text_and_as_so_long_ago(core, client, key):
+    """A board tells the time as text, or how long ago it measured where it has no clock; one that
+    is two days ahead is told so.
+    """
+    told = {"ts": "2025-11-20T22:15:00+01:00", "values": {"a": 1}}
+    body = [told, {"ago": 1500, "values": {"b": 2}}]
+    url, headers = f"{API}/devices/kitchen/telemetry", basic("kitchen", key)
+    async with client.post(url, json=body, headers=headers) as response:
+        assert response.status == 200
+    latest = await (await client.get(f"{API}/devices/kitchen/latest", headers=headers)).json()
+    assert (latest["a"]["ts"], latest["b"]["ts"]) == (1_763_673_300_000, core.clock.now - 1500)
+    assert latest["b"]["received"] == core.clock.now
+    ahead = {"ts": core.clock.now + 2 * 86_400_000, "values": {"a": 1}}
+    async with client.post(url, json=ahead, headers=headers) as response:
+        assert response.status == 400
+        assert "more than a day ahead" in (await response.json())["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "value"),
     [

@@ -1,4 +1,4 @@
-"""Times and durations as they stand in a query: pure values, from text and to text."""
+"""Times and durations: pure values, from text and to text."""
 
 from __future__ import annotations
 
@@ -30,23 +30,12 @@ class Moment:
     def parse(cls, text: str) -> Moment:
         """Read a time; raises `ValueError` where it is none, or not between 1970 and 9999."""
         if _EPOCH_MS.fullmatch(text):
-            return cls._checked(int(text))
-        found = _RFC3339.fullmatch(text)
-        if found is None:
+            return cls(_checked(int(text)))
+        if not _RFC3339.fullmatch(text):
             raise ValueError(
                 "neither an RFC 3339 time such as 2025-11-20T21:00:00Z nor milliseconds since 1970"
             )
-        day, time, fraction, sign, hours, minutes = found.groups()
-        away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-        zone = timezone(-away if sign == "-" else away)
-        moment = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=zone)
-        return cls._checked((moment - _EPOCH) // _MS + int((fraction or "").ljust(3, "0")[:3]))
-
-    @classmethod
-    def _checked(cls, ms: int) -> Moment:
-        if not 0 <= ms <= MAX_TS:
-            raise ValueError("a time is between 1970 and 9999")
-        return cls(ms)
+        return cls(from_rfc3339(text))
 
 
 class Duration:
@@ -71,6 +60,24 @@ class Duration:
         if not 0 < ms <= MAX_TS:
             raise ValueError("a duration is above 0 and below 8,000 years")
         return cls(ms)
+
+
+def from_rfc3339(text: str) -> int:
+    """Read a time with its zone as ms since 1970 UTC; raises `ValueError`."""
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError("not an RFC 3339 time such as 2025-11-20T21:00:00Z")
+    day, time, fraction, sign, hours, minutes = found.groups()
+    away = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    zone = timezone(-away if sign == "-" else away)
+    moment = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=zone)
+    return _checked((moment - _EPOCH) // _MS + int((fraction or "").ljust(3, "0")[:3]))
+
+
+def _checked(ms: int) -> int:
+    if not 0 <= ms <= MAX_TS:
+        raise ValueError("a time is between 1970 and 9999")
+    return ms
 
 
 def rfc3339(ms: int) -> str:

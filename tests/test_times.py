@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.bridges.http.cursors import Point
-from gateway.bridges.http.times import Duration, Moment, rfc3339
 from gateway.frames import MAX_TS
+from gateway.times import Duration, Moment, rfc3339
 
 moments = st.integers(0, MAX_TS)
 
