@@ -49,11 +49,18 @@ LAYERS = [
     ],  # libraries for programs elsewhere: they know nothing of the gateway's inside
     ["gateway.payloads", "gateway.about", "gateway.logs"],
     ["gateway.frames", "gateway.topics", "gateway.times", "gateway.tls"],
-    ["gateway.errors", "gateway.clock", "gateway.backoff"],
+    ["gateway.errors", "gateway.clock", "gateway.backoff", "gateway.printable"],
     ["gateway.config"],  # imports nothing of ours; who may read it is a test of its own
     ["gateway"],
 ]
-PURE = ["gateway.errors", "gateway.topics", "gateway.frames", "gateway.payloads", "gateway.about"]
+PURE = [
+    "gateway.errors",
+    "gateway.topics",
+    "gateway.frames",
+    "gateway.payloads",
+    "gateway.about",
+    "gateway.printable",
+]
 READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.site", "gateway.engines"}
 
 
