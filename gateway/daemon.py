@@ -148,7 +148,7 @@ class Gateway:
         self.run_beside(self.upkeep.run(), "upkeep")
 
     async def _commit(
-        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
+        self, seq: int, entries: list[Entry], statements: Sequence[Statement]
     ) -> None:
         await self.database.write(lambda db: history.append(db, seq, entries, statements))
 

@@ -34,7 +34,7 @@ class Commit(Protocol):
     """
 
     def __call__(
-        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
+        self, seq: int, entries: list[Entry], statements: Sequence[Statement]
     ) -> Awaitable[None]: ...
 
 

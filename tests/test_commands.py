@@ -282,6 +282,13 @@ async def test_a_wait_ends_when_no_reply_can_come(rig):
         await waiting
 
 
+async def test_a_key_of_any_bytes_costs_the_batch_nothing(rig):
+    """A header's bytes that are no UTF-8 arrive as lone surrogates."""
+    sent = await send(rig, idempotency_key="\udcff")
+    assert (await rig.commands.get(sent.id)).idempotency_key == "\ufffd"
+    assert (await send(rig, idempotency_key="\udcff")).id == sent.id
+
+
 async def test_a_key_sends_once(rig, tmp_path):
     """The same key gives the same command, also while the first is being stored; another command is
     a conflict.

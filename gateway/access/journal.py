@@ -7,7 +7,6 @@ counted, not kept.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter, OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -116,7 +115,7 @@ class Journal:
         self._deeds, self._failures, self._lost = [], Counter(), 0
         try:
             await self._database.write(partial(audit.append, deeds=[*deeds, *more], routine=True))
-        except sqlite3.Error:
+        except Exception:
             self._lost += len(deeds) + sum(failures.values()) + lost
             raise
 

@@ -1,4 +1,4 @@
-"""Work on the database that is done again and again, whatever the disk says meanwhile."""
+"""Work on the database that is done again and again, whatever happens meanwhile."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ log = logging.getLogger(__name__)
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, name: str) -> None:
-    """Do it every so many seconds until cancelled; a database that refuses is logged once, and
-    tried again.
+    """Do it every so many seconds until cancelled.
+
+    What fails is logged once and tried again: such work notes things and tidies up, and may never
+    end the gateway.
     """
-    refused = False
+    failed = False
     while True:
         await asyncio.sleep(every)
         try:
             await work()
-            refused = False
-        except sqlite3.Error as error:
-            if not refused:
-                log.warning("%s waits for the database: %s", name, error)
-            refused = True
+            failed = False
+        except Exception as error:
+            if not failed:
+                _say(name, error)
+            failed = True
+
+
+def _say(name: str, error: Exception) -> None:
+    if isinstance(error, sqlite3.Error):
+        log.warning("%s waits for the database: %s", name, error)
+    else:
+        log.error("%s fails and is tried again", name, exc_info=error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-
-import pytest
+from typing import TYPE_CHECKING
 
 from gateway.store.patience import repeat
+
+if TYPE_CHECKING:
+    import pytest
 
 
 async def test_each_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -32,11 +34,21 @@ async def test_each_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-async def test_any_other_mistake_is_not_waited_out() -> None:
-    """What is no refusal ends the work."""
+async def test_a_mistake_is_logged_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Work that only notes things never ends the gateway."""
+    tries = asyncio.Queue[int]()
 
     async def work() -> None:
-        raise ValueError("a mistake of ours")
+        tries.put_nowait(1)
+        raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
 
-    with pytest.raises(ValueError, match="of ours"):
-        await repeat(work, 0, "upkeep")
+    task = asyncio.create_task(repeat(work, 0, "the audit"))
+    for _ in range(3):
+        await asyncio.wait_for(tries.get(), 10)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait([task])
+    assert [record.getMessage() for record in caplog.records] == [
+        "the audit fails and is tried again"
+    ]
+    assert "surrogates not allowed" in caplog.text

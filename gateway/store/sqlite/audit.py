@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.store.audit import Deed, Entry
+from gateway.store.sqlite.storable import storable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +44,7 @@ def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = Fal
                 d.action,
                 d.object,
                 d.address,
-                msgspec.json.encode(d.detail).decode(),
+                msgspec.json.encode(storable(d.detail)).decode(),
                 int(routine),
             )
             for d in deeds

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import aiosqlite
 
 from gateway.errors import GatewayError
+from gateway.store.sqlite.storable import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,7 +211,11 @@ def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
 
 def _connect(path: Path, durability: Durability) -> sqlite3.Connection:
     db = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=BUSY_MS / 1000
+        path,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_MS / 1000,
+        factory=Connection,
     )
     try:
         db.execute("PRAGMA foreign_keys=ON")

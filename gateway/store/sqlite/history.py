@@ -13,8 +13,9 @@ import sqlite3
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gateway.frames import to_json
+from gateway.frames import MAX_TS, to_json
 from gateway.store.history import Opened, Page, Rejection
+from gateway.store.sqlite.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -28,6 +29,13 @@ log = logging.getLogger(__name__)
 ROWS_AT_ONCE = 256
 WINDOW = 200_000  # frames that one call of `after` looks at
 PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
+# What fails whenever it is tried, unlike a disk that is full or an index that is locked.
+_LEFT_OUT = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+)
 _INSERT = "INSERT INTO frames VALUES (?,?,?,?,?)"
 # One step of SQLite for many rows: the interpreter lock is given up once, not once a row.
 _INSERT_MANY = _INSERT + ",(?,?,?,?,?)" * (ROWS_AT_ONCE - 1)
@@ -60,29 +68,43 @@ def floor(db: sqlite3.Connection) -> int:
 
 
 def append(
-    db: sqlite3.Connection, seq: int, entries: Sequence[Entry], statements: Iterable[Statement]
+    db: sqlite3.Connection, seq: int, entries: list[Entry], statements: Iterable[Statement]
 ) -> None:
     """Write entries, the first as `seq`, and the statements that belong to the same batch.
 
-    A statement that breaks a constraint is left out, and logged: tried again it would break it
-    again, and hold back everyone else's batch for ever. What it is about was removed meanwhile, by
-    the command line for instance.
+    A statement that breaks a constraint, or holds what cannot be stored, is left out and logged:
+    tried again it would fail again, and hold back everyone else's batch for ever. What it is about
+    was removed meanwhile, by the command line for instance. An entry whose text cannot be stored is
+    changed in place, so that what is shown is what is stored.
     """
     for sql, parameters in statements:
         try:
             db.execute(sql, parameters)
-        except sqlite3.IntegrityError as error:
+        except _LEFT_OUT as error:
             log.error("left out of a batch: %s: %s", error, sql)
+    try:
+        _insert(db, seq, entries)
+    except (UnicodeEncodeError, OverflowError):
+        db.execute("DELETE FROM frames WHERE seq >= ?", (seq,))
+        entries[:] = map(_storable, entries)
+        _insert(db, seq, entries)
+
+
+def _storable(entry: Entry) -> Entry:
+    series, ts, value, extra = entry
+    return series, min(max(ts, 0), MAX_TS), storable(value), storable(extra)
+
+
+def _insert(db: sqlite3.Connection, seq: int, entries: Sequence[Entry]) -> None:
     whole = len(entries) - len(entries) % ROWS_AT_ONCE
     for start in range(0, whole, ROWS_AT_ONCE):
         part: list[object] = []
         for series, ts, value, extra in entries[start : start + ROWS_AT_ONCE]:
             part += (seq, series.id, ts, value, extra)
             seq += 1
-        db.execute(_INSERT_MANY, part)
-    db.executemany(
-        _INSERT, [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])]
-    )
+        sqlite3.Connection.execute(db, _INSERT_MANY, part)
+    rest = [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])]
+    sqlite3.Connection.executemany(db, _INSERT, rest)
 
 
 def after(
