@@ -122,6 +122,13 @@ WebUrl = Annotated[
     Meta(title='a URL such as "https://example.org/alert"'),
     Reading(_url("http", "https", credentials=True, path=True)),
 ]
+PublicUrl = Annotated[
+    str,
+    Meta(title='a URL without path such as "https://gateway.example"'),
+    Reading(_url("http", "https", credentials=False, path=False)),
+]
+Origin = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@*]+\Z")]
+Origins = Annotated[tuple[Origin, ...], Meta(title='a list of origins such as ["https://my.app"]')]
 
 
 @dataclass(frozen=True, slots=True)

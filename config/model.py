@@ -16,8 +16,10 @@ from gateway.config.kinds import (
     FilePath,
     Host,
     Modules,
+    Origins,
     PacketSize,
     Port,
+    PublicUrl,
     Rate,
     ReadableFile,
     Secret,
@@ -65,6 +67,13 @@ class Http(Table, frozen=True, kw_only=True):
     host: Annotated[Host, "address to listen on; `127.0.0.1` for this machine only"] = EVERYWHERE
     port: Annotated[Port, "port for HTTP; 0 takes a free one"] = 8080
     tls: HttpTls | None = None
+    url: Annotated[
+        PublicUrl | None,
+        "address that links, pages and sketches give; without it, this machine's own",
+    ] = None
+    origins: Annotated[
+        Origins, "web pages elsewhere that may use the API and `/mqtt` with a token"
+    ] = ()
 
 
 class BrokerTls(Table, frozen=True, kw_only=True):
@@ -126,7 +135,7 @@ class Store(Table, frozen=True, kw_only=True):
 
 
 class History(Table, frozen=True, kw_only=True):
-    """How much of the past is kept. What comes first counts; the oldest frames go."""
+    """How much of the past is kept. Whichever limit is reached first removes the oldest frames."""
 
     keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400.0
     max_size: Annotated[
@@ -174,6 +183,7 @@ class Handlers(Table, frozen=True, kw_only=True):
 
     modules: Annotated[
         Modules,
+        Origins,
         "modules to load, by the names you would import; the directory of this file is searched too",
     ] = ()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from gateway import engines, rules
+from gateway import addresses, engines, rules
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Policy
@@ -91,7 +91,7 @@ class Gateway:
             self._stack.push_async_callback(self.broker.stop)
             await self.broker.start()
             await self._serve_http()
-            lock.tell(Whereabouts(self.url, self.ports))
+            lock.tell(Whereabouts(self.url, self.public_url, self.ports))
         except BaseException:
             await self._stack.aclose()
             raise
@@ -112,10 +112,16 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it."""
+        """Where programs on this machine find it."""
         http = self._config.http
-        host = "localhost" if http.host in {"0.0.0.0", "::", ""} else http.host  # noqa: S104 - compared, not bound
-        return f"{'https' if http.tls else 'http'}://{host}:{self._http_port}"
+        return addresses.local_url(http.host, self._http_port, tls=http.tls is not None)
+
+    @property
+    def public_url(self) -> str:
+        """The address that links, pages and sketches give: `[http] url`, or this machine's own."""
+        http = self._config.http
+        own = addresses.public_url(http.host, self._http_port, tls=http.tls is not None)
+        return (http.url or own).rstrip("/")
 
     def reload(self) -> None:
         """Take up what SIGHUP asks for: renewed certificates and changed handlers."""

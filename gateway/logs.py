@@ -9,6 +9,8 @@ from typing import Any, Literal
 from gateway.frames import to_json
 from gateway.printable import printable, printable_lines
 
+Form = Literal["text", "json"]
+
 
 class TextLines(logging.Formatter):
     """One line for each record; a traceback follows it, indented. Nothing in them can end a line
@@ -43,7 +45,7 @@ class JsonLines(logging.Formatter):
         return to_json(line)
 
 
-def set_up(level: str, form: Literal["text", "json"]) -> None:
+def set_up(level: str, form: Form) -> None:
     """Write to stderr, from `level` on."""
     handler = logging.StreamHandler(sys.stderr)
     text = TextLines("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
@@ -51,3 +53,12 @@ def set_up(level: str, form: Literal["text", "json"]) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("aiosqlite", "asyncio", "amqtt", "transitions"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def announce(text: str, form: Form) -> None:
+    """Say something to whoever started the gateway, on stdout, whatever the level of the log."""
+    if form == "json":
+        record = logging.LogRecord("gateway", logging.INFO, "", 0, text.strip(), (), None)
+        text = JsonLines().format(record)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 class Whereabouts(msgspec.Struct):
-    """Where a gateway listens: the address of its pages, and its ports by name."""
+    """Where a gateway listens: its URL on this machine, the one that links give, and its ports by
+    name.
+    """
 
     url: str
+    public_url: str
     ports: dict[str, int]
 
 

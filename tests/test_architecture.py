@@ -49,7 +49,13 @@ LAYERS = [
     ],  # libraries for programs elsewhere: they know nothing of the gateway's inside
     ["gateway.payloads", "gateway.about", "gateway.logs"],
     ["gateway.frames", "gateway.topics", "gateway.times", "gateway.tls"],
-    ["gateway.errors", "gateway.clock", "gateway.backoff", "gateway.printable"],
+    [
+        "gateway.errors",
+        "gateway.clock",
+        "gateway.backoff",
+        "gateway.addresses",
+        "gateway.printable",
+    ],
     ["gateway.config"],  # imports nothing of ours; who may read it is a test of its own
     ["gateway"],
 ]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gateway.logs import JsonLines, TextLines, set_up
+from gateway.logs import JsonLines, TextLines, announce, set_up
 
 FORGED = "x\n2026-11-27 22:00:00 CRITICAL forged\x1b[31m"
 
@@ -51,3 +51,18 @@ def test_the_log_is_set_up_with_printable_lines(form, capsys):
         logging.root.handlers[:], logging.root.level = before
     assert written.count("\n") == 1
     assert "\x1b" not in written
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.CRITICAL])
+def test_an_announcement_is_said_at_every_level(level, capsys, caplog):
+    """The link that makes the admin is there however quiet the log is."""
+    caplog.set_level(level)
+    announce("gateway is running: http://localhost:8080", "text")
+    assert capsys.readouterr().out == "gateway is running: http://localhost:8080\n"
+
+
+def test_an_announcement_among_json_lines_is_one(capsys):
+    """A collector that reads stdout too finds nothing that is not JSON."""
+    announce("  http://localhost:8080/sign-in?link=x", "json")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["message"]) == ("info", "http://localhost:8080/sign-in?link=x")

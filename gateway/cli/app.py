@@ -22,7 +22,12 @@ REFUSED, WRONG = 1, 2
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="The config file; else gateway.toml in this directory."),
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="GATEWAY_CONFIG",
+        help="The config file; else gateway.toml in this directory.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 

@@ -28,7 +28,7 @@ from gateway.cli.app import (
 from gateway.clock import now_ms
 from gateway.config.load import DEFAULT
 from gateway.errors import GatewayError, Invalid
-from gateway.logs import set_up
+from gateway.logs import Form, announce, set_up
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
     async with Gateway(settings) as gateway:
         _collect_rarely()
         loop.add_signal_handler(signal.SIGHUP, gateway.reload)
-        await _greet(gateway, demo=demo)
+        await _greet(gateway, settings.log.format, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
 
@@ -85,22 +85,22 @@ def _collect_rarely() -> None:
     gc.set_threshold(*COLLECT)
 
 
-async def _greet(gateway: "Gateway", *, demo: bool) -> None:
+async def _greet(gateway: "Gateway", form: Form, *, demo: bool) -> None:
     """Say where it listens and how to begin; start the demo's devices, if they are wanted."""
     by = By("gateway", "", now_ms())
     ports = ", ".join(f"{name} {port}" for name, port in gateway.ports.items())
-    out.print(f"gateway is running: {gateway.url}  ({ports})")
+    here = "" if gateway.url == gateway.public_url else f", on this machine {gateway.url}"
+    announce(f"gateway is running: {gateway.public_url}{here}  ({ports})", form)
+    address = f"{gateway.public_url}/sign-in?link="
     if demo:
         link, keyed = await gateway.registry.apply(simulate.demonstration, by)
         gateway.run_beside(simulate.run_demo(gateway, keyed), "demo")
-        out.print(
-            f"Simulated devices are publishing. Sign in with this link, once:\n  {gateway.url}/sign-in?link={link}"
-        )
+        announce("Simulated devices are publishing. Sign in with this link, once:", form)
+        announce(f"  {address}{link}", form)
     elif not any(user.role == "admin" for user in gateway.registry.users.values()):
         issued = await gateway.registry.apply(links.first_admin, by)
-        out.print(
-            f"No admin yet. This link makes the admin, once:\n  {gateway.url}/sign-in?link={issued.secret}"
-        )
+        announce("No admin yet. This link makes the admin, once:", form)
+        announce(f"  {address}{issued.secret}", form)
 
 
 async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:

@@ -152,9 +152,11 @@ def link(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> No
 
 
 def _show_link(issued: Issued[Link], what: str, as_json: bool, config: Path | None) -> None:
-    """Print a link in full where a gateway runs, else what is to stand behind its address."""
-    where = whereabouts(configured(config).store.path)
-    address = f"{where.url if where else ''}/sign-in?link={issued.secret}"
+    """Print a link in full where its address is known, else what stands behind the address."""
+    settings = configured(config)
+    where = whereabouts(settings.store.path)
+    known = (where.public_url if where else settings.http.url or "").rstrip("/")
+    address = f"{known}/sign-in?link={issued.secret}"
     if as_json:
         show_json({"link": address, "expires": issued.record.expires})
     else:

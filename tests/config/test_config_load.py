@@ -182,3 +182,27 @@ def test_hostile_toml(file: Path, text: str) -> None:
     """Nesting and numbers without measure are refused like any mistake."""
     file.write_text(text)
     assert len(problems(file)) == 1
+
+
+def test_the_public_address_and_the_origins(file: Path) -> None:
+    """They are origins: scheme, host and port, with nothing behind them."""
+    file.write_text('[http]\nurl = "https://gateway.example/"\norigins = ["http://localhost:3000"]')
+    loaded = config.load(file, {"GATEWAY_HTTP__ORIGINS": "https://a.example, https://b.example"})
+    assert loaded.http.url == "https://gateway.example/"
+    assert loaded.http.origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "my.app", "https://my.app/", "https://a b"])
+def test_what_is_no_origin(file: Path, origin: str) -> None:
+    """An origin that a browser would never send is a mistake; all of them at once is not offered."""
+    file.write_text(f'[http]\norigins = ["{origin}"]')
+    (problem,) = problems(file)
+    assert problem.startswith("gateway.toml: [http] origins: expected a list of origins such as")
+
+
+@pytest.mark.parametrize("url", ["gateway.example", "https://a@b", "https://a/path", "ftp://a"])
+def test_what_is_no_public_address(file: Path, url: str) -> None:
+    """The gateway's pages are at the top of its address."""
+    file.write_text(f'[http]\nurl = "{url}"')
+    (problem,) = problems(file)
+    assert problem.startswith("gateway.toml: [http] url: expected a URL without path such as")
