@@ -16,6 +16,7 @@ from gateway.access.keys import matches
 from gateway.cli import audit as audit_command
 from gateway.cli import devices, tokens, users
 from gateway.errors import Unauthenticated
+from gateway.store.audit import By
 from gateway.store.sqlite import audit
 from gateway.store.sqlite.database import open_sync
 from gateway.store.sqlite.registry import DEVICES, TOKENS, USERS
@@ -327,7 +328,7 @@ def test_an_invitation_makes_an_account_once(gateway, db):
     made = json.loads(ok(gateway("user", "invite", "bob@example.com", "--admin", "--json")))
     path, _, secret = made["link"].partition("link=")
     assert path == "/sign-in?"
-    by = audit.By("test", "", 1)
+    by = By("test", "", 1)
     user = accounts.register(db, by, link=secret, email="bob@example.com", name="", password=None)
     assert (user.email, user.role) == ("bob@example.com", "admin")
     with pytest.raises(Unauthenticated):
@@ -339,7 +340,7 @@ def test_a_sign_in_link_is_for_who_exists(gateway, db, ann):
     """`user link` makes a link that signs the user in; for nobody it makes none."""
     made = json.loads(ok(gateway("user", "link", ann, "--json")))
     secret = made["link"].partition("link=")[2]
-    opened = sessions.open_by_link(db, audit.By("test", "", 1), secret)
+    opened = sessions.open_by_link(db, By("test", "", 1), secret)
     assert USERS.get(db, opened.record.user).email == ann
     assert gateway("user", "link", "nobody@example.com").exit_code == 1
 
