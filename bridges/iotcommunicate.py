@@ -237,7 +237,7 @@ class IotCommunicate:
         """Serve one socket until it ends; who shows a wrong key is closed before anything else
         happens.
         """
-        async with accepted(request, max_size=self._max_size) as socket:
+        async with accepted(request, max_size=self._max_size, may_be_busy=True) as socket:
             try:
                 principal, side = self._enter(request)
                 await self._serve(socket, principal, side)

@@ -8,6 +8,7 @@ is the only acknowledgement there is on wires that have none of their own.
 from __future__ import annotations
 
 import asyncio
+import socket as sockets
 import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 HEARTBEAT = (
     60.0  # s of silence until a ping; a peer that does not answer it in half of that is gone
+)
+KEPT_ALIVE = (
+    ("TCP_KEEPIDLE", 60),  # s of silence until the system asks
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 6),
 )
 GOODBYE = 2.0  # s for a peer to answer a close
 TOGETHER = 1_024  # bytes of a message and its ping that arrive as one
@@ -205,16 +211,26 @@ class Socket(Outlet):
 
 
 @asynccontextmanager
-async def accepted(request: web.Request, *, max_size: int) -> AsyncIterator[Socket]:
+async def accepted(
+    request: web.Request, *, max_size: int, may_be_busy: bool = False
+) -> AsyncIterator[Socket]:
     """Accept a WebSocket, and say goodbye at the end of the block; it ends there, too, where the
     peer has gone.
 
-    `max_size`: bytes of a message, above which the peer is closed with 1009.
+    `max_size`: bytes of a message, above which the peer is closed with 1009. `may_be_busy`: the
+    peer's program may not read for minutes, as those that wait in their own handlers do. Then no
+    pong is asked for: TCP keep-alive, which the peer's system answers, finds out who is gone.
     """
     response = web.WebSocketResponse(
-        heartbeat=HEARTBEAT, timeout=GOODBYE, max_msg_size=max_size, compress=False, autoping=False
+        heartbeat=None if may_be_busy else HEARTBEAT,
+        timeout=GOODBYE,
+        max_msg_size=max_size,
+        compress=False,
+        autoping=False,
     )
     await response.prepare(request)
+    if may_be_busy:
+        _keep_alive(request)
     socket = Socket(request, response)
     try:
         yield socket
@@ -222,6 +238,21 @@ async def accepted(request: web.Request, *, max_size: int) -> AsyncIterator[Sock
         pass  # the peer has gone
     finally:
         await socket.closed()
+
+
+def _keep_alive(request: web.Request) -> None:
+    """Let the system find out within two minutes that a silent peer is gone.
+
+    Without TCP_USER_TIMEOUT: that also ends a peer that is there and does not read.
+    """
+    transport = request.transport
+    socket = transport.get_extra_info("socket") if transport is not None else None
+    if socket is None:
+        return
+    socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_KEEPALIVE, 1)
+    for name, value in KEPT_ALIVE:
+        if hasattr(sockets, name):
+            socket.setsockopt(sockets.IPPROTO_TCP, getattr(sockets, name), value)
 
 
 class Open:

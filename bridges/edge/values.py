@@ -5,10 +5,12 @@ name.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from gateway.access.fields import device_id
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 # What no channel may hold; a slash where it would leave a level empty; what would read as an
 # escape.
 _UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^/|/$|/(?=/)|%(?=[0-9A-Fa-f]{2})")
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_:-]+")
+_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_READABLE = 51  # characters of a name that its id shows, before a dot and 12 of its hash
 
 
 def channel_of(name: str) -> str:
@@ -32,6 +37,22 @@ def channel_of(name: str) -> str:
 def name_of(channel: str) -> str:
     """Return the name that a channel stands for."""
     return unquote(channel)
+
+
+def device_of(name: str) -> str:
+    """Return a name as a device id: as it is where it can be one, else what of it can, and a hash.
+
+    The same name has the same id for ever: `living room` is `living_room.4c1666c3ad86`.
+    """
+    if device_id(name) is None:
+        return name
+    mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"{_NOT_IN_ID.sub('_', name)[:_READABLE]}.{mark}"
+
+
+def line_of(name: str) -> str:
+    """Return a name as people are shown it: one line of at most 200 characters."""
+    return _NOT_IN_LINE.sub("\ufffd", name)[:200]
 
 
 class Values:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access import devices
-from gateway.access.principal import of_device
 from gateway.bridges.iotio.handshake import Refusal
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.store.audit import By
@@ -17,22 +16,20 @@ if TYPE_CHECKING:
 
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
+    from gateway.bridges.edge.anonymous import Anonymous
     from gateway.bridges.edge.door import Door
     from gateway.bridges.iotio.handshake import Hello
-
-MOST_OWNERLESS = 1_000  # devices without an owner, above which none is made for an anonymous client
 
 
 class Admission:
     """Lets clients in by the device's key: in their data, as HTTP Basic or as `?key=`.
 
-    `anonymous`: without any, a client is let in as a device that has no owner and the type it says,
-    which is made if there is none of that id. A device that belongs to somebody needs its key in
-    any case.
+    `anonymous`: without any, a client is let in as a device that nobody owns and of the type it
+    says, which is made if there is none of that id. Any other device needs its key.
     """
 
     def __init__(
-        self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: bool
+        self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: Anonymous
     ) -> None:
         self._door = door
         self._registry = registry
@@ -40,56 +37,42 @@ class Admission:
         self._anonymous = anonymous
 
     async def admit(self, hello: Hello, request: web.Request) -> Principal:
-        """Return the device's principal. Raises `Refusal`, `Unauthenticated`; `GatewayError` where
-        storage fails.
+        """Return the device's principal. Raises `Refusal`, `Unauthenticated`, `Forbidden` for
+        another site's page; `GatewayError` where storage fails.
         """
         principal = await self._who(hello, request)
         await self._check_type(hello, request)
         return principal
 
     async def _who(self, hello: Hello, request: web.Request) -> Principal:
-        if hello.key is None and self._anonymous and self._door.shows_nothing(request):
+        if hello.key is None and self._anonymous.asks(request):
             return await self._nobody(hello, request)
         if hello.key is not None:
-            principal = self._door.key(hello.id, hello.key, request.remote or "")
+            principal = self._door.key(hello.device, hello.key, request.remote or "")
         else:
-            principal = self._door.enter(request, hello.id)
-        if principal.device != hello.id:
+            principal = self._door.enter(request, hello.device)
+        if principal.device != hello.device:
             raise Unauthenticated("this key is not the device's")
         return principal
 
     async def _nobody(self, hello: Hello, request: web.Request) -> Principal:
-        if hello.id not in self._registry.devices:
-            await self._make(hello, request)
-        found = self._registry.allowed_device(hello.id)
-        if found is None or found.owner is not None:
-            raise Unauthenticated("this device needs its key")
-        return of_device(found)
-
-    async def _make(self, hello: Hello, request: web.Request) -> None:
-        if (
-            sum(device.owner is None for device in self._registry.devices.values())
-            >= MOST_OWNERLESS
-        ):
-            raise Unauthenticated("there are too many devices without an owner")
         try:
-            await self._registry.apply(
-                devices.create, self._by(request), id=hello.id, type=hello.type
-            )
+            await self._anonymous.provide(hello.device, hello.type, request, name=hello.name)
         except GatewayError as error:
             raise _refusal(error) from error
+        return self._anonymous.enter(hello.device)
 
     async def _check_type(self, hello: Hello, request: web.Request) -> None:
         """A device is of the type that the registry says; the first client of one that has none
         says it.
         """
-        known = self._registry.devices[hello.id].type
+        known = self._registry.devices[hello.device].type
         if known and known != hello.type:
-            raise Refusal("client_invalid_type", f"{hello.id} is of another type")
+            raise Refusal("client_invalid_type", f"{hello.device} is of another type")
         if not known:
             try:
                 await self._registry.apply(
-                    devices.change, self._by(request), hello.id, type=hello.type
+                    devices.change, self._by(request), hello.device, type=hello.type
                 )
             except GatewayError as error:
                 raise _refusal(error) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
+from gateway.bridges.edge.anonymous import Anonymous
 from gateway.bridges.edge.sockets import Open, accepted
 from gateway.bridges.edge.values import Values
 from gateway.bridges.iotio import handshake
@@ -16,7 +17,7 @@ from gateway.bridges.iotio.endpoint_api import EndpointApi
 from gateway.bridges.iotio.handshake import Refusal
 from gateway.bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from gateway.bridges.iotio.packets import Packet
-from gateway.errors import GatewayError, Invalid, Unauthenticated
+from gateway.errors import Forbidden, GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST_PACKET = 30.0  # s for a client of version 0.2 to say who it is
+FIRST_PACKET = 10.0  # s for a client of version 0.2 to say who it is
 
 
 class IotIo:
@@ -63,14 +64,17 @@ class IotIo:
         max_size: int,
         anonymous: bool = False,
     ) -> None:
-        self._admission = Admission(door=door, registry=registry, clock=clock, anonymous=anonymous)
+        nobody = Anonymous(
+            door=door, registry=registry, clock=clock, name="iot.io", permitted=anonymous
+        )
+        self._admission = Admission(door=door, registry=registry, clock=clock, anonymous=nobody)
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._presence = presence
         self._ready = ready
         self._pace = pace
         self._max_size = max_size
         self._links: dict[str, IotIoLink] = {}
-        self._api = EndpointApi(door=door, send=send, link=self._links.get)
+        self._api = EndpointApi(door=door, send=send, link=self._links.get, anonymous=nobody)
         self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
@@ -82,13 +86,16 @@ class IotIo:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one client until its connection ends."""
         dialect = spoken(request.headers)
-        async with accepted(request, max_size=self._max_size) as socket:
+        hello = None
+        async with accepted(request, max_size=self._max_size, may_be_busy=True) as socket:
             try:
                 hello = await self._hello(request, socket, dialect)
                 if hello is not None:
                     principal = await self._admission.admit(hello, request)
                     await self._serve(socket, dialect, hello, principal)
             except GatewayError as error:
+                who = hello.device if hello is not None else "a client"
+                log.info("iot.io: %s from %s is refused: %s", who, socket.address, error)
                 await self._refuse(socket, dialect, error)
         return socket.response
 
@@ -110,9 +117,8 @@ class IotIo:
         """Say why in the protocol's words, and close; a wrong key is answered when its time has
         come.
         """
-        log.info("iot.io client from %s is refused: %s", socket.address, error)
-        if isinstance(error, Unauthenticated):
-            await asyncio.sleep(error.delay)
+        await asyncio.sleep(error.delay)
+        if isinstance(error, Unauthenticated | Forbidden):
             complain(socket, dialect, "client_invalid_data")  # the key is part of the data
         elif isinstance(error, Refusal):
             complain(socket, dialect, error.word, error.info)
@@ -121,7 +127,7 @@ class IotIo:
     async def _serve(
         self, socket: Socket, dialect: Dialect, hello: Hello, principal: Principal
     ) -> None:
-        link = IotIoLink(hello.id, dialect, socket, hello.endpoints)
+        link = IotIoLink(hello.device, dialect, socket, hello.endpoints)
         self.open.add(socket, principal)
         try:
             self._begin(link)
@@ -153,7 +159,7 @@ class IotIo:
         try:
             packet = read(link.dialect, message.type, message.data)
         except Invalid as error:
-            self._complain(link, error)
+            await self._complain(link, error)
         else:
             await self._take(link, packet)
 
@@ -161,8 +167,12 @@ class IotIo:
         try:
             await self._values.take(link.device, packet.event, packet.value)
         except GatewayError as error:
-            self._complain(link, error)
+            await self._complain(link, error)
 
-    def _complain(self, link: IotIoLink, error: GatewayError) -> None:
-        log.info("a packet of %s is refused: %s", link.device, error)
+    async def _complain(self, link: IotIoLink, error: GatewayError) -> None:
+        """Answer a packet that is wrong; the log tells the first of a connection."""
+        if not link.complained:
+            link.complained = True
+            log.info("a packet of %s is refused, more are not logged: %s", link.device, error)
         link.complain("client_invalid_packet")
+        await link.socket.drained()  # who sends and does not read is not read

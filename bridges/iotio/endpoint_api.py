@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.access.policy import Action
-from gateway.bridges.edge.values import channel_of
+from gateway.bridges.edge.values import channel_of, device_of
 from gateway.bridges.iotio.endpoints import Refused
 from gateway.errors import GatewayError, Invalid, NotFound
 from gateway.frames import encode, to_json
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gateway.access.principal import Principal
+    from gateway.bridges.edge.anonymous import Anonymous
     from gateway.bridges.edge.door import Door
     from gateway.bridges.iotio.link import IotIoLink
 
@@ -35,7 +36,9 @@ class EndpointApi:
         door: Door,
         send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
         link: Callable[[str], IotIoLink | None],
+        anonymous: Anonymous,
     ) -> None:
+        self._anonymous = anonymous
         self._door = door
         self._send = send
         self._link = link
@@ -54,11 +57,17 @@ class EndpointApi:
 
     async def _set(self, request: web.Request) -> None:
         asked = await _asked(request)
-        device, endpoint, data = asked["clientId"], asked["endpointId"], asked["data"]
-        principal = self._door.enter(request, device)
+        device, endpoint = device_of(asked["clientId"]), asked["endpointId"]
+        principal = self._who(request, device)
         self._door.demand(principal, Action.COMMAND, device)
-        value = self._accepted(device, endpoint, data)
+        value = self._accepted(device, endpoint, asked["data"])
         await self._send(principal, device, channel_of(endpoint), to_json(value), None)
+
+    def _who(self, request: web.Request, device: str) -> Principal:
+        """Return who asks; a device that anybody may be, anybody may set."""
+        if self._anonymous.asks(request):
+            return self._anonymous.enter(device)
+        return self._door.enter(request, device)
 
     def _accepted(self, device: str, endpoint: str, data: Any) -> Any:
         link = self._link(device)

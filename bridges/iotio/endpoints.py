@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import msgspec
 
 from gateway.errors import Invalid
+from gateway.frames import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ class Misdeclared(Invalid):
     """A declaration is wrong: `endpoint`, if it has an id, and the `problem`."""
 
     def __init__(self, endpoint: str | None, problem: str) -> None:
-        super().__init__(f"endpoint {endpoint}: {problem}")
+        super().__init__(f"endpoint {endpoint!r:.80}: {problem}")
         self.endpoint = endpoint
         self.problem = problem
 
@@ -53,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def accept(self, data: Any) -> Any:
         """Return the value to send; raises `Refused`. Text that says a boolean or a number is taken
-        for it.
+        for it, and a number where text is asked for as its text.
         """
         return _ACCEPT[self.type](data, self.constraints)
 
@@ -168,14 +169,16 @@ def _integer(data: Any, constraints: dict[str, Any]) -> int:
         raise Refused("lower_than_min")
     if most is not None and data > most:
         raise Refused("higher_than_max")
-    if (
-        step and (data - (least or 0)) % step != 0
-    ):  # counted from the least value, as a slider counts
+    if step == most:
+        step = None  # iot.io-client before 0.4.12 sends `max` as the increment
+    if step and (data - (least or 0)) % step != 0:  # counted from the least, as a slider counts
         raise Refused("invalid_increment")
     return int(data)
 
 
 def _string(data: Any, constraints: dict[str, Any]) -> str:
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        data = to_json(data)
     if not isinstance(data, str):
         raise Refused("invalid_data_type")
     if len(data) != constraints.get("length", len(data)):

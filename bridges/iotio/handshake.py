@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from gateway.bridges.edge.values import device_of, line_of
 from gateway.bridges.iotio import text
 from gateway.bridges.iotio.endpoints import Endpoint, Misdeclared, declared
-from gateway.errors import Invalid, InvalidTopic
-from gateway.topics import check_device
+from gateway.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,18 +34,20 @@ class Refusal(Invalid):
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants in. `endpoints`: None where the client does not say; `key`: its own, if it is in
-    the data.
+    """Who wants in. `device`: the id that the client says, or the one that stands for it, and then
+    `name` is what it says. `endpoints`: None where the client does not say; `key`: its own, if it
+    is in the data.
     """
 
-    id: str
+    device: str
+    name: str = ""
     type: str
-    data: dict[str, Any]
+    data: Any
     key: str | None = None
     endpoints: dict[str, Endpoint] | None = None
 
     def __repr__(self) -> str:
-        return f"Hello(id={self.id!r}, type={self.type!r})"
+        return f"Hello(device={self.device!r}, type={self.type!r})"
 
 
 def in_headers(headers: Mapping[str, str]) -> bool:
@@ -65,7 +67,10 @@ def by_library(headers: Mapping[str, str]) -> bool:
 def from_headers(headers: Mapping[str, str]) -> Hello:
     """Read the handshake of version 1; raises `Refusal`."""
     version = headers.get("IoT-IO-ProtocolVersion")
-    hello = _hello(headers.get("IoT-IO-Id"), headers.get("IoT-IO-Type"), headers.get("IoT-IO-Data"))
+    id_, type_ = _named(headers.get("IoT-IO-Id"), headers.get("IoT-IO-Type"))
+    data = _data(headers.get("IoT-IO-Data"))
+    if not isinstance(data, dict):
+        raise Refusal("client_invalid_data", "the data is not a JSON object")
     endpoints = _endpoints(headers.get("IoT-IO-Endpoints"))
     if version is None:
         raise Refusal("client_no_protocol_version")
@@ -73,43 +78,46 @@ def from_headers(headers: Mapping[str, str]) -> Hello:
         raise Refusal(
             "client_incompatible_protocol_version", f"version {version[:20]!r} is not {VERSION}"
         )
-    return msgspec.structs.replace(hello, endpoints=endpoints)
+    return _hello(id_, type_, data, endpoints)
 
 
 def from_packet(packet: str) -> Hello:
     """Read the handshake of version 0.2; raises `Refusal`."""
     try:
-        return _hello(*text.arguments(packet, 3))
-    except Refusal:
-        raise
+        id_, type_, data = text.arguments(packet, 3)
     except Invalid as error:
         raise Refusal("client_invalid_packet", str(error)) from None
+    return _hello(*_named(id_, type_), _data(data))
 
 
-def _hello(id_: str | None, type_: str | None, data: str | None) -> Hello:
+def _named(id_: str | None, type_: str | None) -> tuple[str, str]:
     if not id_:
         raise Refusal("client_no_id")
     if not type_:
         raise Refusal("client_no_type")
-    try:
-        check_device(id_)
-    except InvalidTopic as error:
-        raise Refusal("client_no_id", str(error)) from None
-    members = _data(data)
-    key = members.pop("key", None)
-    return Hello(id=id_, type=type_, data=members, key=key if isinstance(key, str) else None)
+    return id_, type_
 
 
-def _data(text_: str | None) -> dict[str, Any]:
+def _hello(id_: str, type_: str, data: Any, endpoints: dict[str, Endpoint] | None = None) -> Hello:
+    key = data.pop("key", None) if isinstance(data, dict) else None
+    return Hello(
+        device=(device := device_of(id_)),
+        name="" if device == id_ else line_of(id_),
+        type=type_,
+        data=data,
+        key=key if isinstance(key, str) else None,
+        endpoints=endpoints,
+    )
+
+
+def _data(text_: str | None) -> Any:
+    """Return what a client says of itself; text that is no JSON, which 0.2 lets through, as text."""
     if not text_:
         return {}
     try:
-        data = _decode(text_)
+        return _decode(text_)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise Refusal("client_invalid_data", "the data is not a JSON object")
-    return data
+        return text_.encode(errors="replace").decode()
 
 
 def _endpoints(text_: str | None) -> dict[str, Endpoint] | None:

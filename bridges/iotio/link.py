@@ -64,6 +64,7 @@ class IotIoLink:
         self.dialect = dialect
         self.socket = socket
         self.endpoints = endpoints
+        self.complained = False  # a packet of it was wrong, and the log tells so
 
     @property
     def address(self) -> str:

@@ -3,8 +3,9 @@
     type u8 | event's length u16 | event, UTF-8 | message's length u32 | message       (all
     big-endian)
 
-Types: 0 binary, 1 boolean (one byte), 2 integer (8 bytes, signed), 3 string, 4 JSON. Values are
-JSON texts on our side; bytes are `{"base64": "..."}` there, as everywhere in the gateway.
+Types: 0 binary, 1 boolean (one byte), 2 integer (8 bytes, signed), 3 string, 4 JSON. Booleans of
+more bytes and integers of fewer, which some boards send, are read as well. Values are JSON texts on
+our side; bytes are `{"base64": "..."}` there, as everywhere in the gateway.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def _text(data: bytes) -> str:
 def _value(type_: int, message: bytes) -> str:
     if type_ == BINARY:
         return one_value(message, "raw")
-    if type_ == BOOLEAN and len(message) == 1:
-        return "true" if message != b"\0" else "false"
-    if type_ == INTEGER and len(message) == 8:
+    if type_ == BOOLEAN and message:
+        return "true" if any(message) else "false"
+    if type_ == INTEGER and 1 <= len(message) <= 8:
         return str(int.from_bytes(message, "big", signed=True))
     if type_ == STRING:
         return to_json(_text(message))

@@ -23,13 +23,11 @@ _decode = msgspec.json.Decoder().decode
 
 
 def arguments(text: str, count: int) -> list[str]:
-    """Take a packet of `count` arguments apart; raises `Invalid`."""
-    text = text.strip()
-    if len(text) < len(_OPEN) + len(_CLOSE) or not (
-        text.startswith(_OPEN) and text.endswith(_CLOSE)
-    ):
+    """Take a packet of `count` arguments apart, without what stands around it; raises `Invalid`."""
+    start, end = text.find(_OPEN), text.rfind(_CLOSE)
+    if start < 0 or end < start + len(_OPEN):
         raise Invalid('a packet looks like [/"event"/][/"payload"/]')
-    found = text[len(_OPEN) : -len(_CLOSE)].split(_BETWEEN, count - 1)
+    found = text[start + len(_OPEN) : end].split(_BETWEEN, count - 1)
     if len(found) != count:
         raise Invalid(f"the packet has {len(found)} arguments, not {count}")
     return found

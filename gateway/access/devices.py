@@ -44,8 +44,14 @@ def create(
     owner: int | None = None,
     grants: Sequence[str] = (),
     style: Style = "gateway",
+    key: str | None = None,
+    keyless: bool = False,
 ) -> Issued[Device]:
-    """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken."""
+    """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken.
+
+    `key`: one that it has already, as its sketch does. `keyless`: no key opens it, and it belongs
+    to nobody.
+    """
     id_ = id or new_device_id(style)
     fields.refuse(
         id=fields.device_id(id_),
@@ -53,6 +59,7 @@ def create(
         type=fields.text(type),
         topics=fields.grants(grants),
         owner=_stranger(db, owner),
+        key=None if key is None else fields.key(key),
     )
     device = Device(
         id=id_,
@@ -64,7 +71,7 @@ def create(
         style=style,
         created=by.at,
     )
-    return _insert(db, by, "create", device)
+    return _insert(db, by, "create", device, "" if keyless else key or new_key(style))
 
 
 def change(
@@ -117,7 +124,7 @@ def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") 
     device = Device(
         id=new_device_id(), key_hash=b"", name=name, type=type, state="pending", created=by.at
     )
-    return _insert(db, by, "announce", device)
+    return _insert(db, by, "announce", device, new_key())
 
 
 def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> Device:
@@ -132,11 +139,13 @@ def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> D
     return find(db, device)
 
 
-def _insert(db: sqlite3.Connection, by: By, action: str, device: Device) -> Issued[Device]:
+def _insert(
+    db: sqlite3.Connection, by: By, action: str, device: Device, key: str
+) -> Issued[Device]:
     if DEVICES.get(db, device.id) is not None:
         raise Conflict(f"there is a device {device.id!r} already", fields={"id": "exists already"})
-    key = new_key(device.style)
-    device = DEVICES.insert(db, msgspec.structs.replace(device, key_hash=digest(key)))
+    key_hash = digest(key) if key else b""
+    device = DEVICES.insert(db, msgspec.structs.replace(device, key_hash=key_hash))
     audit.record(db, by, action, f"device:{device.id}", owner=device.owner, type=device.type)
     return Issued(device, key)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from msgspec import UNSET, UnsetType
 
+from gateway.access.keys import TOKEN_PREFIX
 from gateway.errors import Invalid, InvalidTopic
 from gateway.store.registry import Role, Scope
 from gateway.topics import check_device, check_filter
@@ -21,6 +22,8 @@ RESERVED = frozenset({"token", "claim"})  # MQTT user names that are no device
 LONGEST_TEXT = 200
 MOST_GRANTS = 100
 MOST_DEVICES = 1000  # in a token's list
+LEAST_KEY = 15
+_KEY = re.compile("[!-~]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
@@ -62,6 +65,14 @@ def device_ids(values: Iterable[str] | None) -> str | None:
     if len(ids) > MOST_DEVICES:
         return f"at most {MOST_DEVICES} devices"
     return next(filter(None, map(device_id, ids)), None)
+
+
+def key(value: str) -> str | None:
+    """A key that a device has already. Those of IOTcommunicate have 15 characters."""
+    if value.startswith(TOKEN_PREFIX):
+        return f"a key does not begin with {TOKEN_PREFIX}, as tokens do"
+    good = LEAST_KEY <= len(value) <= LONGEST_TEXT and _KEY.fullmatch(value)
+    return None if good else f"{LEAST_KEY} to {LONGEST_TEXT} letters, digits and signs, no blanks"
 
 
 def grants(values: Iterable[str] | UnsetType) -> str | None:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
+from gateway.bridges.edge import sockets
 from gateway.bridges.edge.sockets import Open, Stopping, accepted, framed
 from gateway.errors import Unauthenticated
 
 
 @asynccontextmanager
-async def pair(**options):
+async def pair(accepting=None, **options):
     """Yield our end and the peer's end of a connection."""
     ours, over = asyncio.get_running_loop().create_future(), asyncio.Event()
 
     async def handle(request):
-        async with accepted(request, max_size=1 << 20) as socket:
-            ours.set_result(socket)
+        async with accepted(request, max_size=1 << 20, **(accepting or {})) as accepted_:
+            ours.set_result(accepted_)
             await over.wait()
-        return socket.response
+        return accepted_.response
 
     app = web.Application()
     app.router.add_get("/", handle)
@@ -146,3 +148,22 @@ async def test_those_that_are_open():
         assert (await other.receive()).data == Stopping.close_code == 1001
         await asyncio.gather(stopping, closing)
         assert second.departure == "stopped"
+
+
+async def test_a_busy_peer_is_not_cut_off(monkeypatch):
+    """Where programs may be busy for minutes no pong is asked for; the system looks after the
+    connection.
+    """
+    monkeypatch.setattr(sockets, "HEARTBEAT", 0.05)
+    async with pair(autoping=False, accepting={"may_be_busy": True}) as (busy, peer):
+        raw = busy._transport.get_extra_info("socket")
+        assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+        async with pair(autoping=False) as (ours, _):  # which does not read its pings
+            assert await ours.next() is None
+            assert ours.departure == "keep_alive"
+        await peer.send_str("still here")
+        message = await busy.next()
+        assert message is not None
+        assert message.data == "still here"

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.access import devices
+from gateway.bridges.edge.values import device_of
 from gateway.store.audit import By
 from tests.end_to_end.conftest import house
 from tests.rig import until
@@ -46,7 +47,6 @@ async def test_what_a_handshake_lacks(home):
     right = hello("e1", "echo", home.keys["e1"])
     for headers, word in [
         (without(right, "IoT_IO_Id"), "client_no_id"),
-        ({**right, "IoT_IO_Id": "not an id"}, "client_no_id"),
         (without(right, "IoT_IO_Type"), "client_no_type"),
         ({**right, "IoT_IO_Type": "toaster"}, "client_invalid_type"),
         ({**right, "IoT_IO_Data": "[1]"}, "client_invalid_data"),
@@ -144,6 +144,50 @@ async def test_wrong_packets_cost_nothing_but_themselves(home):
         for each in (peer, other):
             await each.send("message", "hi")
             assert await each.event() == ("message", "hi")
+
+
+async def test_wrong_packets_are_logged_once(home, caplog):
+    """However many packets of a connection are wrong, the log has one line of it."""
+    caplog.set_level(logging.INFO)
+    async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
+        for _ in range(5):
+            await peer.socket.send_bytes(b"\0")
+            assert (await peer.event())[0] == "error"
+    assert caplog.text.count("a packet of e1 is refused") == 1
+
+
+async def test_who_does_not_read_its_complaints_is_not_read(home):
+    """A client that sends wrong packets and does not read the answers is itself not read, so the
+    answers take no memory.
+    """
+    headers = hello("e1", "echo", home.keys["e1"])
+    asked = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", home.gateway.ports["http"], limit=2_048
+    )
+    writer.write(
+        f"GET /iot.io HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{asked}"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n\r\n".encode()
+    )
+    assert b" 101 " in await reader.readline()
+    (link,) = await found(lambda: home.gateway.presence.links("e1"))
+    wrong = b"\x82\x81\0\0\0\0\0" * 10_000  # masked messages of one byte
+    unread = 0
+    while unread < 8 << 20 and writer.transport.get_write_buffer_size() < 4 << 20:
+        writer.write(wrong)
+        unread += len(wrong)
+        await asyncio.sleep(0)
+    await until(lambda: link.socket.backlog() > 0)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert link.socket.backlog() < 1 << 20
+    writer.transport.abort()
+
+
+async def found(look):
+    """Return what is there at last."""
+    await until(lambda: bool(look()))
+    return look()
 
 
 async def test_a_message_above_the_limit(home):
@@ -288,3 +332,91 @@ async def test_what_a_script_has_read_does_not_come_again(home):
             await peer.send("message", number)
             assert await peer.event() == ("message", number)
         await until(lambda: not home.gateway.presence.is_online("e1"))
+
+
+@pytest.mark.parametrize("name", ["Wohnzimmer Lämpe", "a@b/c", "{uuid}", "x" * 70, "token"])
+async def test_ids_that_are_no_device_ids(tmp_path, name):
+    """Any id is let in, as the device whose id stands for it; what the client says is its name."""
+    async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
+        async with bare(url(home), **hello(name, "echo")) as peer:
+            await peer.send("message", 1)
+            (device,) = await found(lambda: list(home.gateway.presence.online()))
+            assert home.gateway.registry.devices[device].name == name
+            await home.gateway.commands.send(device, "led", "2", sender="test")
+            assert await peer.event() == ("led", 2)
+        async with bare(url(home), **hello(name, "echo")):
+            assert list(home.gateway.registry.devices) == [device]
+
+
+async def test_an_id_that_is_no_device_id_and_a_key(home, caplog):
+    """The device that stands for such an id has a key as any other; the log names it."""
+    caplog.set_level(logging.INFO)
+    assert (await refused(home, **hello("living room", "echo", "wrong")))[2] == 4401
+    assert device_of("living room") in caplog.text
+    key = await home.add(device_of("living room"), type="echo")
+    async with bare(url(home), **hello("living room", "echo", key)):
+        await until(lambda: home.gateway.presence.is_online(device_of("living room")))
+
+
+@pytest.mark.parametrize("data", ["plain text", "[1]", "7"])
+async def test_version_0_2_takes_any_data(home, data):
+    """What a client of version 0.2 says of itself need not be JSON, and junk around a packet is
+    passed over.
+    """
+    async with (
+        home.listen("e1/data") as listening,
+        bare(url(home, query=f"?key={home.keys['e1']}")) as peer,
+    ):
+        await peer.socket.send_str(f'junk[/"e1"/][/"echo"/][/"{data}"/]\x00')
+        value = (await listening.frame())["value"]
+        assert value == (data if data == "plain text" else json.loads(data))
+
+
+async def test_anonymous_is_not_for_pages_of_other_sites(tmp_path):
+    """A page of another site that a browser on the trusted network shows is nobody's device."""
+    async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
+        evil = {**hello("n1", "echo"), "Origin": "http://evil.example"}
+        assert (await refused(home, **evil))[2] == 4403
+        assert not home.gateway.registry.devices
+        async with bare(url(home), **{**evil, "Origin": home.url}):
+            await until(lambda: home.gateway.presence.is_online("n1"))
+
+
+async def test_anonymous_is_not_for_devices_with_a_key(tmp_path):
+    """A device of the admins, without an owner, needs the key that it was made with; one that was
+    made for an anonymous client and is given a key needs it from then on.
+    """
+    async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
+        await home.add("door", type="echo")
+        assert (await refused(home, **hello("door", "echo")))[2] == 4401
+        async with bare(url(home), **hello("new", "echo")) as peer:
+            await until(lambda: home.gateway.presence.is_online("new"))
+            await home.gateway.registry.apply(devices.replace_key, By("test", "", 1), "new")
+            assert await peer.closed() == 4401
+        assert (await refused(home, **hello("new", "echo")))[2] == 4401
+
+
+async def test_endpoints_of_anonymous_clients(tmp_path):
+    """With `anonymous` anybody may set an endpoint of a device that nobody owns, and of no other;
+    pages of other sites may not.
+    """
+    declared = json.dumps([{"id": "led", "name": "LED", "type": "string"}])
+    async with (
+        house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home,
+        aiohttp.ClientSession() as nobody,
+    ):
+
+        async def set_(device, **headers):
+            asked = {"clientId": device, "endpointId": "led", "data": 5}
+            async with nobody.post(f"{home.url}/api/iot.io", json=asked, headers=headers) as answer:
+                return answer.status
+
+        await home.add("e1", type="echo")
+        keyed = hello("e1", "echo", home.keys["e1"], IoT_IO_Endpoints=declared)
+        open_ = hello("my lamp", "echo", IoT_IO_Endpoints=declared)
+        async with bare(url(home), **open_) as peer, bare(url(home), **keyed):
+            await until(lambda: len(list(home.gateway.presence.online())) == 2)
+            assert await set_("my lamp") == 200
+            assert await peer.event() == ("led", "5")
+            assert await set_("e1") == 401
+            assert await set_("my lamp", Origin="http://evil.example") == 403

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import aiohttp
 import pytest
 from iotio_client import EndpointConstraint, EndpointInfo, EndpointType
 
+from gateway.bridges.edge import sockets
 from tests.end_to_end.conftest import house, running
 from tests.rig import until
-from tests.seed_peers import RealClient
+from tests.seed_peers import WAIT, RealClient
 
 
 def latest(gateway, device, channel):
@@ -257,3 +259,23 @@ async def test_a_restart_of_the_gateway(tmp_path):
             await client.stop(gateway)
     finally:
         client.client._IoTClient__fatal_exception = True
+
+
+async def test_a_handler_that_takes_long(home, client, monkeypatch):
+    """A client whose handler works for longer than any listener may be silent is not cut off, and
+    goes on.
+    """
+    monkeypatch.setattr(sockets, "HEARTBEAT", 0.05)
+    release = threading.Event()
+    client.client.on("work")(lambda message: release.wait(WAIT) and None)
+    client.on("message")
+    client.run(home.gateway.ports["http"])
+    await client.next("connect")
+    await until(lambda: home.gateway.presence.is_online("e1"))
+    await home.gateway.commands.send("e1", "work", "1", sender="test")
+    async with home.http.ws_connect(f"{home.url}/api/v1/ws", autoping=False) as listener:
+        async for _ in listener:
+            pass  # until it is cut off, since it answers no ping
+    release.set()
+    await client.send("message", "still here")
+    assert await client.next("message") == "still here"

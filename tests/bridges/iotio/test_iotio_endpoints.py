@@ -31,6 +31,8 @@ ENUM = {"values": {"low": "l", "high": 2}}
         (EndpointType.INTEGER, {}, "42", 42),
         (EndpointType.INTEGER, LIMITED, 15, 15),
         (EndpointType.STRING, {}, "anything", "anything"),
+        (EndpointType.STRING, {}, 12345, "12345"),
+        (EndpointType.STRING, {"length": 3}, 1.5, "1.5"),
         (EndpointType.STRING, {"length": 3, "allow_list": "abc"}, "cab", "cab"),
         (EndpointType.STRING, {"allow_list": ["on", "off"]}, "off", "off"),
         (EndpointType.STRING, {"deny_list": "xyz"}, "abc", "abc"),
@@ -56,7 +58,8 @@ def test_what_an_endpoint_takes(type_, constraints, data, sent):
         (EndpointType.INTEGER, LIMITED, 5, "lower_than_min"),
         (EndpointType.INTEGER, LIMITED, 25, "higher_than_max"),
         (EndpointType.INTEGER, LIMITED, 12, "invalid_increment"),
-        (EndpointType.STRING, {}, 1, "invalid_data_type"),
+        (EndpointType.STRING, {}, True, "invalid_data_type"),
+        (EndpointType.STRING, {}, [1], "invalid_data_type"),
         (EndpointType.STRING, {"length": 3}, "ab", "invalid_length"),
         (EndpointType.STRING, {"allow_list": "abc"}, "abd", "violates_allow_list"),
         (EndpointType.STRING, {"allow_list": ["on"]}, "o", "violates_allow_list"),
@@ -157,3 +160,22 @@ def test_any_declaration_is_read_or_refused(listed, data):
     for each in found.values():
         with contextlib.suppress(Refused):
             each.accept(data)
+
+
+@pytest.mark.parametrize("least", [{"min": 0}, {}])
+@pytest.mark.parametrize("value", [0, 5, 50, 55, 100])
+def test_an_increment_that_is_the_maximum_is_none(least, value):
+    """iot.io-client before 0.4.12 sends `max` as the increment, and some leave out a min of 0."""
+    constraints = {**least, "max": 100, "increment": 100}
+    slider = {"id": "e", "name": "Slider", "type": "integer", "constraints": constraints}
+    assert declared([slider])["e"].accept(value) == value
+
+
+def test_what_a_stranger_declares_is_quoted():
+    """An id that a stranger sends has neither line breaks nor escapes in the message, which is
+    logged.
+    """
+    with pytest.raises(Misdeclared) as raised:
+        declared([{"id": "x\nFORGED \x1b[31m" + "y" * 500, "name": "n", "type": "?"}])
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 150

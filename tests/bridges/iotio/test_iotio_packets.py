@@ -82,12 +82,26 @@ def test_an_event_of_70000_bytes_is_refused():
 
 @pytest.mark.parametrize(
     "packet",
-    [b"\x01\0\x01e\0\0\0\x02\1\1", b"\x02\0\x01e\0\0\0\x01\1", b"\x05\0\x01e\0\0\0\0", b"\x04\0\x01e\0\0\0\x01{",
+    [b"\x01\0\x01e\0\0\0\0", b"\x02\0\x01e\0\0\0\0", b"\x02\0\x01e\0\0\0\x09" + b"1" * 9,
+     b"\x05\0\x01e\0\0\0\0", b"\x04\0\x01e\0\0\0\x01{",
      b"\x03\0\x01e\0\0\0\x01\xff", b"\x03\0\x01\xff\0\0\0\0"],
 )  # fmt: skip
 def test_what_does_not_fit_its_type_is_refused(packet):
-    """A long boolean, a short integer, an unknown type, broken JSON and text that is not UTF-8 are
-    refused.
+    """An empty boolean or integer, one beyond 64 bits, an unknown type, broken JSON and text that
+    is not UTF-8 are refused.
     """
     with pytest.raises(Invalid):
         decode(packet)
+
+
+@pytest.mark.parametrize(
+    ("packet", "value"),
+    [(b"\x02\0\x01e\0\0\0\x02\x01\x02", "258"), (b"\x02\0\x01e\0\0\0\x04\xff\xff\xff\xfe", "-2"),
+     (b"\x01\0\x01e\0\0\0\x02\0\1", "true"), (b"\x01\0\x01e\0\0\0\x02\0\0", "false")],
+)  # fmt: skip
+def test_numbers_of_other_lengths_are_read(packet, value):
+    """A board that sends an int32 in four bytes, or a boolean in two, is understood as their own
+    decoder understands it.
+    """
+    assert decode(packet) == Packet("e", value)
+    assert DefaultPacketEncoder.decode(packet) == ("e", json.loads(value))
