@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gateway.bridges.mqtt.cluster import CLUSTER
 from gateway.broker.amqtt_engine import AmqttEngine
+from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.limits import Limits
 from gateway.broker.external import ExternalEngine
 from gateway.store.sqlite import broker_state
 from gateway.tls import client_context

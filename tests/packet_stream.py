@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.decode import UNKNOWN_VERSION, Sender, decode
-from gateway.broker.embedded.packets import Connect
+from gateway.broker.embedded.codec.decode import UNKNOWN_VERSION, Sender, decode
+from gateway.broker.embedded.codec.packets import Connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.broker.embedded.packets import Packet
+    from gateway.broker.embedded.codec.packets import Packet
 
 
 class Decoder:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
-from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.decode import Sender
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import (
     Connack,
     Connect,
     Disconnect,

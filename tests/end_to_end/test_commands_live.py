@@ -17,7 +17,7 @@ import pytest
 
 from gateway import commands as core
 from gateway.access import accounts
-from gateway.broker.embedded.packets import Properties, Publish
+from gateway.broker.embedded.codec.packets import Properties, Publish
 from tests.end_to_end.conftest import BY, WAIT, House, MqttDevice, house
 from tests.end_to_end.daemon_process import daemon
 from tests.end_to_end.wire_device import WireDevice

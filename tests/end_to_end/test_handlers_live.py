@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.broker.embedded.packets import Publish
+from gateway.broker.embedded.codec.packets import Publish
 from tests.end_to_end.conftest import WAIT, house
 from tests.end_to_end.daemon_process import ROOT, daemon
 from tests.end_to_end.wire_device import WireDevice

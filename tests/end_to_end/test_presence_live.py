@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from gateway.broker.embedded.packets import Will
+from gateway.broker.embedded.codec.packets import Will
 from tests.end_to_end.conftest import WAIT, house
 from tests.end_to_end.daemon_process import daemon
 from tests.end_to_end.wire_device import WireDevice

@@ -14,8 +14,8 @@ import pytest
 from daemon_process import BY, daemon
 
 from gateway.access import devices
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.packets import Connect, Publish
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import Connect, Publish
 from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self
 
-from gateway.broker.embedded.decode import Sender, decode
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.decode import Sender, decode
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import (
     Connack,
     Connect,
     Disconnect,
@@ -23,7 +23,7 @@ from gateway.broker.embedded.packets import (
 )
 
 if TYPE_CHECKING:
-    from gateway.broker.embedded.packets import Packet
+    from gateway.broker.embedded.codec.packets import Packet
 
 PATIENCE = 10.0  # s
 

@@ -10,25 +10,25 @@ import enum
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
-from gateway.broker.embedded.batch import Batch, Line
-from gateway.broker.embedded.decode import UNKNOWN_VERSION
-from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.codec.decode import UNKNOWN_VERSION
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import Disconnect
+from gateway.broker.embedded.codec.reasons import SERVER_DISCONNECT_CODES, ReasonCode
+from gateway.broker.embedded.core.handshake import welcome
+from gateway.broker.embedded.core.inlet import Inlet
+from gateway.broker.embedded.core.outlet import Outlet, Transport
+from gateway.broker.embedded.core.pending import Batch, Line
+from gateway.broker.embedded.core.tree import matches
+from gateway.broker.embedded.core.wheel import ticks
+from gateway.broker.embedded.core.wills import forget_will, leave_will
 from gateway.broker.embedded.greeting import Greeting
-from gateway.broker.embedded.handshake import welcome
-from gateway.broker.embedded.inlet import Inlet
-from gateway.broker.embedded.outlet import Outlet, Transport
-from gateway.broker.embedded.packets import Disconnect
-from gateway.broker.embedded.reasons import SERVER_DISCONNECT_CODES, ReasonCode
-from gateway.broker.embedded.tree import matches
-from gateway.broker.embedded.wheel import ticks
-from gateway.broker.embedded.wills import forget_will, leave_will
 from gateway.errors import GatewayError, ProtocolError
 
 if TYPE_CHECKING:
-    from gateway.broker.embedded.core import Core
-    from gateway.broker.embedded.handshake import Admission
-    from gateway.broker.embedded.packets import Will
-    from gateway.broker.embedded.session import Session
+    from gateway.broker.embedded.codec.packets import Will
+    from gateway.broker.embedded.core.handshake import Admission
+    from gateway.broker.embedded.core.session import Session
+    from gateway.broker.embedded.core.shared import Core
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _PAUSE: Final = 0.1  # seconds: the shortest wait of who sends too fast

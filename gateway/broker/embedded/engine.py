@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from gateway.broker.embedded.batch import Batch, Line
 from gateway.broker.embedded.connection import Connection
-from gateway.broker.embedded.core import Core
-from gateway.broker.embedded.limits import Limits
+from gateway.broker.embedded.core.limits import Limits
+from gateway.broker.embedded.core.pending import Batch, Line
+from gateway.broker.embedded.core.sessions import StoredIdentity
+from gateway.broker.embedded.core.shared import Core
+from gateway.broker.embedded.core.subscribing import drop_refused
+from gateway.broker.embedded.core.wheel import TICKS
+from gateway.broker.embedded.core.wills import take_up_will
 from gateway.broker.embedded.listener import Listener
-from gateway.broker.embedded.sessions import StoredIdentity
 from gateway.broker.embedded.status import Status
-from gateway.broker.embedded.subscribing import drop_refused
-from gateway.broker.embedded.wheel import TICKS
-from gateway.broker.embedded.wills import take_up_will
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
 
     from gateway.broker import port
-    from gateway.broker.embedded.durable import SessionStore, State
+    from gateway.broker.embedded.core.durable import SessionStore, State
 
 _FAREWELL: Final = 1.0  # seconds that a stop waits for clients to take their last packets
 

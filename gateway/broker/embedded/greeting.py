@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from gateway.broker.embedded.batch import Batch
-from gateway.broker.embedded.decode import UNKNOWN_VERSION, decode
-from gateway.broker.embedded.handshake import (
+from gateway.broker.embedded.codec.decode import UNKNOWN_VERSION, decode
+from gateway.broker.embedded.core.handshake import (
     Refused,
     admit,
     certificate_name,
@@ -15,18 +14,19 @@ from gateway.broker.embedded.handshake import (
     peer_address,
     refusal,
 )
-from gateway.broker.embedded.inlet import lacking
-from gateway.broker.embedded.subscribing import check_resumed
-from gateway.broker.embedded.wills import forget_will
+from gateway.broker.embedded.core.inlet import lacking
+from gateway.broker.embedded.core.pending import Batch
+from gateway.broker.embedded.core.subscribing import check_resumed
+from gateway.broker.embedded.core.wills import forget_will
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
+    from gateway.broker.embedded.codec.packets import Connect
     from gateway.broker.embedded.connection import Connection
-    from gateway.broker.embedded.core import Core
-    from gateway.broker.embedded.handshake import Admission
-    from gateway.broker.embedded.outlet import Transport
-    from gateway.broker.embedded.packets import Connect
-    from gateway.broker.embedded.session import Session
+    from gateway.broker.embedded.core.handshake import Admission
+    from gateway.broker.embedded.core.outlet import Transport
+    from gateway.broker.embedded.core.session import Session
+    from gateway.broker.embedded.core.shared import Core
 
 
 class Greeting:

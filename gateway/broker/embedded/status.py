@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.broker.embedded.durable import Retained
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.core.durable import Retained
+from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.broker.embedded.core import Core
+    from gateway.broker.embedded.core.shared import Core
 
 _EVERY: Final = 10 * TICKS
 _TOPICS: Final = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.broker import port
-from gateway.broker.embedded.durable import Retained, State, StoredSession
-from gateway.broker.embedded.exchange import Delivery, Step
-from gateway.broker.embedded.outgoing import Outgoing
-from gateway.broker.embedded.packets import Will
-from gateway.broker.embedded.session import Held
+from gateway.broker.embedded.codec.packets import Will
+from gateway.broker.embedded.core.durable import Retained, State, StoredSession
+from gateway.broker.embedded.core.exchange import Delivery, Step
+from gateway.broker.embedded.core.outgoing import Outgoing
+from gateway.broker.embedded.core.session import Held
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from gateway.broker import port
+from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.limits import Limits
 from gateway.intake import Intake
 from gateway.store.sqlite.broker_state import BrokerState, load
 from gateway.store.sqlite.database import Database

@@ -12,11 +12,9 @@ import pytest_asyncio
 import uvloop
 
 from gateway.broker import port
-from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.decode import Sender
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import (
     EMPTY,
     Connack,
     Connect,
@@ -25,13 +23,15 @@ from gateway.broker.embedded.packets import (
     Subscribe,
     Subscription,
 )
+from gateway.broker.embedded.core.limits import Limits
+from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.errors import Unauthenticated
 from tests.packet_stream import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from gateway.broker.embedded.durable import SessionStore, State
+    from gateway.broker.embedded.core.durable import SessionStore, State
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.access import accounts, devices, tokens
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.core.wheel import TICKS
 from gateway.config.load import build
 from gateway.daemon import Gateway
 from gateway.store.audit import By

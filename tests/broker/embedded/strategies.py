@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from gateway.broker.embedded import reasons
-from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec import reasons
+from gateway.broker.embedded.codec.decode import Sender
+from gateway.broker.embedded.codec.packets import (
     EMPTY,
     Auth,
     Connack,
@@ -33,7 +33,7 @@ from gateway.broker.embedded.packets import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.broker.embedded.packets import Packet
+    from gateway.broker.embedded.codec.packets import Packet
 
 VERSIONS = (3, 4, 5)
 

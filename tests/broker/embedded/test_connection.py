@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import (
     Connect,
     Disconnect,
     Properties,
@@ -20,7 +20,7 @@ from gateway.broker.embedded.packets import (
     Subscription,
     Unsubscribe,
 )
-from gateway.broker.embedded.wheel import ticks
+from gateway.broker.embedded.core.wheel import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

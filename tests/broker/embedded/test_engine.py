@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.packets import (
     Disconnect,
     Pingreq,
     Pingresp,
@@ -19,7 +18,8 @@ from gateway.broker.embedded.packets import (
     Subscribe,
     Subscription,
 )
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.core.limits import Limits
+from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.port import Message
 from gateway.errors import Forbidden
 

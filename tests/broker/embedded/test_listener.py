@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from gateway.broker.embedded.encode import encode
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import Connect
 from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.broker.embedded.packets import Connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable

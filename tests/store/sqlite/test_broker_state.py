@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.broker.embedded.durable import Retained, SessionStore
-from gateway.broker.embedded.exchange import Delivery, Step
-from gateway.broker.embedded.outgoing import Outgoing
-from gateway.broker.embedded.packets import Properties as WillProperties
-from gateway.broker.embedded.packets import Will
-from gateway.broker.embedded.session import Held
+from gateway.broker.embedded.codec.packets import Properties as WillProperties
+from gateway.broker.embedded.codec.packets import Will
+from gateway.broker.embedded.core.durable import Retained, SessionStore
+from gateway.broker.embedded.core.exchange import Delivery, Step
+from gateway.broker.embedded.core.outgoing import Outgoing
+from gateway.broker.embedded.core.session import Held
 from gateway.broker.port import Properties, Statement
 from gateway.store.sqlite.broker_state import BrokerState, load
 from gateway.store.sqlite.database import open_sync

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from wire_client import Wire, connect, props
 
-from gateway.broker.embedded.limits import Limits
-from gateway.broker.embedded.packets import Connack
-from gateway.broker.embedded.wheel import TICKS
+from gateway.broker.embedded.codec.packets import Connack
+from gateway.broker.embedded.core.limits import Limits
+from gateway.broker.embedded.core.wheel import TICKS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,8 +21,8 @@ from wire_client import (
     unsubscribe,
 )
 
-from gateway.broker.embedded.encode import encode
-from gateway.broker.embedded.packets import Connack, Pingresp
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import Connack, Pingresp
 
 
 async def test_mqtt_3_1_2_22_keep_alive(server, version):

@@ -21,7 +21,7 @@ from wire_client import (
     will,
 )
 
-from gateway.broker.embedded.packets import Connack, Disconnect, Publish
+from gateway.broker.embedded.codec.packets import Connack, Disconnect, Publish
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from wire_client import (
     will,
 )
 
-from gateway.broker.embedded.packets import Connack, Puback, Pubcomp, Publish, Pubrec, Suback
+from gateway.broker.embedded.codec.packets import Connack, Puback, Pubcomp, Publish, Pubrec, Suback
 
 BAD_UTF8 = [
     b"\xff",

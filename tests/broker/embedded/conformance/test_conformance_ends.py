@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import connect, disconnect, packet, props, publish, text
 
-from gateway.broker.embedded.packets import Disconnect
+from gateway.broker.embedded.codec.packets import Disconnect
 
 
 async def test_mqtt_3_14_4_1_disconnect_is_the_end(server, version):

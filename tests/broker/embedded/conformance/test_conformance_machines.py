@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from wire_client import PUBACK, PUBCOMP, PUBREC, PUBREL, Wire, answer, publish
 
-from gateway.broker.embedded.packets import Packet, Puback, Pubcomp, Publish, Pubrec, Pubrel
+from gateway.broker.embedded.codec.packets import Packet, Puback, Pubcomp, Publish, Pubrec, Pubrel
 
 if TYPE_CHECKING:
     from conftest import Server

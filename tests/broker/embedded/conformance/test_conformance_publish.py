@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import PUBACK, PUBREL, answer, disconnect, packet, props, publish, subscribe, text
 
-from gateway.broker.embedded.packets import Puback, Pubcomp, Publish, Pubrec, Suback
+from gateway.broker.embedded.codec.packets import Puback, Pubcomp, Publish, Pubrec, Suback
 
 ALL = {
     "payload_format_indicator": 1,

@@ -8,7 +8,14 @@ from __future__ import annotations
 import pytest
 from wire_client import PUBACK, PUBCOMP, PUBREC, PUBREL, answer, disconnect, props, publish
 
-from gateway.broker.embedded.packets import Disconnect, Puback, Pubcomp, Publish, Pubrec, Pubrel
+from gateway.broker.embedded.codec.packets import (
+    Disconnect,
+    Puback,
+    Pubcomp,
+    Publish,
+    Pubrec,
+    Pubrel,
+)
 
 
 async def subscriber(server, version, **more):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import publish, subscribe
 
-from gateway.broker.embedded.packets import Puback
+from gateway.broker.embedded.codec.packets import Puback
 
 AS_PUBLISHED, IF_NEW, NEVER = 0x08, 0x10, 0x20
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import connect, disconnect, props
 
-from gateway.broker.embedded.packets import Connack
+from gateway.broker.embedded.codec.packets import Connack
 
 
 async def test_mqtt_4_1_0_1_a_session_lasts_with_its_connection(server, version):

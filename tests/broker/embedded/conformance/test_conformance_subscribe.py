@@ -20,7 +20,7 @@ from wire_client import (
     unsubscribe,
 )
 
-from gateway.broker.embedded.packets import Puback, Publish, Pubrel, Suback, Unsuback
+from gateway.broker.embedded.codec.packets import Puback, Publish, Pubrel, Suback, Unsuback
 
 NO_LOCAL = 0x04
 

@@ -24,7 +24,7 @@ def claims() -> dict[str, dict[str, set[str]]]:
             if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name.startswith(
                 "test_"
             ):
-                named = NAMED.match(ast.get_docstring(node) or "")
+                named = NAMED.match(" ".join((ast.get_docstring(node) or "").split()))
                 parts = re.split(r"[Ii]n 3\.1\.1", named[1]) if named else []
                 for version, part in zip(VERSIONS, parts, strict=False):
                     for statement in re.findall(r"MQTT-[\d.-]+", part):

@@ -19,7 +19,7 @@ from wire_client import (
     unsubscribe,
 )
 
-from gateway.broker.embedded.packets import Publish, Pubrel
+from gateway.broker.embedded.codec.packets import Publish, Pubrel
 from gateway.broker.port import Message
 
 

@@ -11,8 +11,8 @@ from aiohttp import web
 from wire_client import PINGREQ, connect, disconnect, publish, subscribe
 
 from gateway.bridges.mqtt.websocket import MqttOverWebSocket
-from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.packets import Connack, Pingresp, Publish, Suback
+from gateway.broker.embedded.codec.decode import Sender
+from gateway.broker.embedded.codec.packets import Connack, Pingresp, Publish, Suback
 from tests.packet_stream import Decoder
 
 

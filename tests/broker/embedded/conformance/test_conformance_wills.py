@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from wire_client import connect, disconnect, packet, props, publish, subscribe, text, two, will
 
-from gateway.broker.embedded.packets import Publish
+from gateway.broker.embedded.codec.packets import Publish
 
 RETAIN = 0x20
 

@@ -29,7 +29,7 @@ from wire_client import disconnect as goodbye
 from wire_client import unsubscribe as unsubscribe_packet
 from wire_client import will as will_of
 
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec.packets import (
     Connack,
     Disconnect,
     Packet,

@@ -7,9 +7,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, TypeVar
 
-from gateway.broker.embedded import properties
-from gateway.broker.embedded.decode import Sender
-from gateway.broker.embedded.packets import (
+from gateway.broker.embedded.codec import properties
+from gateway.broker.embedded.codec.decode import Sender
+from gateway.broker.embedded.codec.packets import (
     Connack,
     Disconnect,
     Packet,

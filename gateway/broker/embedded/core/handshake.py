@@ -1,0 +1,216 @@
+"""CONNECT and CONNACK: whether a client may come in, and on what terms. Nothing changes until it
+may.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from gateway.broker.embedded.codec import wire
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import (
+    EMPTY,
+    Connack,
+    Connect,
+    PacketType,
+    Properties,
+    Will,
+)
+from gateway.broker.embedded.codec.reasons import (
+    CONNACK_CODES,
+    ReasonCode,
+    UnsupportedProtocolVersion,
+)
+from gateway.broker.embedded.core.session import NEVER
+from gateway.broker.port import Credentials, Identity
+from gateway.errors import GatewayError, InvalidTopic, ProtocolError, Unauthenticated
+
+if TYPE_CHECKING:
+    from gateway.broker.embedded.core.limits import Limits
+    from gateway.broker.embedded.core.outlet import Transport
+    from gateway.broker.embedded.core.shared import Core
+
+_LONGEST_CLIENT_ID: Final = 1_024
+_LARGEST_PACKET: Final = 268_435_460
+
+
+class Refused(Exception):
+    """The CONNECT is refused; the answer is to be held back for `delay` seconds."""
+
+    def __init__(self, reason_code: int, delay: float = 0.0) -> None:
+        super().__init__(f"CONNECT refused: 0x{reason_code:02x}")
+        self.reason_code = reason_code
+        self.delay = delay
+
+
+class Admission(msgspec.Struct):
+    """The terms of a connection. `expiry`: seconds its session outlives it; `window`: the client's
+    receive maximum.
+    """
+
+    identity: Identity
+    client_id: str
+    clean_start: bool
+    keep_alive: int
+    expiry: int
+    window: int
+    largest: int
+    aliases: int
+    will: Will | None
+    answer: Properties  # of the CONNACK
+
+
+def admit(core: Core, packet: Connect, address: str, certificate: str | None) -> Admission:
+    """Sign the client in, or raise `Refused`."""
+    if packet.properties.authentication_method is not None:  # 4.12: no method is offered here
+        raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)
+    _check_client_id(packet)
+    identity = _sign_in(core, packet, address, certificate)
+    if core.full and not _takes_over(core, identity, packet.client_id):
+        raise Refused(ReasonCode.SERVER_BUSY)
+    _check_will(core, identity, packet.will)
+    terms = _terms(core.limits, packet, identity)
+    if len(welcome(terms, packet.protocol_level, present=False)) > terms.largest:  # [MQTT-3.1.2-24]
+        raise Refused(ReasonCode.PACKET_TOO_LARGE)
+    return terms
+
+
+def _check_client_id(packet: Connect) -> None:
+    # [MQTT-3.1.3-8] of 3.1.1: without a client id there is no session to keep; 3.1 always wants
+    # one.
+    empty = not packet.client_id and (
+        packet.protocol_level == 3 or (packet.protocol_level == 4 and not packet.clean_start)
+    )
+    if empty or len(packet.client_id) > _LONGEST_CLIENT_ID:
+        raise Refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID)
+
+
+def _sign_in(core: Core, packet: Connect, address: str, certificate: str | None) -> Identity:
+    credentials = Credentials(
+        packet.username, packet.password, packet.client_id, address, certificate
+    )
+    try:
+        return core.gate.sign_in(credentials)
+    except Unauthenticated as error:
+        anonymous = packet.username is None and certificate is None and packet.protocol_level < 5
+        raise Refused(
+            ReasonCode.NOT_AUTHORIZED if anonymous else error.reason_code, error.delay
+        ) from None
+    except GatewayError as error:
+        known = error.reason_code in CONNACK_CODES and error.reason_code >= 0x80
+        raise Refused(error.reason_code if known else ReasonCode.UNSPECIFIED_ERROR) from None
+
+
+def _takes_over(core: Core, identity: Identity, client_id: str) -> bool:
+    """Tell whether the client is connected already: the new connection has the place of the old
+    one.
+    """
+    session = core.sessions.find(identity, client_id)
+    return session is not None and session.connection is not None
+
+
+def _check_will(core: Core, identity: Identity, will: Will | None) -> None:
+    if will is None:
+        return
+    try:
+        target = core.router.publication(identity, will.topic.encode()).target
+    except InvalidTopic:
+        raise Refused(ReasonCode.TOPIC_NAME_INVALID) from None
+    if target is None:
+        raise Refused(ReasonCode.NOT_AUTHORIZED)
+
+
+def _terms(limits: Limits, packet: Connect, identity: Identity) -> Admission:
+    five = packet.protocol_level == 5
+    props = packet.properties
+    asked = (props.session_expiry_interval or 0) if five else (0 if packet.clean_start else NEVER)
+    expiry = min(asked, limits.session_expiry)
+    keep_alive = packet.keep_alive
+    if five and limits.keep_alive and not 0 < keep_alive <= limits.keep_alive:
+        keep_alive = limits.keep_alive  # [MQTT-3.1.2-21]
+    client_id = packet.client_id or uuid.uuid4().hex  # [MQTT-3.1.3-6] [MQTT-3.1.3-7]
+    answer = EMPTY
+    if five:
+        answer = Properties(
+            session_expiry_interval=expiry if expiry != asked else None,
+            receive_maximum=limits.receive_maximum,
+            maximum_packet_size=limits.packet_size,
+            assigned_client_identifier=None if packet.client_id else client_id,  # [MQTT-3.2.2-16]
+            topic_alias_maximum=limits.topic_aliases or None,
+            server_keep_alive=keep_alive if keep_alive != packet.keep_alive else None,
+        )
+    return Admission(
+        identity,
+        client_id,
+        packet.clean_start,
+        keep_alive,
+        expiry,
+        min(props.receive_maximum or limits.in_flight, limits.in_flight),
+        props.maximum_packet_size or _LARGEST_PACKET,
+        min(props.topic_alias_maximum or 0, limits.topic_aliases),
+        packet.will,
+        answer,
+    )
+
+
+def welcome(admission: Admission, version: int, *, present: bool) -> bytes:
+    """Return the CONNACK that lets the client in; 3.1 knows no session present."""
+    return encode(Connack(present and version > 3, 0, admission.answer), version)
+
+
+def refusal(reason_code: int, version: int, largest: int | None = None) -> bytes:
+    """Return the CONNACK that keeps the client out.
+
+    It is nothing where the client's version has no word for the reason, or takes packets of
+    `largest` bytes at most and it is longer [MQTT-3.1.2-24].
+    """
+    try:
+        answer = encode(Connack(False, reason_code), version)
+    except ValueError:
+        return b""
+    return b"" if largest is not None and len(answer) > largest else answer
+
+
+def complaint(error: ProtocolError, data: bytes, start: int) -> bytes:
+    """Return the CONNACK for a CONNECT that breaks the protocol, or nothing where there is to be
+    none.
+    """
+    level = _level(data, start)
+    if isinstance(error, UnsupportedProtocolVersion):  # [MQTT-3.1.2-2]
+        return refusal(error.reason_code, 5 if level >= 5 else 4)
+    return refusal(error.reason_code, 5) if level == 5 else b""
+
+
+def _level(data: bytes, start: int) -> int:
+    """Return the protocol level that a CONNECT names, 0 where it names none."""
+    try:
+        bounds = wire.packet_bounds(data, start, _LARGEST_PACKET)
+        if bounds is None or data[start] != PacketType.CONNECT << 4:
+            return 0
+        _, position = wire.read_binary(data, bounds[0], len(data))
+        return wire.read_byte(data, position, len(data))[0]
+    except ProtocolError:
+        return 0
+
+
+def peer_address(transport: Transport) -> str:
+    """Return the client's IP address, or nothing where there is none."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
+def certificate_name(transport: Transport) -> str | None:
+    """Return the common name in the client's certificate, which TLS has checked."""
+    certificate = transport.get_extra_info("peercert")
+    if not isinstance(certificate, dict):
+        return None
+    names = [
+        value
+        for part in certificate.get("subject", ())
+        for key, value in part
+        if key == "commonName"
+    ]
+    return names[0] if names else None
