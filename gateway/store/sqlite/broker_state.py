@@ -9,10 +9,15 @@ import msgspec
 
 from gateway.broker import port
 from gateway.broker.embedded.codec.packets import Will
-from gateway.broker.embedded.core.durable import Retained, State, StoredSession
-from gateway.broker.embedded.core.exchange import Delivery, Step
+from gateway.broker.embedded.core.durable import (
+    Delivery,
+    Held,
+    Retained,
+    State,
+    Step,
+    StoredSession,
+)
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.embedded.core.session import Held
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,10 +8,8 @@ import pytest
 
 from gateway.broker.embedded.codec.packets import Properties as WillProperties
 from gateway.broker.embedded.codec.packets import Will
-from gateway.broker.embedded.core.durable import Retained, SessionStore
-from gateway.broker.embedded.core.exchange import Delivery, Step
+from gateway.broker.embedded.core.durable import Delivery, Held, Retained, SessionStore, Step
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.embedded.core.session import Held
 from gateway.broker.port import Properties, Statement
 from gateway.store.sqlite.broker_state import BrokerState, load
 from gateway.store.sqlite.database import open_sync

@@ -7,20 +7,73 @@ hands them to the gate with the messages that they belong to, so that both are i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import enum
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from gateway.broker.embedded.core.outgoing import weight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.broker import port
     from gateway.broker.embedded.codec.packets import Will
-    from gateway.broker.embedded.core.exchange import Delivery
-    from gateway.broker.embedded.core.session import Held
+    from gateway.broker.embedded.core.outgoing import Outgoing
     from gateway.broker.port import Statement
+
+
+class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A subscription that a session holds; `group` is the name of a shared one, `topic_filter`
+    without `$share`.
+    """
+
+    text: str  # as the client wrote it
+    topic_filter: str
+    group: str | None
+    qos: int
+    no_local: bool = False
+    retain_as_published: bool = False
+    retain_handling: int = 0
+    identifier: int = 0
+
+
+PACKET_IDS: Final = 0xFFFF
+
+
+class Step(enum.IntEnum):
+    """How far a delivery has come."""
+
+    WAITING = 0
+    SENT = 1
+    RELEASED = 2  # QoS 2: PUBREC has come, PUBREL is out
+
+
+class Delivery(msgspec.Struct):
+    """A message for one session with QoS 1 or 2.
+
+    `share`: the shared subscription that it came through, with `$share`; None where it is for this
+    session alone. `stored`: it is in the journal under its position. `passing`: it belongs to the
+    connection and ends with it. `dup`: it may have been sent before. `delivered` runs when it is
+    acknowledged, `refused` when it never will be.
+    """
+
+    outgoing: Outgoing
+    qos: int
+    retain: bool = False
+    identifiers: tuple[int, ...] = ()
+    share: str | None = None
+    position: int = 0
+    stored: bool = False
+    step: Step = Step.WAITING
+    passing: bool = False
+    dup: bool = False
+    delivered: Callable[[], None] | None = None
+    refused: Callable[[str], None] | None = None
+
+    @property
+    def packet_id(self) -> int:
+        return (self.position - 1) % PACKET_IDS + 1
 
 
 class Retained(msgspec.Struct, frozen=True, gc=False):

@@ -16,56 +16,71 @@ the id for another message from then on.
 
 from __future__ import annotations
 
-import enum
+from collections import deque
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from gateway.broker.embedded.core.durable import Step
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-    from gateway.broker.embedded.core.backlog import Backlog
-    from gateway.broker.embedded.core.outgoing import Outgoing
-
-PACKET_IDS: Final = 0xFFFF
+    from gateway.broker.embedded.core.durable import Delivery
 
 
-class Step(enum.IntEnum):
-    """How far a delivery has come."""
+class Backlog:
+    """Deliveries in the order in which they go out; `most` of them, of `largest` bytes in all."""
 
-    WAITING = 0
-    SENT = 1
-    RELEASED = 2  # QoS 2: PUBREC has come, PUBREL is out
+    __slots__ = ("_bytes", "_deliveries", "_largest", "_most")
 
+    def __init__(self, most: int, largest: int) -> None:
+        self._most = most
+        self._largest = largest
+        self._bytes = 0
+        self._deliveries: deque[Delivery] = deque()
 
-class Delivery(msgspec.Struct):
-    """A message for one session with QoS 1 or 2.
+    def __len__(self) -> int:
+        return len(self._deliveries)
 
-    `share`: the shared subscription that it came through, with `$share`; None where it is for this
-    session alone. `stored`: it is in the journal under its position. `passing`: it belongs to the
-    connection and ends with it. `dup`: it may have been sent before. `delivered` runs when it is
-    acknowledged, `refused` when it never will be.
-    """
-
-    outgoing: Outgoing
-    qos: int
-    retain: bool = False
-    identifiers: tuple[int, ...] = ()
-    share: str | None = None
-    position: int = 0
-    stored: bool = False
-    step: Step = Step.WAITING
-    passing: bool = False
-    dup: bool = False
-    delivered: Callable[[], None] | None = None
-    refused: Callable[[str], None] | None = None
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(self._deliveries)
 
     @property
-    def packet_id(self) -> int:
-        return (self.position - 1) % PACKET_IDS + 1
+    def first(self) -> Delivery | None:
+        return self._deliveries[0] if self._deliveries else None
+
+    @property
+    def full(self) -> bool:
+        """One more would drop the oldest."""
+        return len(self._deliveries) >= self._most or self._bytes >= self._largest
+
+    def add(self, delivery: Delivery) -> list[Delivery]:
+        """Add the newest; return those that had to go for it."""
+        self._deliveries.append(delivery)
+        self._bytes += delivery.outgoing.size
+        dropped = []
+        while len(self._deliveries) > self._most or (
+            self._bytes > self._largest and len(self._deliveries) > 1
+        ):
+            dropped.append(self.take())
+        return dropped
+
+    def put_back(self, delivery: Delivery) -> None:
+        """Put one in front of all others."""
+        self._deliveries.appendleft(delivery)
+        self._bytes += delivery.outgoing.size
+
+    def take(self) -> Delivery:
+        """Take the first out."""
+        delivery = self._deliveries.popleft()
+        self._bytes -= delivery.outgoing.size
+        return delivery
+
+    def remove(self, delivery: Delivery) -> None:
+        """Take one out, wherever it is."""
+        self._deliveries.remove(delivery)
+        self._bytes -= delivery.outgoing.size
 
 
 class Exchange:

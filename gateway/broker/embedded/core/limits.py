@@ -1,4 +1,4 @@
-"""The bounds of the broker: each queue, cache and count has one."""
+"""The bounds of the broker, one for each queue, cache and count; and what it counts."""
 
 from __future__ import annotations
 
@@ -37,3 +37,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         100_000  # topics; a message on a further topic is not retained, and counted as dropped
     )
     retained_bytes: int = 64 << 20  # topics, payloads and properties of these; the same
+
+
+class Counters(msgspec.Struct):
+    """Counts since the start; `messages` are PUBLISH packets, `dropped` those that a subscriber
+    never got.
+    """
+
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
+    messages_dropped: int = (
+        0  # a full queue, a subscriber that does not read, or too large for the client
+    )
+    messages_expired: int = 0
+    messages_refused: int = 0  # not permitted to the sender
+    connections_refused: int = 0
+    protocol_errors: int = 0
+    connects: int = 0

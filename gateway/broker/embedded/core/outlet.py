@@ -6,8 +6,8 @@ import asyncio
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
-from gateway.broker.embedded.core.backlog import Backlog
-from gateway.broker.embedded.core.exchange import Delivery, Exchange, Step
+from gateway.broker.embedded.core.durable import Delivery, Step
+from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.outgoing import Outgoing
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.core.durable import Retained
-from gateway.broker.embedded.core.exchange import Delivery
+from gateway.broker.embedded.core.durable import Delivery, Retained
 from gateway.broker.embedded.core.outgoing import Outgoing
 from gateway.broker.embedded.core.outlet import enqueue, exchange_of, record
 

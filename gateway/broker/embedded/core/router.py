@@ -13,9 +13,9 @@ from gateway.broker.embedded.codec import bodies
 from gateway.broker.embedded.core.tree import MAX_LEVELS, FilterTree, TopicTree
 
 if TYPE_CHECKING:
-    from gateway.broker.embedded.core.durable import Retained
+    from gateway.broker.embedded.core.durable import Held, Retained
     from gateway.broker.embedded.core.limits import Limits
-    from gateway.broker.embedded.core.session import Held, Session
+    from gateway.broker.embedded.core.session import Session
     from gateway.broker.port import Gate, Identity, Target
 
 _LONGEST_KEPT: Final = 512  # bytes of a topic; longer ones are not worth the memory

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.broker.embedded.connection import Connection
+    from gateway.broker.embedded.core.durable import Held
     from gateway.broker.embedded.core.exchange import Exchange
     from gateway.broker.embedded.core.outlet import Outlet
     from gateway.broker.embedded.core.wills import PendingWill
@@ -17,21 +16,6 @@ if TYPE_CHECKING:
 
 NEVER: Final = 0xFFFFFFFF
 """A session expiry interval that never ends (3.1.2.11.2)."""
-
-
-class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """A subscription that a session holds; `group` is the name of a shared one, `topic_filter`
-    without `$share`.
-    """
-
-    text: str  # as the client wrote it
-    topic_filter: str
-    group: str | None
-    qos: int
-    no_local: bool = False
-    retain_as_published: bool = False
-    retain_handling: int = 0
-    identifier: int = 0
 
 
 class Session:

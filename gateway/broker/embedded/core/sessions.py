@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gateway.broker.embedded.core.backlog import Backlog
-from gateway.broker.embedded.core.exchange import Exchange
+from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.session import Session
 from gateway.broker.embedded.core.wheel import ticks
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gateway.broker.embedded.codec.packets import Will
-    from gateway.broker.embedded.core.durable import Journal, SessionStore, StoredSession
-    from gateway.broker.embedded.core.exchange import Delivery
+    from gateway.broker.embedded.core.durable import Delivery, Journal, SessionStore, StoredSession
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.router import Router
     from gateway.broker.embedded.core.wheel import Wheel

@@ -6,8 +6,8 @@ import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.core.counters import Counters
 from gateway.broker.embedded.core.durable import Journal
+from gateway.broker.embedded.core.limits import Counters
 from gateway.broker.embedded.core.pending import pass_on
 from gateway.broker.embedded.core.rates import Rates
 from gateway.broker.embedded.core.router import Router
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.broker.embedded.connection import Connection
-    from gateway.broker.embedded.core.durable import SessionStore
-    from gateway.broker.embedded.core.exchange import Delivery
+    from gateway.broker.embedded.core.durable import Delivery, SessionStore
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.outlet import Outlet
     from gateway.broker.port import Gate

@@ -13,10 +13,9 @@ from gateway.broker.embedded.codec.packets import (
     Unsubscribe,
 )
 from gateway.broker.embedded.codec.reasons import ReasonCode
-from gateway.broker.embedded.core.exchange import Delivery
+from gateway.broker.embedded.core.durable import Delivery, Held
 from gateway.broker.embedded.core.outgoing import Outgoing
 from gateway.broker.embedded.core.outlet import record, settle
-from gateway.broker.embedded.core.session import Held
 from gateway.broker.embedded.core.tree import MAX_LEVELS
 from gateway.errors import ProtocolError
 

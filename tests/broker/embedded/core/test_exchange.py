@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.broker.embedded.core.backlog import Backlog
-from gateway.broker.embedded.core.exchange import PACKET_IDS, Delivery, Exchange, Step
+from gateway.broker.embedded.core.durable import PACKET_IDS, Delivery, Step
+from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.outgoing import Outgoing
 from gateway.errors import ProtocolError
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.broker import port
-from gateway.broker.embedded.core.backlog import Backlog
-from gateway.broker.embedded.core.exchange import Delivery
+from gateway.broker.embedded.core.durable import Delivery
+from gateway.broker.embedded.core.exchange import Backlog
 from gateway.broker.embedded.core.outgoing import Outgoing
 
 
