@@ -39,11 +39,13 @@ from gateway.intake import Intake
 from gateway.presence import Presence
 from gateway.rules import Rules
 from gateway.running import Whereabouts, alone
+from gateway.seats import Seats
 from gateway.site import Site
 from gateway.store.sqlite import history
 from gateway.store.sqlite.database import Database
 from gateway.store.sqlite.upkeep import Upkeep
 from gateway.tls import ServerTls
+from gateway.valve import Valve
 from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL = 0.0005  # s; a database thread that wants the interpreter back waits no longer
+# one connection in so many more is for HTTP alone: probes and admins get in when all places are
+# taken
+RESERVE = 100
 SHUTDOWN = 5.0  # s for open requests to end
 
 
@@ -190,12 +195,15 @@ class Gateway:
         opened = await self.database.read(history.opened)
         self.catalog = Catalog(opened)
         self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
+        self.valve = Valve()
+        most = self._config.limits.connections
+        self.seats = Seats(most, reserve=most // RESERVE)
         self.intake = Intake(
             seq=opened.seq,
             commit=self._commit,
             publish=self.hub.publish,
             unsaved=self.catalog.take_unsaved,
-            slow=self._slow,
+            valve=self.valve,
         )
         running = self._watched(self.intake.run(), "intake")
         self._stack.push_async_callback(self._drain, running)
@@ -226,12 +234,6 @@ class Gateway:
         return links or (
             [ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ()
         )
-
-    def _slow(self, full: bool) -> None:
-        if full:
-            self.broker.pause()
-        else:
-            self.broker.resume()
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         self.intake.close()
@@ -302,8 +304,9 @@ class Gateway:
             self.database,
             self.mqtt_tls,
             self.routes.filters,
-            elsewhere=lambda: self._site.connections() if self._site else 0,
+            self.seats,
         )
+        self.valve.subscribe(self.broker.pause, self.broker.resume)
         self.registry.on_change(self._changed)
 
     # What reacts

@@ -13,10 +13,11 @@ from gateway.store.sqlite import broker_state
 from gateway.tls import client_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gateway.broker.port import Broker, Gate
     from gateway.config import Config
+    from gateway.seats import Seats
     from gateway.store.sqlite.database import Database
     from gateway.tls import ServerTls
 
@@ -31,11 +32,11 @@ async def build(
     database: Database,
     tls: ServerTls | None,
     filters: Sequence[str],
-    elsewhere: Callable[[], int],
+    seats: Seats,
 ) -> Broker:
     """Return the configured engine, its stored state restored, not yet started.
 
-    `elsewhere()`: how many connections other entrances have, which count against the same limit.
+    `seats`: those that it shares with all other entrances.
     """
     context = tls.context if tls else None
     tls_port = config.mqtt.tls.port if config.mqtt.tls else 0
@@ -48,9 +49,8 @@ async def build(
             port=config.mqtt.port,
             tls=context,
             tls_port=tls_port,
-            connections=config.limits.connections,
             packet_size=config.limits.packet_size,
-            elsewhere=elsewhere,
+            seats=seats,
         )
     limits = Limits(
         connections=config.limits.connections,
@@ -66,7 +66,7 @@ async def build(
         limits=limits,
         tls=context,
         tls_port=tls_port,
-        elsewhere=elsewhere,
+        seats=seats,
     )
     broker.restore(await database.read(broker_state.load))
     return broker

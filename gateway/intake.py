@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.port import Done, Statement
     from gateway.frames import Entry
+    from gateway.valve import Valve
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,7 @@ class Intake:
     """Gathers entries into batches and sees them through.
 
     `seq`: the newest seq in history. `publish(first, entries)` shows a committed batch. `unsaved`
-    gives statements to go with every batch. `slow(True)` is called when too much waits,
-    `slow(False)` when there is room again.
+    gives statements to go with every batch. `valve` is closed while too much waits.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Intake:
         commit: Commit,
         publish: Callable[[int, Sequence[Entry]], None],
         unsaved: Callable[[], Sequence[Statement]],
-        slow: Callable[[bool], None],
+        valve: Valve,
     ) -> None:
         self.refusal: str | None = None  # why the disk takes nothing at the moment
         self.committed = 0  # batches
@@ -76,11 +76,10 @@ class Intake:
         self._commit = commit
         self._publish = publish
         self._unsaved = unsaved
-        self._slow = slow
+        self._valve = valve
         self._gathering = _Batch(self._next)
         self._waiting_bytes = 0
         self._waiting = 0
-        self._full = False
         self._committing = 0
         self._arrived = asyncio.Event()
         self._closing = False
@@ -99,7 +98,7 @@ class Intake:
     @property
     def full(self) -> bool:
         """Senders are to be slowed."""
-        return self._full
+        return self._valve.closed
 
     def submit(
         self,
@@ -125,9 +124,8 @@ class Intake:
             batch.done.append(done)
         batch.bytes += size
         self._waiting_bytes += size
-        if not self._full and (self._waiting > MAX_ENTRIES or self._waiting_bytes > MAX_BYTES):
-            self._full = True
-            self._slow(True)
+        if self._waiting > MAX_ENTRIES or self._waiting_bytes > MAX_BYTES:
+            self._valve.close()
         self._arrived.set()
         return self._next - 1
 
@@ -144,7 +142,7 @@ class Intake:
             raise Unavailable("the gateway is stopping")
         if self.refusal is not None:
             raise Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
-        if self._full:
+        if self.full:
             raise Unavailable("more arrives than can be stored")
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         seq = self.submit(
@@ -227,6 +225,5 @@ class Intake:
         self._committing -= 1
         self._waiting -= len(batch.entries)
         self._waiting_bytes -= batch.bytes
-        if self._full and self._waiting < MAX_ENTRIES // 2 and self._waiting_bytes < MAX_BYTES // 2:
-            self._full = False
-            self._slow(False)
+        if self._waiting < MAX_ENTRIES // 2 and self._waiting_bytes < MAX_BYTES // 2:
+            self._valve.open()

@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.daemon import Gateway
 
-# one connection in so many more is for HTTP alone: probes and admins get in when all places are
-# taken
-RESERVE = 100
 RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 
 
@@ -63,9 +60,12 @@ class Site:
         )
         self._streams = Streams(hub=gateway.hub, door=door)
         self._mqtt = MqttOverWebSocket(
-            accept=gateway.broker.accept, same_origin=_same_origin, max_size=self._size
+            accept=gateway.broker.accept,
+            seats=gateway.seats,
+            same_origin=_same_origin,
+            max_size=self._size,
         )
-        self._porch = Porch(full=self._full)
+        self._porch = Porch(gateway.seats)
         self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
 
@@ -218,11 +218,6 @@ class Site:
     def connections(self) -> int:
         """Return how many connections there are; those that carry MQTT are the broker's."""
         return len(self._porch) - len(self._mqtt)
-
-    def _full(self) -> bool:
-        there = self.connections() + self._gateway.broker.statistics().get("connections", 0)
-        most = self._config.limits.connections
-        return there >= most + most // RESERVE
 
     async def recheck(self) -> None:
         """End the listeners whose sign-in holds no longer, and who is too slow, until cancelled."""

@@ -16,6 +16,7 @@ from gateway.intake import Intake
 from gateway.presence import Presence
 from gateway.store.sqlite import history
 from gateway.store.sqlite.database import Database
+from gateway.valve import Valve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -101,7 +102,7 @@ class Rig:
             commit=self._commit,
             publish=self.hub.publish,
             unsaved=self.catalog.take_unsaved,
-            slow=lambda slow: None,
+            valve=Valve(),
         )
         self.presence = Presence(
             intake=self.intake, catalog=self.catalog, clock=clock, http_timeout=60

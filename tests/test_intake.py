@@ -14,6 +14,7 @@ from gateway.broker.port import Statement
 from gateway.errors import Unavailable
 from gateway.frames import Entry, Series
 from gateway.intake import Intake
+from gateway.valve import Valve
 from tests.rig import until
 
 SERIES = Series(1, "telemetry", "k", "a")
@@ -38,6 +39,8 @@ class Disk:
         self.open.set()
         self.begun = asyncio.Event()
         self.unsaved: list[Statement] = []
+        self.valve = Valve()
+        self.valve.subscribe(self._pause, self._resume)
 
     async def commit(
         self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
@@ -59,8 +62,11 @@ class Disk:
     def told(self, name: object) -> Callable[[], None]:
         return lambda: self.log.append(("told", name))
 
-    def slow(self, slow: bool) -> None:
-        self.log.append(("slow", slow))
+    def _pause(self) -> None:
+        self.log.append(("slow", True))
+
+    def _resume(self) -> None:
+        self.log.append(("slow", False))
 
     def take_unsaved(self) -> list[Statement]:
         taken, self.unsaved = self.unsaved, []
@@ -71,7 +77,11 @@ class Disk:
 async def running(disk: Disk, seq: int = 0) -> AsyncIterator[Intake]:
     """An intake on a disk; at the end it is closed and must end by itself."""
     intake = Intake(
-        seq=seq, commit=disk.commit, publish=disk.publish, unsaved=disk.take_unsaved, slow=disk.slow
+        seq=seq,
+        commit=disk.commit,
+        publish=disk.publish,
+        unsaved=disk.take_unsaved,
+        valve=disk.valve,
     )
     task = asyncio.create_task(intake.run())
     yield intake
@@ -134,7 +144,7 @@ async def test_the_next_commit_begins_before_the_batch_is_shown() -> None:
         commit=commit,
         publish=lambda first, entries: shown.append((first, list(commits))),
         unsaved=list,
-        slow=disk.slow,
+        valve=disk.valve,
     )
     task = asyncio.create_task(intake.run())
     intake.submit(entries("a"))
@@ -180,7 +190,7 @@ async def test_other_errors_are_not_tried_again() -> None:
     """A mistake of ours ends the intake instead of being repeated for ever."""
     disk = Disk()
     disk.refusals = [TypeError("a mistake")]
-    intake = Intake(seq=0, commit=disk.commit, publish=disk.publish, unsaved=list, slow=disk.slow)
+    intake = Intake(seq=0, commit=disk.commit, publish=disk.publish, unsaved=list, valve=disk.valve)
     intake.submit(entries("a"), disk.told("a"))
     with pytest.raises(TypeError, match="a mistake"):
         await intake.run()

@@ -17,9 +17,9 @@ from gateway.bridges.http.authentication import PRINCIPAL
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
 
     from gateway.bridges.http.routes import Handler
+    from gateway.seats import Seats
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time
@@ -32,12 +32,10 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close
 
 
 class Porch:
-    """Counts the connections and ends those that are too slow. `full()` says that there is no room
-    for one more.
-    """
+    """Gives connections a seat and ends those that are too slow."""
 
-    def __init__(self, *, full: Callable[[], bool], strangers: int = STRANGERS) -> None:
-        self._full = full
+    def __init__(self, seats: Seats, *, strangers: int = STRANGERS) -> None:
+        self._seats = seats
         self._most_strangers = strangers
         self._visitors: dict[asyncio.BaseProtocol, Visitor] = {}
         self._strangers: set[Visitor] = set()
@@ -48,15 +46,17 @@ class Porch:
 
     def enter(self, visitor: Visitor) -> bool:
         """Let a connection in if there is room."""
-        if len(self._strangers) >= self._most_strangers or self._full():
+        if len(self._strangers) >= self._most_strangers or self._seats.full(reserved=True):
             self.refused += 1
             return False
+        self._seats.take()
         self._visitors[visitor.inner] = visitor
         self._strangers.add(visitor)
         return True
 
     def leave(self, visitor: Visitor) -> None:
         """A connection has ended."""
+        self._seats.leave()
         self._visitors.pop(visitor.inner, None)
         self._strangers.discard(visitor)
 

@@ -16,6 +16,8 @@ from gateway.bridges.edge.sockets import binary
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.seats import Seats
+
 SUBPROTOCOL = "mqtt"  # [MQTT-6.0.0-3]
 HIGH_WATER = 1 << 16  # bytes unread by the client above which its connection is told to pause
 
@@ -29,10 +31,12 @@ class MqttOverWebSocket:
         self,
         *,
         accept: Callable[[], asyncio.Protocol],
+        seats: Seats,
         same_origin: Callable[[web.Request], bool],
         max_size: int,
     ) -> None:
         self._accept = accept
+        self._seats = seats
         self._same_origin = same_origin
         self._max_size = max_size
         self._open = 0
@@ -59,7 +63,8 @@ class MqttOverWebSocket:
         lost: Exception | None = None
         self._open += 1
         try:
-            await self._feed(socket, transport, connection)
+            with self._seats.lent():  # the engine takes one for who signs in
+                await self._feed(socket, transport, connection)
         except ConnectionError as error:
             lost = error
         finally:

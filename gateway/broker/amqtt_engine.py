@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.broker.amqtt.broker import GateBroker
 from gateway.broker.amqtt.streams import READ_SIZE, PacketReader, PacketWriter
+from gateway.seats import Seats
 
 if TYPE_CHECKING:
     import ssl
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _STOP = 5.0  # seconds for connections to end by themselves
 _TLS_HANDSHAKE = 10.0
+CONNECTIONS = 10_000  # where nobody else counts them
 
 
 class AmqttEngine:
     """An engine of the Broker port.
 
-    `connections` bounds the open sockets, signed in or not, and with them those that other
-    listeners have, `elsewhere()`; `packet_size` a packet, in bytes; `connect_timeout` the seconds
+    `seats` bound the open sockets, signed in or not, and with them those of other entrances;
+    `packet_size` bounds a packet, in bytes; `connect_timeout` the seconds
     from a socket's opening to its CONNECT. For each session `window` QoS 1 messages are in flight
     and `queue` wait; `write_buffer` bytes are held for a client that reads slowly. A session is
     kept `session_expiry` seconds. `start` must run on the event loop that the engine is used from.
@@ -40,7 +42,7 @@ class AmqttEngine:
         port: int = 1883,
         tls: ssl.SSLContext | None = None,
         tls_port: int = 8883,
-        connections: int = 10_000,
+        seats: Seats | None = None,
         packet_size: int = 262_144,
         connect_timeout: float = 10.0,
         window: int = 20,
@@ -50,13 +52,11 @@ class AmqttEngine:
         subscriptions: int = 1000,
         retained: int = 10_000,
         session_expiry: int = 604_800,
-        elsewhere: Callable[[], int] = int,
     ) -> None:
         self._gate = gate
         self._host = host
         self._listeners = {"mqtt": (port, None)} | ({"mqtts": (tls_port, tls)} if tls else {})
-        self._connections = connections
-        self._elsewhere = elsewhere
+        self._seats = seats or Seats(CONNECTIONS)
         self._connect_timeout = connect_timeout
         self._write_buffer = write_buffer
         self._limits = {
@@ -163,11 +163,7 @@ class AmqttEngine:
         self, stream_in: asyncio.StreamReader, stream_out: asyncio.StreamWriter
     ) -> None:
         broker, task = self._broker, asyncio.current_task()
-        if (
-            broker is None
-            or task is None
-            or len(self._tasks) + self._elsewhere() >= self._connections
-        ):
+        if broker is None or task is None or self._seats.full():
             if broker is not None:
                 broker.statistics["connections_refused"] += 1
             stream_out.transport.abort()
@@ -178,12 +174,14 @@ class AmqttEngine:
         )
         writer = PacketWriter(stream_out, self._write_buffer)
         self._tasks[task] = reader, writer
+        self._seats.take()
         if self._paused:
             reader.pause()
         try:
             await broker.serve(reader, writer)
         finally:
             del self._tasks[task]
+            self._seats.leave()
 
     async def _end_tasks(self) -> None:
         if not self._tasks:

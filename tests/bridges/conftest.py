@@ -26,6 +26,7 @@ from gateway.presence import Presence
 from gateway.store.audit import By
 from gateway.store.sqlite import history
 from gateway.store.sqlite.database import Database
+from gateway.valve import Valve
 
 
 class Clock:
@@ -115,7 +116,7 @@ async def core(tmp_path):
         commit=commit,
         publish=hub.publish,
         unsaved=catalog.take_unsaved,
-        slow=lambda slow: None,
+        valve=Valve(),
     )
     registry = Registry(database, clock=clock)
     await registry.load()

@@ -22,6 +22,7 @@ from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.port import Message
 from gateway.errors import Forbidden
+from gateway.seats import Seats
 
 Running = Callable[..., AbstractAsyncContextManager[AmqttEngine]]
 
@@ -269,7 +270,7 @@ async def test_fault_7_a_packet_above_the_limit_ends_the_connection(gate: FakeGa
 
 async def test_fault_7_connections_are_bounded(gate: FakeGate) -> None:
     """One socket too many is closed unread; there is room again when another leaves."""
-    async with running(gate, connections=1) as engine:
+    async with running(gate, seats=Seats(1)) as engine:
         port = engine.ports["mqtt"]
         async with await Raw.signed_in(port, "first") as first:
             async with await Raw.open(port) as second:
@@ -690,7 +691,10 @@ async def test_mqtt_over_websocket_is_one_more_transport(
     """What `accept` returns serves a client whose bytes come in WebSocket messages."""
     application = web.Application()
     over = MqttOverWebSocket(
-        accept=engine.accept, same_origin=lambda request: True, max_size=10_000
+        accept=engine.accept,
+        seats=Seats(1),
+        same_origin=lambda request: True,
+        max_size=10_000,
     )
     application.router.add_get("/mqtt", over.handle)
     server = await aiohttp_server(application)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import intake
 from gateway.errors import GatewayError
 from tests.end_to_end.conftest import running
 
@@ -34,6 +35,26 @@ def command(directory: Path, *arguments: str) -> tuple[int, list[str]]:
         timeout=30,
     )
     return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("engine", ["embedded", "amqtt", "external"])
+async def test_more_was_online_than_the_intake_takes_at_once(tmp_path, monkeypatch, engine):
+    """After a crash every device that was online gets a frame before anything is read: their number
+    keeps no gateway from starting.
+    """
+    broker = {"engine": engine} | ({"url": "mqtt://127.0.0.1:1"} if engine == "external" else {})
+    async with running(tmp_path, broker=broker) as gateway:
+        for number in range(9):
+            gateway.presence.seen(f"device-{number}")
+    monkeypatch.setattr(intake, "MAX_ENTRIES", 4)
+    async with running(tmp_path, broker=broker) as gateway:
+        for _ in range(2):  # the batch of the start, and one after it
+            stored = asyncio.Event()
+            gateway.intake.submit((), stored.set)
+            await stored.wait()
+        assert not gateway.intake.full
+        assert not list(gateway.presence.online())
+        assert gateway.hub.seq == 18
 
 
 @pytest.fixture

@@ -336,7 +336,9 @@ class Connection(asyncio.Protocol):
         core = self._core
         core.strangers.discard(self)
         core.stalled.discard(self)
-        core.connections.discard(self)
+        if self in core.connections:
+            core.connections.remove(self)
+            core.seats.leave()
         self._chunks = None
         if stage is Stage.OPEN:
             self._leave(departure, code)

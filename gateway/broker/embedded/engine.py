@@ -19,6 +19,7 @@ from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.embedded.core.wills import take_up_will
 from gateway.broker.embedded.listener import Listener
 from gateway.broker.embedded.status import Status
+from gateway.seats import Seats
 
 if TYPE_CHECKING:
     import ssl
@@ -34,7 +35,7 @@ class EmbeddedBroker:
     """The broker. `restore` comes before `start`; a TLS listener has its own port and context.
 
     The daemon renews certificates through the context. `clock` gives seconds since 1970;
-    `elsewhere` how many connections other listeners have, which count against the same limit.
+    `seats` are those that all entrances share.
     """
 
     def __init__(
@@ -48,13 +49,15 @@ class EmbeddedBroker:
         tls: ssl.SSLContext | None = None,
         tls_port: int = 8883,
         clock: Callable[[], float] = time.time,
-        elsewhere: Callable[[], int] = int,
+        seats: Seats | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
         self._tls_port = tls_port
-        self._core = Core(gate, store, limits or Limits(), clock, _tick(), elsewhere)
+        limits = limits or Limits()
+        seats = seats or Seats(limits.connections)
+        self._core = Core(gate, store, limits, clock, _tick(), seats)
         self._line = Line()
         self._status = Status(self._core, self.publish, self.statistics)
         self._listeners: list[Listener] = []

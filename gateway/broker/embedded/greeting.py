@@ -93,6 +93,7 @@ class Greeting:
         self._session = session
         session.connection = connection
         core.connections.add(connection)
+        core.seats.take()
         if present:
             check_resumed(core, session)
         batch = Batch(core, connection.line, None)

@@ -12,16 +12,17 @@ from aiohttp import web
 from gateway.bridges.http import porch
 from gateway.bridges.http.authentication import PRINCIPAL
 from gateway.bridges.http.porch import Porch, PorchSite
+from gateway.seats import Seats
 
 GET = b"GET /now HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class House:
-    """An application behind a porch; `room` is how many it lets in."""
+    """An application behind a porch with ten seats."""
 
     def __init__(self) -> None:
-        self.room = 10
-        self.porch = Porch(full=lambda: len(self.porch) >= self.room, strangers=3)
+        self.seats = Seats(10)
+        self.porch = Porch(self.seats, strangers=3)
         self.got: list[bytes] = []
         self.waiting = asyncio.Event()
         self.gone = asyncio.Event()
@@ -153,7 +154,8 @@ async def test_a_second_request_comes_at_its_own_pace(house):
 
 async def test_there_is_no_room(house):
     """Above the limit a connection is told to come back later; when one leaves, the next comes in."""
-    house.room = 1
+    for _ in range(9):
+        house.seats.take()  # other entrances'
     reader, writer = await house.open(GET)
     assert await _answer(reader) == b"200"
     late, late_writer = await house.open(GET)

@@ -20,6 +20,7 @@ from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.intake import Intake
 from gateway.store.sqlite.broker_state import BrokerState, load
 from gateway.store.sqlite.database import Database
+from gateway.valve import Valve
 
 if TYPE_CHECKING:
     import sqlite3
@@ -91,11 +92,9 @@ async def run(path: Path, number: int) -> None:
 
         await database.write(write)
 
-    def slow(full: bool) -> None:
-        (broker.pause if full else broker.resume)()
-
+    valve = Valve()
     intake = Intake(
-        seq=0, commit=commit, publish=lambda first, entries: None, unsaved=lambda: (), slow=slow
+        seq=0, commit=commit, publish=lambda first, entries: None, unsaved=lambda: (), valve=valve
     )
     broker = EmbeddedBroker(
         Recorder(intake),
@@ -104,6 +103,7 @@ async def run(path: Path, number: int) -> None:
         port=number,
         limits=Limits(queue=1_000_000),
     )
+    valve.subscribe(broker.pause, broker.resume)
     broker.restore(await database.read(load))
     await broker.start()
     print("listening", flush=True)

@@ -114,6 +114,7 @@ async def _feed(bench: Bench, chunks: list[bytes], signed_in: bool) -> None:
     connection.connection_lost(None)
     core = bench.broker._core
     assert not core.connections
+    assert not core.seats.taken
     assert not core.strangers
     assert not core.stalled
     assert len(core.wheel) == 0

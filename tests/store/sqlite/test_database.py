@@ -31,6 +31,7 @@ from gateway.store.sqlite.database import (
     open_sync,
     transaction,
 )
+from gateway.valve import Valve
 
 ROOT = Path(__file__).parents[2]
 
@@ -291,7 +292,7 @@ async def gateway_core(database: Database) -> AsyncIterator[tuple[Intake, Catalo
         commit=commit,
         publish=publish,
         unsaved=catalog.take_unsaved,
-        slow=lambda slow: None,
+        valve=Valve(),
     )
     task = asyncio.create_task(intake.run())
     yield intake, catalog, shown

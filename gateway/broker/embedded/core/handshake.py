@@ -69,7 +69,7 @@ def admit(core: Core, packet: Connect, address: str, certificate: str | None) ->
         raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)
     _check_client_id(packet)
     identity = _sign_in(core, packet, address, certificate)
-    if core.full and not _takes_over(core, identity, packet.client_id):
+    if core.seats.full() and not _takes_over(core, identity, packet.client_id):
         raise Refused(ReasonCode.SERVER_BUSY)
     _check_will(core, identity, packet.will)
     terms = _terms(core.limits, packet, identity)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.outlet import Outlet
     from gateway.broker.port import Gate
+    from gateway.seats import Seats
 
 
 class Core:
@@ -32,8 +33,8 @@ class Core:
     """
 
     __slots__ = (
-        "_dirty", "_elsewhere", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits",
-        "paused", "rates", "router", "sessions", "stalled", "store", "strangers", "wheel",
+        "_dirty", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits",
+        "paused", "rates", "router", "seats", "sessions", "stalled", "store", "strangers", "wheel",
     )  # fmt: skip
 
     def __init__(
@@ -43,12 +44,13 @@ class Core:
         limits: Limits,
         clock: Callable[[], float],
         tick: int,
-        elsewhere: Callable[[], int],
+        seats: Seats,
     ) -> None:
         self.gate = gate
         self.store = store
         self.limits = limits
         self.clock = clock
+        self.seats = seats
         self.counters = Counters()
         self.journal = Journal()
         self.router = Router(gate)
@@ -63,16 +65,10 @@ class Core:
         self.closing: set[Connection] = set()  # over, but their transports are not
         self.closed = asyncio.Event()  # set whenever there are none of these
         self.paused = False
-        self._elsewhere = elsewhere
         self._dirty: list[Outlet] = []
 
     def _pass_on(self, owed: list[Delivery]) -> None:
         pass_on(self, owed)
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for one more connection, those of other listeners counted."""
-        return len(self.connections) + self._elsewhere() >= self.limits.connections
 
     def to_write(self, outlet: Outlet) -> None:
         """Note a connection that has packets to write at the next `flush`."""

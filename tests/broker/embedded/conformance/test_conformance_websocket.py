@@ -13,6 +13,7 @@ from wire_client import PINGREQ, connect, disconnect, publish, subscribe
 from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.broker.embedded.codec.decode import Sender
 from gateway.broker.embedded.codec.packets import Connack, Pingresp, Publish, Suback
+from gateway.seats import Seats
 from tests.packet_stream import Decoder
 
 
@@ -20,7 +21,10 @@ from tests.packet_stream import Decoder
 async def url(server):
     """The address of a page that leads to the broker."""
     bridge = MqttOverWebSocket(
-        accept=server.bench.broker.accept, same_origin=lambda _: True, max_size=100_000
+        accept=server.bench.broker.accept,
+        seats=Seats(1),
+        same_origin=lambda _: True,
+        max_size=100_000,
     )
     app = web.Application()
     app.router.add_get("/mqtt", bridge.handle)
