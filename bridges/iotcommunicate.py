@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 from aiohttp import WSMsgType, web
 
+from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, accepted, framed
 from gateway.bridges.edge.values import Values, channel_of, name_of
 from gateway.errors import GatewayError, Invalid, NotFound, Unauthenticated
 from gateway.frames import is_new_command, to_json
-from gateway.hub import Listener, Subscription, Wire
+from gateway.hub import Encoding, Listener, Subscription
 from gateway.payloads import one_value
 from gateway.topics import TopicFilter
 
@@ -127,8 +128,8 @@ def _to_devices(seq: int, entry: Entry, data: bytes) -> Given | None:
     return Given(_latest(data).id, framed(put_together(series.channel, value, ts, "client")))
 
 
-_CLIENTS = Wire(form=_to_clients, join=b"".join, gap=lambda first, last: b"")
-_DEVICES = Wire(form=_to_devices, join=lambda parts: parts, gap=lambda first, last: ())
+_CLIENTS = Encoding(frame=_to_clients)
+_DEVICES = Encoding(frame=_to_devices, join=lambda parts: parts)
 
 
 class DeviceSide:
@@ -266,19 +267,17 @@ class IotCommunicate:
         listener.subscribe("all", Subscription(TopicFilter(f"{principal.device}/#")))
         listener.begin("all")
         self.open.add(socket, principal)
-        catching_up = asyncio.create_task(listener.run(), name="iotcommunicate")
         try:
             if link is not None:
                 link.listener = listener
                 self._presence.connected(link)
                 self._ready(link.device)
             take = partial(self._put, principal, side)
-            while (message := await socket.next()) is not None:
-                await self._pace.turn(principal.device)
-                await self._answer(socket, principal.device, take, message)
+            async with listening(listener, socket.end):
+                while (message := await socket.next()) is not None:
+                    await self._pace.turn(principal.device)
+                    await self._answer(socket, principal.device, take, message)
         finally:
-            catching_up.cancel()
-            listener.close()
             self.open.discard(socket)
             if link is not None:
                 self._presence.disconnected(link, socket.departure)

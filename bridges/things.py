@@ -17,10 +17,11 @@ from aiohttp import web
 
 from gateway.access import devices
 from gateway.access.policy import Action
+from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, accepted, framed
 from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
 from gateway.frames import encode, to_json
-from gateway.hub import Listener, Subscription, Wire
+from gateway.hub import Encoding, Listener, Subscription
 from gateway.payloads import one_value
 from gateway.store.audit import By
 from gateway.topics import TopicFilter, check_device
@@ -87,7 +88,7 @@ def _update(seq: int, entry: Entry, data: bytes) -> Update | None:
     return Update(seq, SLOTS.index(series.channel), ts, value) if wanted else None
 
 
-WIRE = Wire(form=_update, join=lambda parts: parts, gap=lambda first, last: ())
+ENCODING = Encoding(frame=_update, join=lambda parts: parts)
 
 
 class Teller:
@@ -220,17 +221,17 @@ class Things:
 
     async def _tell(self, socket: Socket, principal: Principal, device: str) -> None:
         teller = Teller(socket, device, _state(self._slots(device)))
-        listener = teller.listener = Listener(self._hub, teller, WIRE, self._door.view(principal))
+        listener = teller.listener = Listener(
+            self._hub, teller, ENCODING, self._door.view(principal)
+        )
         listener.subscribe("all", Subscription(TopicFilter(f"{device}/+")))
         listener.begin("all")
         self.open.add(socket, principal)
-        catching_up = asyncio.create_task(listener.run(), name="things")
         try:
-            while await socket.next() is not None:
-                pass  # a listener has nothing to say
+            async with listening(listener, socket.end):
+                while await socket.next() is not None:
+                    pass  # a listener has nothing to say
         finally:
-            catching_up.cancel()
-            listener.close()
             self.open.discard(socket)
 
     def _enter(self, request: web.Request) -> tuple[Principal, str]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from aiohttp import WSMsgType, web
 
+from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, Socket, accepted, text
 from gateway.errors import GatewayError, Invalid, TooMany, Unauthenticated
 from gateway.frames import encode, to_json
-from gateway.hub import Listener, Subscription, Wire
+from gateway.hub import Encoding, Listener, Subscription
 from gateway.topics import TopicFilter, check_channel, check_device
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _gap(first: int, last: int) -> bytes:
     return text(encode({"type": "gap", "from": first, "to": last}))
 
 
-WIRE = Wire(form=_form, join=b"".join, gap=_gap)
+ENCODING = Encoding(frame=_form, gap=_gap)
 
 Seq = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -148,17 +149,16 @@ class _Conversation:
                 task.cancel()
 
     async def _listen(self, principal: Principal) -> None:
-        listener = Listener(self._shared.hub, self._socket, WIRE, self._shared.door.view(principal))
-        self._spawn(listener.run())
-        try:
+        listener = Listener(
+            self._shared.hub, self._socket, ENCODING, self._shared.door.view(principal)
+        )
+        async with listening(listener, self._socket.end):
             while (message := await self._socket.next()) is not None:
                 await self._socket.drained()  # who does not take the answers is not heard
                 if message.type is WSMsgType.TEXT:
                     await self._answer(principal, listener, message.data)
                 else:
                     self._complain(None, Invalid("send JSON as text messages"))
-        finally:
-            listener.close()
 
     async def _sign_in(self) -> Principal | None:
         try:
@@ -216,7 +216,7 @@ class _Conversation:
         self._say(type="ack", id=asked.id)
 
     async def _command(self, principal: Principal, asked: Command) -> None:
-        if asked.wait and len(self._tasks) > MAX_WAITING:
+        if asked.wait and len(self._tasks) >= MAX_WAITING:
             raise TooMany(f"one connection waits for {MAX_WAITING} replies at most")
         device, name = check_device(asked.device), check_channel(asked.name)
         command = await self._shared.send(principal, device, name, to_json(asked.value), asked.ttl)

@@ -80,6 +80,10 @@ class Catalog:
         """Return a series by its id; None where its device was removed."""
         return self._by_id.get(number)
 
+    def devices(self) -> Iterable[str]:
+        """Return the devices that have a series."""
+        return self._devices
+
     def of_device(self, device: str) -> Collection[Series]:
         """Return a device's series."""
         return self._devices.get(device, {}).values()

@@ -20,7 +20,7 @@ from gateway.actions import ActionTable, Event
 from gateway.deadlines import Deadlines
 from gateway.errors import GatewayError, Invalid, Unavailable
 from gateway.frames import is_of_rule
-from gateway.hub import Group, Wire
+from gateway.hub import Encoding, Group
 from gateway.topics import TopicFilter
 from gateway.webhooks import signing_key
 
@@ -144,7 +144,7 @@ def _form(seq: int, entry: Entry, data: bytes) -> Entry | None:
     return entry if entry[0].type == "telemetry" and not is_of_rule(entry[3]) else None
 
 
-_WIRE = Wire(form=_form, join=lambda parts: parts, gap=lambda first, last: None)
+_ENCODING = Encoding(frame=_form, join=lambda parts: parts)
 
 
 class Rules:
@@ -171,7 +171,7 @@ class Rules:
         for series in list(self._catalog.all()):
             if series.type == "telemetry":
                 self._watch(series, now)
-        self._group = self._hub.join(_WIRE, filters, _All(), self)
+        self._group = self._hub.join(_ENCODING, filters, _All(), self)
 
     def stop(self) -> None:
         """Watch no more."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.errors import InvalidTopic
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MAX_CHANNEL = 256  # characters
+MAX_FILTER = 1_024  # characters of a filter of ours
+MAX_LEVELS = 128  # of a filter of ours
+WILDCARDS = frozenset({"+", "#"})
 _DEVICE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NOT_IN_NAME = re.compile("[+#\x00\ud800-\udfff]")
 _NOT_IN_FILTER = re.compile("[\x00\ud800-\udfff]")
@@ -66,17 +72,23 @@ def check_filter(topic_filter: str) -> str:
 class TopicFilter:
     """A checked topic filter that knows what it matches; equal filters are equal and hash alike.
 
-    Used for MQTT topics, and for frames as `device/channel`.
+    Used for frames, as `device/channel`, and in rules and grants: it is shorter than MQTT permits,
+    so that nobody's filters cost others time.
     """
 
-    __slots__ = ("_match", "text")
+    __slots__ = ("levels", "text")
 
     def __init__(self, text: str) -> None:
+        if len(text) > MAX_FILTER or text.count("/") >= MAX_LEVELS:
+            raise InvalidTopic(
+                f"{text[:80]!r}...: a filter has at most {MAX_FILTER:,} characters, "
+                f"and {MAX_LEVELS} levels"
+            )
         self.text = check_filter(text)
-        self._match = re.compile(_expression(text), re.DOTALL).fullmatch
+        self.levels = text.split("/")
 
     def matches(self, topic: str) -> bool:
-        return self._match(topic) is not None
+        return _reach(self.levels, topic.split("/"))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TopicFilter) and other.text == self.text
@@ -88,19 +100,35 @@ class TopicFilter:
         return f"TopicFilter({self.text!r})"
 
 
-def _expression(text: str) -> str:
-    levels = text.split("/")
-    # A wildcard in the first level does not match a topic that begins with $ [MQTT-4.7.2-1].
-    lead = r"(?!\$)" if levels[0] in {"+", "#"} else ""
-    if levels[-1] != "#":
-        return lead + "/".join(map(_level, levels))
-    if len(levels) == 1:
-        return lead + ".*"
-    return lead + "/".join(map(_level, levels[:-1])) + "(?:/.*)?"  # # includes the parent level
+def any_matches(filters: Iterable[TopicFilter], topic: str) -> bool:
+    """Tell whether any of the filters matches a topic."""
+    levels = topic.split("/")
+    return any(_reach(topic_filter.levels, levels) for topic_filter in filters)
 
 
-def _level(level: str) -> str:
-    return "[^/]*" if level == "+" else re.escape(level)
+def covers(wide: str, narrow: str) -> bool:
+    """Tell whether a checked filter matches every topic that another one matches; a topic is a
+    filter that matches itself alone.
+    """
+    return _reach(wide.split("/"), narrow.split("/"))
+
+
+def is_pattern(topic_filter: str) -> bool:
+    """Tell whether a filter has a wildcard, so that it is not itself a topic name."""
+    return "+" in topic_filter or "#" in topic_filter
+
+
+def _reach(wide: list[str], narrow: list[str]) -> bool:
+    if wide[0] in WILDCARDS and narrow[0][:1] == "$":  # [MQTT-4.7.2-1]
+        return False
+    if len(wide) > len(narrow) and wide[len(narrow)] != "#":  # # includes the parent level
+        return False
+    for level, other in zip(wide, narrow, strict=False):
+        if level == "#":
+            return True
+        if level != other and (level != "+" or other == "#"):
+            return False
+    return len(wide) >= len(narrow)
 
 
 class Captures(NamedTuple):

@@ -9,10 +9,13 @@ from gateway.topics import (
     MAX_CHANNEL,
     TopicFilter,
     TopicPattern,
+    any_matches,
     check_channel,
     check_device,
     check_filter,
     check_topic,
+    covers,
+    is_pattern,
 )
 
 LEVELS = st.sampled_from(["", "a", "b", "$a", "ab", "a.b", "a\nb", "(", "ü", "*"])
@@ -40,8 +43,62 @@ def naive_match(pattern: list[str], topic: list[str], *, first: bool = True) -> 
 
 @given(FILTERS, TOPICS)
 def test_filter_matches_as_the_standard_says(text: str, topic: str) -> None:
-    """The regular expression and the level-by-level rule agree."""
-    assert TopicFilter(text).matches(topic) == naive_match(text.split("/"), topic.split("/"))
+    """One filter, any of several, and a filter that covers a topic are the same rule."""
+    expected = naive_match(text.split("/"), topic.split("/"))
+    assert TopicFilter(text).matches(topic) is expected
+    assert any_matches([TopicFilter("no/such"), TopicFilter(text)], topic) is expected
+    assert covers(text, topic) is expected
+
+
+@given(wide=FILTERS, narrow=FILTERS, topic=TOPICS)
+def test_what_the_narrow_one_matches_the_wide_one_matches(
+    wide: str, narrow: str, topic: str
+) -> None:
+    """Covering is never wider than matching, and each filter covers itself."""
+    assert covers(wide, wide)
+    if covers(wide, narrow) and TopicFilter(narrow).matches(topic):
+        assert TopicFilter(wide).matches(topic)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "expected"),
+    [
+        ("a/#", "a/b/+", True), ("a/#", "a", True), ("a/+", "a/#", False), ("a/b", "a/+", False),
+        ("+/b", "a/b", True), ("#", "$SYS/#", False), ("a/#", "+/b", False), ("a/+/c", "a/+/c", True),
+        ("a/+/#", "a/#", False), ("+/+", "a/#", False), ("a/b/#", "a", False),
+    ],
+)  # fmt: skip
+def test_one_filter_covers_another(wide: str, narrow: str, expected: bool) -> None:
+    """The cases that matter, by name."""
+    assert covers(wide, narrow) is expected
+
+
+def test_patterns_have_wildcards() -> None:
+    """`+` and `#` make a pattern."""
+    assert is_pattern("a/+")
+    assert is_pattern("#")
+    assert not is_pattern("a/b")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("+/" * 32_000 + "+", "a filter has at most 1,024 characters, and 128 levels"),
+        ("a" * 1_025, "a filter has at most 1,024 characters"),
+        ("/" * 128, "and 128 levels"),
+    ],
+)
+def test_a_filter_of_ours_is_short(text: str, why: str) -> None:
+    """What one listener asks for costs the others nothing; MQTT's own filters may be longer."""
+    with pytest.raises(InvalidTopic, match=why):
+        TopicFilter(text)
+    assert check_filter(text) == text
+
+
+def test_the_longest_filters() -> None:
+    """At the bounds a filter is a filter."""
+    assert TopicFilter("a" * 1_024).matches("a" * 1_024)
+    assert TopicFilter("/".join(["+"] * 128)).matches("/".join("a" * 128))
 
 
 @pytest.mark.parametrize(

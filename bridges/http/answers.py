@@ -26,9 +26,9 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     )
 
 
-def next_page(request: web.Request, after: object) -> dict[str, str]:
+def next_page(request: web.Request, after: object, **more: str) -> dict[str, str]:
     """Return the header that names the page after this one (RFC 8288)."""
-    return {"Link": f'<{request.rel_url.update_query(after=str(after))}>; rel="next"'}
+    return {"Link": f'<{request.rel_url.update_query(after=str(after), **more)}>; rel="next"'}
 
 
 def problem(error: GatewayError, **more: Any) -> web.Response:

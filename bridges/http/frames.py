@@ -14,7 +14,7 @@ from gateway.bridges.http.routes import API, Route
 from gateway.bridges.http.waiting import at_most
 from gateway.errors import FutureCursor
 from gateway.frames import encode
-from gateway.hub.hub import KEPT_VALUES, wanted
+from gateway.hub.hub import KEPT_VALUES
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
-    from gateway.hub import Hub, View
+    from gateway.hub import Hub, IndexedView
     from gateway.store.history import Page, Row
 
 # looks at history for one request: a narrow filter over a long history is answered in several pages
@@ -39,6 +39,10 @@ class FramesQuery(msgspec.Struct, kw_only=True):
         Annotated[int, Meta(ge=0, le=2**62, description="a cursor: frames with a greater seq")]
         | None
     ) = None
+    epoch: Annotated[
+        str,
+        Meta(description="the database that `after` is from; of another one, a gap comes first"),
+    ] = ""
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1000
     wait: Annotated[
         float, Meta(ge=0, le=60, description="seconds to wait for a frame if there is none")
@@ -48,7 +52,8 @@ class FramesQuery(msgspec.Struct, kw_only=True):
 class FramesPage(msgspec.Struct):
     """Frames in order of `seq`. `next`: where to go on if there may be more now.
 
-    Where history was pruned after the cursor, `{"type":"gap","from":A,"to":B}` stands first.
+    Where history was pruned after the cursor, or the cursor is from another database,
+    `{"type":"gap","from":A,"to":B}` stands first.
     """
 
     frames: list[Raw]
@@ -90,22 +95,30 @@ class Frames:
 
     async def get(self, request: web.Request) -> web.Response:
         asked = parameters.query(request.query, FramesQuery)
-        if asked.after is not None and asked.after > self._hub.seq:
+        found = await self._poll(request, asked)
+        self._permission.still(request)
+        headers = {"Gateway-Epoch": self._hub.epoch}
+        if not found.more:
+            return answers.json(FramesPage(found.frames, None), headers=headers)
+        headers |= answers.next_page(request, found.reached, epoch=self._hub.epoch)
+        return answers.json(FramesPage(found.frames, found.reached), headers=headers)
+
+    def _start(self, asked: FramesQuery) -> int | None:
+        if asked.after is None:
+            return None
+        if asked.epoch and asked.epoch != self._hub.epoch:
+            return -1  # before everything, so that a gap comes first
+        if asked.after > self._hub.seq:
             raise FutureCursor(
                 f"{asked.after} is above the newest seq, {self._hub.seq}: it is from another database"
             )
-        found = await self._poll(request, asked)
-        self._permission.still(request)
-        if not found.more:
-            return answers.json(FramesPage(found.frames, None))
-        headers = answers.next_page(request, found.reached)
-        return answers.json(FramesPage(found.frames, found.reached), headers=headers)
+        return asked.after
 
     async def _poll(self, request: web.Request, asked: FramesQuery) -> _Found:
         view = self._permission.view(request)
         filters = frozenset(asked.filter or [TopicFilter("#")])
         until = asyncio.get_running_loop().time() + asked.wait
-        cursor = asked.after
+        cursor = self._start(asked)
         while True:
             found = await self._read(filters, view, cursor, asked.limit)
             left = until - asyncio.get_running_loop().time()
@@ -118,7 +131,11 @@ class Frames:
                 return found
 
     async def _wait(
-        self, request: web.Request, filters: frozenset[TopicFilter], view: View, seconds: float
+        self,
+        request: web.Request,
+        filters: frozenset[TopicFilter],
+        view: IndexedView,
+        seconds: float,
     ) -> bool:
         try:
             async with at_most(request, seconds):
@@ -128,11 +145,11 @@ class Frames:
         return True
 
     async def _read(
-        self, filters: frozenset[TopicFilter], view: View, cursor: int | None, limit: int
+        self, filters: frozenset[TopicFilter], view: IndexedView, cursor: int | None, limit: int
     ) -> _Found:
         """Read one page, up to the newest frame at this moment."""
         upto, frames, reached = self._hub.seq, list[Raw](), cursor or 0
-        series = self._series(filters, view)
+        series = await self._hub.matching(filters, view)
         for _ in range(WINDOWS):
             page = await self._hub.read(reached, upto, series, limit - len(frames))
             frames += self._gap(cursor, page)
@@ -142,26 +159,12 @@ class Frames:
                 break
         return _Found(frames, reached, reached < upto)
 
-    def _series(self, filters: frozenset[TopicFilter], view: View) -> list[int] | None:
-        """Return the ids of the series that match and are seen; None for all."""
-        devices = {topic_filter.text.partition("/")[0] for topic_filter in filters}
-        if not devices & {"+", "#"}:
-            of_devices = (
-                series
-                for device in devices
-                if view.sees(device)
-                for series in self._catalog.of_device(device)
-            )
-            return [series.id for series in of_devices if wanted(filters, series)]
-        ids = self._hub.matching(filters, view)
-        return ids if len(ids) < len(self._catalog) else None
-
     def _gap(self, cursor: int | None, page: Page) -> list[Raw]:
         if cursor is None or page.floor <= cursor:
             return []
         return [Raw(encode({"type": "gap", "from": cursor + 1, "to": page.floor}))]
 
-    def _frames(self, rows: list[Row], view: View) -> list[Raw]:
+    def _frames(self, rows: list[Row], view: IndexedView) -> list[Raw]:
         found = (
             (self._catalog.get(number), seq, ts, value, extra)
             for seq, number, ts, value, extra in rows

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 
 class StreamQuery(msgspec.Struct):
-    """`epoch`: the database that `after` is from."""
+    """`epoch`: the database that `after` is from, where it is a bare seq."""
 
     filter: Annotated[
         list[str], Meta(max_length=100, description="any of these; without one, all frames")
     ] = []
     after: (
         Annotated[
-            int, Meta(ge=0, description="a cursor: frames with a greater seq, then live ones")
+            str,
+            Meta(description="the id of an event, or a seq: frames after it, then live ones"),
         ]
         | None
     ) = None
@@ -36,11 +37,11 @@ def stream(handler: Handler) -> Route:
         method="GET",
         path=f"{API}/stream",
         handler=handler,
-        summary="Frames as server-sent events: id is the seq, event the type, data the frame",
+        summary="Frames as server-sent events: id is epoch-seq, event the type, data the frame",
         query=StreamQuery,
         answer={"type": "string"},
         media=("text/event-stream",),
-        headers={"Last-Event-ID": "the seq of the last event; goes before `after`"},
+        headers={"Last-Event-ID": "the id of the last event, or its seq; goes before `after`"},
         lasting=True,
     )
 

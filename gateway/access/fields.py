@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from gateway.access.keys import TOKEN_PREFIX
 from gateway.errors import Invalid, InvalidTopic
 from gateway.store.registry import Role, Scope
-from gateway.topics import check_device, check_filter
+from gateway.topics import TopicFilter, check_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,7 @@ def scope(value: str) -> str | None:
 
 def _grant(value: str) -> str | None:
     try:
-        check_filter(value)
+        TopicFilter(value)
     except InvalidTopic as error:
         return str(error)
     return (

@@ -21,19 +21,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from gateway.access.grants import covers, is_pattern
 from gateway.errors import Forbidden, NotFound, Unauthenticated
-from gateway.topics import TopicFilter
+from gateway.topics import covers, is_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gateway.access.principal import Principal
     from gateway.access.records import Records
     from gateway.store.registry import Device, Scope
 
 _RANK: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
-_CACHED = 4096
 
 
 class Action(Enum):
@@ -61,14 +59,24 @@ _ABOUT_DEVICE = frozenset(
 class View:
     """The devices that a principal sees, now. Principals with an equal `key` see the same ones."""
 
-    __slots__ = ("_sees", "key")
+    __slots__ = ("_devices", "_sees", "key")
 
-    def __init__(self, key: tuple[object, ...], sees: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        key: tuple[object, ...],
+        sees: Callable[[str], bool],
+        devices: Callable[[], Iterable[str] | None],
+    ) -> None:
         self.key = key
         self._sees = sees
+        self._devices = devices
 
     def sees(self, device: str) -> bool:
         return self._sees(device)
+
+    def devices(self) -> Iterable[str] | None:
+        """Return the devices to look among; None: all there are."""
+        return self._devices()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, View) and other.key == self.key
@@ -94,7 +102,6 @@ class Policy:
         self._records = records
         self._route = route
         self._device_to_device = device_to_device == "owner"
-        self._filters: dict[str, TopicFilter] = {}
         self._rules: dict[Action, Callable[[Principal, str], bool]] = {
             Action.READ: self._sees,
             Action.WRITE: self._may_write,
@@ -136,7 +143,9 @@ class Policy:
             key: tuple[object, ...] = (principal.key,)
         else:
             key = ("all" if principal.admin else principal.owner, principal.devices)
-        return View(key, lambda device: self._sees(principal, device))
+        return View(
+            key, lambda device: self._sees(principal, device), lambda: self._those_of(principal)
+        )
 
     def device_of(self, topic: str) -> str | None:
         """Return the device that a topic belongs to, or None where it is nobody's."""
@@ -145,6 +154,13 @@ class Policy:
         return self._route(topic)
 
     # Devices
+
+    def _those_of(self, principal: Principal) -> Iterable[str] | None:
+        if principal.device is not None:
+            return (principal.device,)
+        if principal.devices is not None:
+            return principal.devices
+        return None if principal.admin else self._records.of_owner(principal.owner)
 
     def _sees(self, principal: Principal, device: str) -> bool:
         if principal.device is not None or principal.claim is not None:
@@ -235,9 +251,7 @@ class Policy:
 
     def _granted(self, principal: Principal, topic: str) -> bool:
         assert principal.device is not None
-        granted = any(
-            self._filter(grant).matches(topic) for grant in self._grants(principal.device)
-        )
+        granted = any(covers(grant, topic) for grant in self._grants(principal.device))
         return granted and self._may_cross(principal, topic)
 
     def _may_cross(self, principal: Principal, topic: str) -> bool:
@@ -255,14 +269,6 @@ class Policy:
     def _grants(self, device: str) -> tuple[str, ...]:
         found = self._records.devices.get(device)
         return found.grants if found else ()
-
-    def _filter(self, text: str) -> TopicFilter:
-        found = self._filters.get(text)
-        if found is None:
-            if len(self._filters) >= _CACHED:
-                self._filters.clear()
-            found = self._filters[text] = TopicFilter(text)
-        return found
 
 
 def _reaches(principal: Principal, scope: Scope) -> bool:

@@ -11,7 +11,7 @@ from gateway.access.principal import Principal, of_device, of_session, of_token
 from gateway.store.registry import Device, Token, User, WebSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from gateway.store.registry import Kind, Record
 
@@ -32,11 +32,16 @@ class Records:
             "device": self.devices, "user": self.users, "token": self.tokens, "session": self.sessions,
         }  # fmt: skip
         self._by_email: dict[str, User] = {}
+        self._by_owner: dict[int | None, set[str]] = {}
         self._by_hash: dict[bytes, Token | WebSession] = {}
 
     def user_of(self, email: str) -> User | None:
         """Return the user of an email address, disabled or not."""
         return self._by_email.get(folded(email))
+
+    def of_owner(self, user: int | None) -> Collection[str]:
+        """Return the ids of a user's devices."""
+        return self._by_owner.get(user, ())
 
     def token_of(self, hash_: bytes) -> Token | None:
         """Return the token of a secret's SHA-256, expired or not."""
@@ -109,12 +114,16 @@ class Records:
             self._by_email.pop(folded(old.email), None)
         elif isinstance(old, Token | WebSession):
             self._by_hash.pop(old.hash, None)
+        elif isinstance(old, Device):
+            self._by_owner[old.owner].discard(old.id)
         if record is not None:
             table[id_] = record
         if isinstance(record, User):
             self._by_email[folded(record.email)] = record
         elif isinstance(record, Token | WebSession):
             self._by_hash[record.hash] = record
+        elif isinstance(record, Device):
+            self._by_owner.setdefault(record.owner, set()).add(record.id)
 
     def get(self, kind: Kind, key: str) -> Record | None:
         """Return the record of a kind and an id as text."""

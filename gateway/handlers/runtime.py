@@ -23,7 +23,7 @@ from gateway.errors import GatewayError, Unavailable
 from gateway.handlers.device import Core, Device, DeviceType, Gateway, Rooms
 from gateway.handlers.loading import load
 from gateway.handlers.threads import Threads
-from gateway.hub import Group, Wire
+from gateway.hub import Encoding, Group
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -46,11 +46,7 @@ UNAVAILABLE_PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # s, before an answer
 STUCK = 60_000  # ms in one handler, before the log tells
 
 _Event = tuple["Entry", bytes]
-_WIRE = Wire(
-    form=lambda seq, entry, data: (entry, data),
-    join=lambda parts: parts,
-    gap=lambda first, last: None,
-)
+_ENCODING = Encoding(frame=lambda seq, entry, data: (entry, data), join=lambda parts: parts)
 _EVERYTHING = frozenset({TopicFilter("#")})
 _NOT_CHANNELS = frozenset({"on_connect", "on_disconnect", "on_frame"})
 
@@ -151,7 +147,7 @@ class Handlers:
             self._group = None
         if types and not self._closing:
             view = _Handled(frozenset(types), self._core.describe)
-            self._group = self._hub.join(_WIRE, _EVERYTHING, view, self)
+            self._group = self._hub.join(_ENCODING, _EVERYTHING, view, self)
 
     # Events in
 

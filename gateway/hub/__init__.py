@@ -1,6 +1,18 @@
 """The one way out: live listeners, filters, cursors, slow listeners."""
 
-from gateway.hub.hub import Group, Hub, Taker, View, Wire
-from gateway.hub.listener import Listener, Outlet, Subscription
+from gateway.hub.encoding import Encoding
+from gateway.hub.hub import Group, Hub, IndexedView, Subscriber, View
+from gateway.hub.listener import Listener, Outlet
+from gateway.hub.subscription import Subscription
 
-__all__ = ["Group", "Hub", "Listener", "Outlet", "Subscription", "Taker", "View", "Wire"]
+__all__ = [
+    "Encoding",
+    "Group",
+    "Hub",
+    "IndexedView",
+    "Listener",
+    "Outlet",
+    "Subscriber",
+    "Subscription",
+    "View",
+]

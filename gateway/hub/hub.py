@@ -1,7 +1,7 @@
 """The hub: shows every committed frame to whoever listens, once, in order.
 
-Listeners with the same filters, the same view and the same wire form are one `Group`: a frame is
-encoded once, its wire form made once per kind of wire, a batch joined once per group, and each
+Listeners with the same filters, the same view and the same encoding are one `Group`: a frame is
+made JSON once, its form once per encoding, a batch joined once per group, and each
 listener gets one write. Which groups a series concerns is worked out once and kept on the series
 until subscriptions or permissions change, so that a listener costs nothing for frames it does not
 get. `publish` never awaits.
@@ -11,19 +11,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from gateway.clock import now_ms
+from gateway.hub.encoding import Encoding
+from gateway.hub.pages import Pages
+from gateway.topics import WILDCARDS, any_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from gateway.catalog import Catalog
     from gateway.frames import Entry, Series
-    from gateway.store.history import Page
+    from gateway.hub.pages import ReadHistory
     from gateway.topics import TopicFilter
 
 log = logging.getLogger(__name__)
 
 Filters: TypeAlias = "frozenset[TopicFilter]"
+
+AHEAD = 300_000
+"""ms that the time of a latest frame may be ahead of the clock. One further ahead gives way to
+whatever comes next: a wrong time must not stop what there is to see until it has come."""
+
+MATCHES_A_TURN = 2_000
+"""Series times filters that are looked at before others have their turn."""
 
 KEPT_VALUES = frozenset({"telemetry", "presence"})
 """The types whose latest frame says how things are; a command or a reply is over once it was shown."""
@@ -38,99 +50,98 @@ class View(Protocol):
     def sees(self, device: str) -> bool: ...
 
 
-class Wire(NamedTuple):
-    """A form in which frames leave. `form` makes one frame's, `join` a batch of forms into what a
-    taker takes.
+class IndexedView(View, Protocol):
+    """A view that knows where to look for what it sees."""
 
-    `gap` makes the notice that the frames from one seq to another are no longer in history, as a
-    taker takes it.
-    """
-
-    form: Callable[[int, Entry, bytes], Any]  # seq, entry, JSON
-    join: Callable[[list[Any]], Any]
-    gap: Callable[[int, int], Any]
+    def devices(self) -> Iterable[str] | None:
+        """Return the devices to look among; None: all there are."""
 
 
-class Taker(Protocol):
-    """Something in a group. `take` gets what `Wire.join` made, up to and including frame `seq`; it
-    never blocks.
+class Subscriber(Protocol):
+    """Something in a group. `take` gets what `Encoding.join` made, up to and including frame `seq`;
+    it never blocks.
     """
 
     def take(self, joined: Any, seq: int) -> None: ...
 
 
 class Group:
-    """Takers with the same wire, filters and view."""
+    """Subscribers with the same encoding, filters and view."""
 
-    __slots__ = ("filters", "key", "parts", "takers", "view", "wire")
+    __slots__ = ("encoding", "filters", "key", "parts", "subscribers", "view")
 
-    def __init__(self, wire: Wire, filters: Filters, view: View) -> None:
-        self.key = (wire, filters, view.key)
-        self.wire = wire
+    def __init__(self, encoding: Encoding, filters: Filters, view: View) -> None:
+        self.key = (encoding, filters, view.key)
+        self.encoding = encoding
         self.filters = filters
         self.view = view
-        self.takers: dict[Taker, None] = {}  # in order of arrival
+        self.subscribers: dict[Subscriber, None] = {}  # in order of arrival
         self.parts: list[Any] = []
 
     def wants(self, series: Series) -> bool:
-        return self.view.sees(series.device) and wanted(self.filters, series)
-
-
-def wanted(filters: Iterable[TopicFilter], series: Series) -> bool:
-    """Tell whether any of the filters matches the series."""
-    path = series.path
-    return any(topic_filter.matches(path) for topic_filter in filters)
-
-
-class ReadHistory(Protocol):
-    """Read frames with cursor < seq <= upto, of some series or of all; see `store.history.after`."""
-
-    def __call__(
-        self, cursor: int, upto: int, series: Sequence[int] | None, limit: int
-    ) -> Awaitable[Page]: ...
+        return self.view.sees(series.device) and any_matches(self.filters, series.path)
 
 
 class Hub:
     """Shows frames. `epoch` names the database, `seq` is the newest frame shown."""
 
-    def __init__(self, *, epoch: str, seq: int, catalog: Catalog, read: ReadHistory) -> None:
+    def __init__(
+        self,
+        *,
+        epoch: str,
+        seq: int,
+        catalog: Catalog,
+        read: ReadHistory,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
         self.epoch = epoch
         self.seq = seq
         self.catalog = catalog
         self.read = read
+        self.pages = Pages(read, catalog)
         self.frames_out = 0
         self._groups: dict[Hashable, Group] = {}
         self._generation = 0
+        self._rights = 0
+        self._clock = clock
 
     @property
     def listeners(self) -> int:
-        """How many takers are live."""
-        return sum(len(group.takers) for group in self._groups.values())
+        """How many subscribers are live."""
+        return sum(len(group.subscribers) for group in self._groups.values())
 
-    def join(self, wire: Wire, filters: Filters, view: View, taker: Taker) -> Group:
-        """Let a taker have all matching frames after `seq`."""
-        group = Group(wire, filters, view)
+    def join(
+        self, encoding: Encoding, filters: Filters, view: View, subscriber: Subscriber
+    ) -> Group:
+        """Let a subscriber have all matching frames after `seq`."""
+        group = Group(encoding, filters, view)
         known = self._groups.setdefault(group.key, group)
         if known is group:
-            self.invalidate()
-        known.takers[taker] = None
+            self._generation += 1
+        known.subscribers[subscriber] = None
         return known
 
-    def leave(self, group: Group, taker: Taker) -> None:
-        """Let a taker have no more frames; unknown ones are passed over."""
-        group.takers.pop(taker, None)
-        if not group.takers and self._groups.get(group.key) is group:
+    def leave(self, group: Group, subscriber: Subscriber) -> None:
+        """Let a subscriber have no more frames; unknown ones are passed over."""
+        group.subscribers.pop(subscriber, None)
+        if not group.subscribers and self._groups.get(group.key) is group:
             del self._groups[group.key]
-            self.invalidate()
+            self._generation += 1
 
     @property
     def generation(self) -> int:
         """Grows with every change of groups or permissions."""
         return self._generation
 
+    @property
+    def rights(self) -> int:
+        """Grows with every change of permissions."""
+        return self._rights
+
     def invalidate(self) -> None:
-        """Groups or permissions have changed: work out anew who gets what."""
+        """Permissions have changed: work out anew who gets what."""
         self._generation += 1
+        self._rights += 1
 
     def publish(self, first: int, entries: Sequence[Entry]) -> None:
         """Show committed frames, the first of which is `first`."""
@@ -143,12 +154,12 @@ class Hub:
             data = (
                 f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()
             )  # Series.json, in place
-            if ts >= series.latest_ts:
+            if ts >= series.latest_ts or series.latest_ts > self._clock() + AHEAD:
                 series.latest, series.latest_ts, series.latest_seq = data, ts, seq
             if series.generation != generation:
                 self._resolve(series)
-            for wire, groups in series.groups:
-                form = wire.form(seq, entry, data)
+            for encoding, groups in series.groups:
+                form = encoding.frame(seq, entry, data)
                 for group in groups:
                     if not group.parts:
                         dirty.append(group)
@@ -158,38 +169,57 @@ class Hub:
             self._flush(group, seq)
 
     def _flush(self, group: Group, seq: int) -> None:
-        joined = group.wire.join(group.parts)
-        self.frames_out += len(group.parts) * len(group.takers)
+        joined = group.encoding.join(group.parts)
+        self.frames_out += len(group.parts) * len(group.subscribers)
         group.parts = []
-        for taker in list(group.takers):
+        for subscriber in list(group.subscribers):
             try:
-                taker.take(joined, seq)
+                subscriber.take(joined, seq)
             except Exception:  # costs this one its frames, and nobody else anything
                 log.exception("a listener is let go")
-                self.leave(group, taker)
+                self.leave(group, subscriber)
 
     def _resolve(self, series: Series) -> None:
-        by_wire: dict[Wire, list[Group]] = {}
+        by_encoding: dict[Encoding, list[Group]] = {}
         for group in self._groups.values():
             if group.wants(series):
-                by_wire.setdefault(group.wire, []).append(group)
-        series.groups = tuple(by_wire.items())
+                by_encoding.setdefault(group.encoding, []).append(group)
+        series.groups = tuple(by_encoding.items())
         series.generation = self._generation
 
-    def latest(self, filters: Filters, view: View) -> list[Series]:
+    def latest(self, filters: Filters, view: IndexedView) -> list[Series]:
         """Return the series that match, are seen, and say how things are; in no particular order."""
         return [
             series
-            for series in self.catalog.all()
+            for device in self._devices(filters, view)
+            for series in self.catalog.of_device(device)
             if series.latest is not None
             and series.type in KEPT_VALUES
-            and view.sees(series.device)
-            and wanted(filters, series)
+            and any_matches(filters, series.path)
         ]
 
-    def matching(self, filters: Filters, view: View) -> list[int]:
-        """Return the ids of all series that match and are seen."""
-        return [s.id for s in self.catalog.all() if view.sees(s.device) and wanted(filters, s)]
+    async def matching(self, filters: Filters, view: IndexedView) -> list[int] | None:
+        """Return the ids of the series that match and are seen; None for all there are.
+
+        It lets others have their turn between one device and the next.
+        """
+        found, work = list[int](), 0
+        for device in self._devices(filters, view):
+            of_device = list(self.catalog.of_device(device))
+            found += [series.id for series in of_device if any_matches(filters, series.path)]
+            work += len(of_device) * len(filters)
+            if work >= MATCHES_A_TURN:
+                work = 0
+                await asyncio.sleep(0)
+        return found if len(found) < len(self.catalog) else None
+
+    def _devices(self, filters: Filters, view: IndexedView) -> list[str]:
+        """Return the devices that are seen and that a filter may match."""
+        named = {topic_filter.levels[0] for topic_filter in filters}
+        if named.isdisjoint(WILDCARDS):
+            return [device for device in named if view.sees(device)]
+        those = view.devices()
+        return [d for d in (self.catalog.devices() if those is None else those) if view.sees(d)]
 
     async def wait(self, filters: Filters, view: View) -> None:
         """Return when the next matching frame is shown."""
@@ -209,6 +239,4 @@ class _Waiter:
         self.came.set()
 
 
-_SIGNAL = Wire(
-    form=lambda seq, entry, data: None, join=lambda parts: None, gap=lambda first, last: None
-)
+_SIGNAL = Encoding(frame=lambda seq, entry, data: None, join=lambda parts: None)

@@ -1,9 +1,12 @@
-"""A listener: subscriptions, a cursor, and somewhere to write.
+"""A listener: subscriptions, and somewhere to write.
 
 It is *live* while it takes what the hub shows. It is *behind* when it asked for old frames or does
-not read fast enough: then it reads history after its cursor, as fast as its peer takes it, until it
-has reached the hub, and goes live in that same step of the event loop: no gap, no duplicate, in
-order, and no queue of its own.
+not read fast enough: then it reads pages of history, as fast as its peer takes them, until it has
+reached the hub, and goes live in that same step of the event loop: no gap, no duplicate, in order,
+and no queue of its own.
+
+Each subscription knows how far it has been given what it is due. The next page begins where the
+least of them is, and is read for those that are there: the others wait until it has reached them.
 """
 
 from __future__ import annotations
@@ -11,22 +14,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gateway.errors import FutureCursor
+from gateway.hub import pages
+from gateway.hub.pages import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.frames import Series
-    from gateway.hub.hub import Group, Hub, View, Wire
-    from gateway.store.history import Row
-    from gateway.topics import TopicFilter
+    from gateway.hub.encoding import Encoding
+    from gateway.hub.hub import Filters, Group, Hub, IndexedView
+    from gateway.hub.pages import Formed
+    from gateway.hub.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
 RETRY = 1.0  # s
-PAGE = 1_000  # frames read from history at a time
 BACKLOG = 1 << 20  # bytes a peer may leave unread before its listener is behind
 
 
@@ -42,43 +47,30 @@ class Outlet(Protocol):
         """Return when the backlog is small; raises `ConnectionError` when the peer is gone."""
 
 
-class Subscription(msgspec.Struct):
-    """One filter of a listener. `all` is due every matching frame with seq > `start`.
-
-    `latest` is for those who show the present: while its listener is behind, newer frames of a
-    series replace older. `sent`: it was given what it is due up to this seq, before the cursor was
-    set back or the listener fell behind.
-    """
-
-    topic_filter: TopicFilter
-    mode: Literal["all", "latest"] = "all"
-    snapshot: bool = False
-    start: int = 0
-    sent: int = 0
-
-    def matches(self, series: Series) -> bool:
-        return self.topic_filter.matches(series.path)
-
-
 class Listener:
-    """One consumer of frames. `run` is to be a task for as long as the listener lives."""
+    """One consumer of frames. Let `run` be a task for as long as the listener lives."""
 
-    def __init__(self, hub: Hub, outlet: Outlet, wire: Wire, view: View) -> None:
+    def __init__(self, hub: Hub, outlet: Outlet, encoding: Encoding, view: IndexedView) -> None:
         self.subscriptions: dict[str, Subscription] = {}
-        self.cursor = hub.seq
         self._hub = hub
         self._outlet = outlet
-        self._wire = wire
+        self._encoding = encoding
         self._view = view
         self._group: Group | None = None
         self._behind = asyncio.Event()
         self._changes = 0
+        self._failure: Exception | None = None
         self._wanted: tuple[object, list[int] | None] = (None, None)
 
     @property
     def live(self) -> bool:
         """It takes what the hub shows, or has nothing to take."""
         return not self._behind.is_set()
+
+    @property
+    def cursor(self) -> int:
+        """Up to which seq it has had everything that is read from history."""
+        return min((s.sent for s in self._punctual()), default=self._hub.seq)
 
     def subscribe(
         self,
@@ -96,11 +88,7 @@ class Listener:
         start = self._start(since, epoch)
         self._pause()
         self.subscriptions.pop(key, None)
-        subscription.start = subscription.sent = start
-        if subscription.mode == "all" and start < self.cursor:
-            for other in self.subscriptions.values():
-                other.sent = max(other.sent, self.cursor)
-            self.cursor = start
+        subscription.begin(start, self._hub.seq)
         self.subscriptions[key] = subscription
         return self._hub.seq
 
@@ -118,10 +106,16 @@ class Listener:
 
     def begin(self, key: str) -> None:
         """Send a new subscription's snapshot, if it wants one, and let frames flow."""
-        subscription = self.subscriptions[key]
-        if subscription.snapshot:
+        new = self.subscriptions[key]
+        if new.snapshot:
+            others = [s for s in self.subscriptions.values() if s is not new]
             self._write_latest(
-                [s for s in self._latest([subscription]) if not self._shown(s, subscription)]
+                [
+                    series
+                    for series in self._latest([new])
+                    if not new.shows(series)
+                    and not any(s.shows(series) or _showed(s, series) for s in others)
+                ]
             )
         self._resume()
 
@@ -140,15 +134,29 @@ class Listener:
 
     def take(self, joined: Any, seq: int) -> None:
         """Pass on what the hub shows; fall behind where the peer does not read."""
-        self._outlet.write(joined)
+        try:
+            self._outlet.write(joined)
+        except Exception as error:  # costs this one its frames, and nobody else anything
+            self._fail(error)
+            return
         if self._outlet.backlog() > BACKLOG:
             self._pause()
-            self._behind.set()
+            self._fall_behind()
+
+    def _fail(self, error: Exception) -> None:
+        self.close()
+        self._failure = error
+        self._behind.set()
 
     async def run(self) -> None:
-        """Catch up whenever behind, until cancelled or the peer is gone."""
+        """Catch up whenever behind, until cancelled or the peer is gone.
+
+        Raises what the outlet has failed with: its connection should end then.
+        """
         while True:
             await self._behind.wait()
+            if self._failure is not None:
+                raise self._failure
             try:
                 await self._outlet.drained()
             except ConnectionError:
@@ -168,105 +176,119 @@ class Listener:
             return
         self._hub.leave(self._group, self)
         self._group = None
-        self.cursor = self._hub.seq
-        for subscription in self._of_mode("latest"):
-            subscription.sent = self.cursor
+        for subscription in self.subscriptions.values():
+            subscription.sent = self._hub.seq
 
     def _resume(self) -> None:
-        everything, latest = self._of_mode("all"), self._of_mode("latest")
-        # What nobody is due any more is not read again.
-        self.cursor = max(self.cursor, min((s.sent for s in everything), default=self._hub.seq))
-        if self.subscriptions and (self.cursor < self._hub.seq or self._outlet.backlog() > BACKLOG):
+        if self.cursor < self._hub.seq:
             self._behind.set()
             return
-        self._write_latest([s for s in self._latest(latest) if self._is_new(s, latest, everything)])
+        if self._outlet.backlog() <= BACKLOG:
+            self._show_the_present()
+        if self._outlet.backlog() <= BACKLOG:
+            self._go_live()
+        else:
+            self._fall_behind()
+
+    def _fall_behind(self) -> None:
+        """Let the peer read first; meanwhile newer frames replace older ones for `latest`."""
+        for subscription in self.subscriptions.values():
+            subscription.late = subscription.mode == "latest"
+        if self.subscriptions:
+            self._behind.set()
+        else:
+            self._behind.clear()
+
+    def _go_live(self) -> None:
         self._behind.clear()
         if self.subscriptions:
-            filters = frozenset(s.topic_filter for s in self.subscriptions.values())
-            self._group = self._hub.join(self._wire, filters, self._view, self)
+            filters = _filters(self.subscriptions.values())
+            self._group = self._hub.join(self._encoding, filters, self._view, self)
 
-    def _of_mode(self, mode: str) -> list[Subscription]:
-        return [s for s in self.subscriptions.values() if s.mode == mode]
+    def _show_the_present(self) -> None:
+        late = [s for s in self.subscriptions.values() if s.late]
+        punctual = self._punctual()
+        self._write_latest(
+            [
+                series
+                for series in self._latest(late)
+                if any(series.latest_seq > s.sent and s.matches(series) for s in late)
+                and not any(s.shows(series) for s in punctual)
+            ]
+        )
+        for subscription in late:
+            subscription.replaced(self._hub.seq)
+
+    def _punctual(self) -> list[Subscription]:
+        return [s for s in self.subscriptions.values() if not s.late]
 
     async def _catch_up(self) -> None:
-        if not self._of_mode("all"):  # what there is for the others is in the catalog
+        """Write one page of what is due, or what there is now if nothing else is."""
+        for subscription in self.subscriptions.values():
+            if subscription.mode == "latest" and self._hub.seq - subscription.sent > pages.PAGE:
+                subscription.late = True
+        punctual, cursor = self._punctual(), self.cursor
+        if cursor == self._hub.seq:
             self._resume()
             return
-        changes, upto = self._changes, self._hub.seq
-        page = await self._hub.read(self.cursor, upto, self._series(), PAGE)
+        reading = [s for s in punctual if s.sent == cursor]
+        upto = min((s.sent for s in punctual if s.sent > cursor), default=self._hub.seq)
+        await self._read(reading, cursor, upto)
+
+    async def _read(self, reading: list[Subscription], cursor: int, upto: int) -> None:
+        changes, filters = self._changes, _filters(reading)
+        asker = (filters, self._view.key, self._hub.rights, self._hub.catalog.changes)
+        series = await self._series(asker, filters)
+        page = await self._hub.pages.get(Question(self._encoding, asker, series, cursor, upto))
         if changes != self._changes:  # subscriptions changed meanwhile: begin again
             return
-        if page.floor > self.cursor:
-            self._outlet.write(self._wire.gap(self.cursor + 1, page.floor))
-        self._write([row for row in page.rows if self._is_due(row)])
-        self.cursor = page.reached
+        if page.floor > cursor and self._encoding.gap is not None:
+            self._outlet.write(self._encoding.gap(cursor + 1, page.floor))
+        self._write([frame.form for frame in page.frames if self._is_due(frame, reading)])
+        for subscription in reading:
+            subscription.sent = page.reached
         self._resume()
 
-    def _series(self) -> list[int] | None:
+    async def _series(self, asker: object, filters: Filters) -> list[int] | None:
         """Return the ids of the series that history is read for; None for all."""
-        key = (self._changes, self._hub.generation, self._hub.catalog.changes)
-        if self._wanted[0] != key:
-            filters = frozenset(s.topic_filter for s in self._of_mode("all"))
-            ids = self._hub.matching(filters, self._view)
-            self._wanted = (key, ids if len(ids) < len(self._hub.catalog) else None)
+        if self._wanted[0] != asker:
+            self._wanted = (asker, await self._hub.matching(filters, self._view))
         return self._wanted[1]
 
-    def _is_due(self, row: Row) -> bool:
-        seq, series = row[0], self._hub.catalog.get(row[1])
-        if series is None or not self._view.sees(series.device):
+    def _is_due(self, frame: Formed, reading: list[Subscription]) -> bool:
+        seq, series = frame.seq, frame.series
+        if self._hub.catalog.get(series.id) is not series or not self._view.sees(series.device):
             return False
         if len(self.subscriptions) == 1:
             return True
-        matching = [s for s in self._of_mode("all") if seq > s.start and s.matches(series)]
-        return bool(matching) and all(seq > s.sent for s in matching)
+        return any(s.matches(series) for s in reading) and not any(
+            s.has(seq, series) for s in self.subscriptions.values()
+        )
 
     def _latest(self, subscriptions: list[Subscription]) -> list[Series]:
         if not subscriptions:
             return []
-        found = self._hub.latest(frozenset(s.topic_filter for s in subscriptions), self._view)
+        found = self._hub.latest(_filters(subscriptions), self._view)
         return sorted(found, key=lambda series: series.latest_seq)
 
-    def _shown(self, series: Series, to: Subscription) -> bool:
-        """Tell whether another subscription has sent the latest frame of a series, or this one or
-        another will.
-        """
-        if series.latest_seq > to.start:
-            return True
-        others = (s for s in self.subscriptions.values() if s is not to and s.matches(series))
-        return any(s.snapshot or series.latest_seq > s.start for s in others)
-
-    def _is_new(
-        self, series: Series, latest: list[Subscription], everything: list[Subscription]
-    ) -> bool:
-        """Tell whether a `latest` subscription has not had the latest frame of a series, nor any
-        other has.
-        """
-        seq = series.latest_seq
-        return any(seq > s.sent and s.matches(series) for s in latest) and not any(
-            seq > s.start and s.matches(series) for s in everything
-        )
-
     def _write_latest(self, found: list[Series]) -> None:
-        self._write_forms(
+        self._write(
             [
-                self._wire.form(s.latest_seq, (s, s.latest_ts, "", ""), s.latest)
+                self._encoding.frame(s.latest_seq, (s, s.latest_ts, "", ""), s.latest)
                 for s in found
                 if s.latest is not None
             ]
         )
 
-    def _write(self, rows: list[Row]) -> None:
-        forms = []
-        for seq, number, ts, value, extra in rows:
-            series = self._hub.catalog.get(number)
-            if series is not None:
-                forms.append(
-                    self._wire.form(
-                        seq, (series, ts, value, extra), series.json(seq, ts, value, extra)
-                    )
-                )
-        self._write_forms(forms)
-
-    def _write_forms(self, forms: list[Any]) -> None:
+    def _write(self, forms: list[Any]) -> None:
         if forms:
-            self._outlet.write(self._wire.join(forms))
+            self._outlet.write(self._encoding.join(forms))
+
+
+def _filters(subscriptions: Iterable[Subscription]) -> Filters:
+    return frozenset(s.topic_filter for s in subscriptions)
+
+
+def _showed(subscription: Subscription, series: Series) -> bool:
+    """Tell whether a subscription began with the latest frame of a series."""
+    return subscription.snapshot and subscription.matches(series)

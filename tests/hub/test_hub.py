@@ -11,7 +11,7 @@ import pytest
 
 from gateway.catalog import Catalog
 from gateway.frames import Entry
-from gateway.hub import Hub, Wire
+from gateway.hub import Encoding, Hub
 from gateway.store.history import Opened, Page
 from gateway.topics import TopicFilter
 
@@ -26,14 +26,17 @@ class Eyes:
     def sees(self, device: str) -> bool:
         return device not in self.hidden
 
+    def devices(self) -> None:
+        return None
+
 
 class Counter:
-    """A wire that counts how often it is asked."""
+    """An encoding that counts how often it is asked."""
 
     def __init__(self) -> None:
         self.forms = 0
         self.joins = 0
-        self.wire = Wire(self.form, self.join, lambda first, last: None)
+        self.encoding = Encoding(self.form, self.join)
 
     def form(self, seq: int, entry: Entry, data: bytes) -> int:
         self.forms += 1
@@ -84,9 +87,9 @@ def show(hub: Hub, *frames: Entry) -> None:
 
 
 def test_listeners_alike_share_the_work(hub: Hub) -> None:
-    """Same wire, filters and view: one form a frame, one join a batch, one write a taker."""
+    """Same encoding, filters and view: one form a frame, one join a batch, one write a taker."""
     counter, sinks = Counter(), [Sink() for _ in range(50)]
-    groups = {id(hub.join(counter.wire, filters("k/+", "l/#"), Eyes(), sink)) for sink in sinks}
+    groups = {id(hub.join(counter.encoding, filters("k/+", "l/#"), Eyes(), sink)) for sink in sinks}
     show(hub, frame(hub, "k", "a"), frame(hub, "m", "a"), frame(hub, "l", "a/b"))
     assert len(groups) == 1
     assert (counter.forms, counter.joins) == (2, 1)
@@ -95,13 +98,13 @@ def test_listeners_alike_share_the_work(hub: Hub) -> None:
 
 
 def test_one_form_for_different_filters(hub: Hub) -> None:
-    """The wire form of a frame is made once however many groups get it; a match with two filters is
+    """The form of a frame is made once however many groups get it; a match with two filters is
     one frame.
     """
     counter, one, two, three = Counter(), Sink(), Sink(), Sink()
-    hub.join(counter.wire, filters("k/+"), Eyes(), one)
-    hub.join(counter.wire, filters("k/a", "+/a"), Eyes(), two)
-    hub.join(counter.wire, filters("k/a"), Eyes("user:2", hidden="k"), three)
+    hub.join(counter.encoding, filters("k/+"), Eyes(), one)
+    hub.join(counter.encoding, filters("k/a", "+/a"), Eyes(), two)
+    hub.join(counter.encoding, filters("k/a"), Eyes("user:2", hidden="k"), three)
     show(hub, frame(hub, "k", "a"))
     assert counter.forms == 1
     assert one.got == two.got == [([11], 11)]
@@ -109,9 +112,9 @@ def test_one_form_for_different_filters(hub: Hub) -> None:
 
 
 def test_nobody_listens(hub: Hub) -> None:
-    """A frame nobody listens to moves seq and the latest, and costs no wire form."""
+    """A frame nobody listens to moves seq and the latest, and costs no form."""
     counter, sink = Counter(), Sink()
-    hub.join(counter.wire, filters("other/#"), Eyes(), sink)
+    hub.join(counter.encoding, filters("other/#"), Eyes(), sink)
     show(hub, frame(hub, "k", "a"))
     assert (counter.forms, sink.got, hub.seq) == (0, [], 11)
     assert hub.catalog.series("telemetry", "k", "a").latest_seq == 11
@@ -123,9 +126,9 @@ def test_coming_and_going(hub: Hub) -> None:
     """
     counter, first, second = Counter(), Sink(), Sink()
     show(hub, frame(hub, "k", "a"))
-    group = hub.join(counter.wire, filters("#"), Eyes(), first)
+    group = hub.join(counter.encoding, filters("#"), Eyes(), first)
     show(hub, frame(hub, "k", "a"))
-    assert hub.join(counter.wire, filters("#"), Eyes(), second) is group
+    assert hub.join(counter.encoding, filters("#"), Eyes(), second) is group
     show(hub, frame(hub, "k", "a"))
     hub.leave(group, first)
     hub.leave(group, first)
@@ -144,9 +147,9 @@ def test_coming_and_going(hub: Hub) -> None:
 def test_leaving_an_old_group_leaves_the_new_one_alone(hub: Hub) -> None:
     """A group that was emptied and made anew is another group."""
     counter, sink = Counter(), Sink()
-    old = hub.join(counter.wire, filters("#"), Eyes(), sink)
+    old = hub.join(counter.encoding, filters("#"), Eyes(), sink)
     hub.leave(old, sink)
-    hub.join(counter.wire, filters("#"), Eyes(), sink)
+    hub.join(counter.encoding, filters("#"), Eyes(), sink)
     hub.leave(old, sink)
     show(hub, frame(hub, "k", "a"))
     assert sink.got == [([11], 11)]
@@ -155,7 +158,7 @@ def test_leaving_an_old_group_leaves_the_new_one_alone(hub: Hub) -> None:
 def test_permissions_change_at_once(hub: Hub) -> None:
     """After `invalidate` the next frame goes to those who may see it then."""
     counter, sink, eyes = Counter(), Sink(), Eyes()
-    hub.join(counter.wire, filters("#"), eyes, sink)
+    hub.join(counter.encoding, filters("#"), eyes, sink)
     show(hub, frame(hub, "k", "a"))
     eyes.hidden.add("k")
     hub.invalidate()
@@ -175,7 +178,7 @@ def test_a_taker_that_raises_is_let_go(hub: Hub, caplog: pytest.LogCaptureFixtur
 
     counter, before, after = Counter(), Sink(), Sink()
     for taker in (before, Broken(), after):
-        hub.join(counter.wire, filters("#"), Eyes(), taker)
+        hub.join(counter.encoding, filters("#"), Eyes(), taker)
     show(hub, frame(hub, "k", "a"))
     show(hub, frame(hub, "k", "a"))
     assert before.got == after.got == [([11], 11), ([12], 12)]
@@ -193,8 +196,8 @@ def test_a_taker_may_leave_while_it_takes(hub: Hub) -> None:
             hub.leave(group, self)
 
     slow = Slow()
-    group = hub.join(counter.wire, filters("#"), Eyes(), slow)
-    hub.join(counter.wire, filters("#"), Eyes(), other)
+    group = hub.join(counter.encoding, filters("#"), Eyes(), slow)
+    hub.join(counter.encoding, filters("#"), Eyes(), other)
     show(hub, frame(hub, "k", "a"), frame(hub, "k", "b"))
     show(hub, frame(hub, "k", "a"))
     assert slow.got == [([11, 12], 12)]
@@ -212,7 +215,7 @@ def test_latest_is_by_time(hub: Hub) -> None:
     assert series.latest == series.json(12, 5, "2", "")
 
 
-def test_what_says_how_things_are(hub: Hub) -> None:
+async def test_what_says_how_things_are(hub: Hub) -> None:
     """Snapshots hold telemetry and presence that match and may be seen; commands and replies are
     over.
     """
@@ -230,7 +233,7 @@ def test_what_says_how_things_are(hub: Hub) -> None:
     assert {s.path for s in hub.latest(filters("k/#", "secret/#"), view)} == {"k/a", "k/status"}
     named = {
         (s.type, s.path)
-        for s in map(hub.catalog.get, hub.matching(filters("k/#", "secret/#"), view))
+        for s in map(hub.catalog.get, await hub.matching(filters("k/#", "secret/#"), view) or [])
         if s
     }
     assert named == {

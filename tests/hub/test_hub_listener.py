@@ -19,9 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.catalog import Catalog
 from gateway.errors import FutureCursor
 from gateway.frames import Entry
-from gateway.hub import Hub, Listener, Wire
+from gateway.hub import Encoding, Hub, Listener, pages
 from gateway.hub import listener as listeners
-from gateway.hub.listener import Subscription
+from gateway.hub.subscription import Subscription
 from gateway.store.history import Page
 from gateway.store.sqlite import history
 from gateway.store.sqlite.database import open_sync
@@ -35,7 +35,7 @@ def _form(seq: int, entry: Entry, data: bytes) -> Item:
     return "frame", seq, entry[0].path, len(data)
 
 
-WIRE = Wire(form=_form, join=list, gap=lambda first, last: [("gap", first, last, 0)])
+ENCODING = Encoding(frame=_form, join=list, gap=lambda first, last: [("gap", first, last, 0)])
 
 
 class View:
@@ -48,6 +48,9 @@ class View:
 
     def sees(self, device: str) -> bool:
         return device not in self.hidden
+
+    def devices(self) -> None:
+        return None
 
 
 class Peer:
@@ -98,6 +101,7 @@ class World:
         self.seq = 0
         self.unshown: list[tuple[int, list[Entry]]] = []
         self.reads = 0
+        self.refusals: list[Exception] = []
         self.delays: Iterable[int] = iter(())
         self.catalog = Catalog(history.opened(db))
         self.hub = Hub(epoch="here", seq=0, catalog=self.catalog, read=self.read)
@@ -107,6 +111,8 @@ class World:
         for _ in range(next(self.delays, 0)):
             await asyncio.sleep(0)
         self.reads += 1
+        if self.refusals:
+            raise self.refusals.pop()
         page = history.after(self.db, cursor, upto, series, limit)
         for _ in range(next(self.delays, 0)):
             await asyncio.sleep(0)
@@ -145,7 +151,7 @@ def world(tmp_path: Path) -> World:
 def listen(world: World) -> tuple[Listener, Peer]:
     """Return a listener and its peer, which reads only when told."""
     peer = Peer()
-    return Listener(world.hub, peer, WIRE, world.view), peer
+    return Listener(world.hub, peer, ENCODING, world.view), peer
 
 
 def subscribe(
@@ -274,7 +280,7 @@ async def test_live_again_while_the_peer_drains(
 async def test_slow_listener(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who does not read costs one backlog; afterwards everything comes from history, in order."""
     monkeypatch.setattr(listeners, "BACKLOG", 1_000)
-    monkeypatch.setattr(listeners, "PAGE", 7)
+    monkeypatch.setattr(pages, "PAGE", 7)
     listener, peer = listen(world)
     async with Running(listener):
         subscribe(listener, "s", "#")
@@ -418,15 +424,7 @@ async def test_history_cannot_be_read(
 ) -> None:
     """A disk that fails for a while delays a listener; it does not leave it behind for ever."""
     monkeypatch.setattr(listeners, "RETRY", 0.001)
-    refusals = [sqlite3.OperationalError("disk I/O error")] * 2
-    read = world.hub.read
-
-    async def failing(cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Page:
-        if refusals:
-            raise refusals.pop()
-        return await read(cursor, upto, series, limit)
-
-    world.hub.read = failing
+    world.refusals = [sqlite3.OperationalError("disk I/O error")] * 2
     listener, peer = listen(world)
     world.frames("k/a", "k/a")
     async with Running(listener):
@@ -451,6 +449,10 @@ class Due:
 
     def wants(self, seq: int, path: str) -> bool:
         return seq > self.subscription.start and self.subscription.topic_filter.matches(path)
+
+    def remembers(self, seq: int) -> bool:
+        """Of what came before newer frames replaced older ones, any may come again."""
+        return seq > self.subscription.whole and seq in self.had
 
 
 class Client:
@@ -514,7 +516,7 @@ class Client:
                 due.had.add(seq)
             return
         assert wanting, "a frame nobody is due"
-        assert not any(seq in due.had for due in wanting), "a frame that was there before"
+        assert not any(due.remembers(seq) for due in wanting), "a frame that was there before"
         if any(due.subscription.mode == "all" for due in wanting) or self.listener.live:
             assert seq > self.last, "a frame out of order"
         if any(due.subscription.mode == "all" for due in wanting):
@@ -682,7 +684,7 @@ class Listeners(RuleBasedStateMachine):
     def groups_are_those_of_live_listeners(self) -> None:
         live = [c for c in self.clients if c.listener.live and c.due]
         assert self.world.hub.listeners == len(live)
-        assert all(group.takers for group in self.world.hub._groups.values())
+        assert all(group.subscribers for group in self.world.hub._groups.values())
 
     @invariant()
     def nobody_has_failed(self) -> None:
@@ -722,17 +724,44 @@ def _memory() -> sqlite3.Connection:
     return open_sync(Path(":memory:"))
 
 
-@pytest.fixture(autouse=True)
-def small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small pages, windows and backlogs for the state machine, so that a few frames reach every
-    bound.
-    """
-    if request.cls is not None:
-        monkeypatch.setattr(listeners, "PAGE", 3)
-        monkeypatch.setattr(listeners, "BACKLOG", 300)
-        monkeypatch.setattr(history, "WINDOW", 5)
-        monkeypatch.setattr(history, "PAGE_BYTES", 2)
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pages, windows and backlogs, so that a few frames reach every bound."""
+    monkeypatch.setattr(pages, "PAGE", 3)
+    monkeypatch.setattr(listeners, "BACKLOG", 300)
+    monkeypatch.setattr(history, "WINDOW", 5)
+    monkeypatch.setattr(history, "PAGE_BYTES", 2)
 
 
-TestListeners = Listeners.TestCase
-TestListeners.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+@pytest.mark.usefixtures("tiny")
+class TestListeners(Listeners.TestCase):
+    """Three listeners, and whatever may happen to them."""
+
+    settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_since_beside_latest() -> None:
+    """What a `latest` subscription was shown does not come again for another's `since`."""
+    state = Listeners()
+    state.subscribe(2, "t", "#", "latest", False, None, False)
+    state.commit([("k/a", 0)])
+    state.show()
+    state.subscribe(2, "s", "#", "all", False, 0, False)
+    state.nobody_has_failed()
+    state.teardown()
+    assert state.clients[2].peer.seqs == [1]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_latest_of_a_slow_peer_beside_since() -> None:
+    """A slow listener that is given another subscription still gets the latest value."""
+    state = Listeners()
+    state.commit([("k/a", 0)] * 5)
+    state.commit([("k/a", 0)])
+    state.subscribe(2, "t", "#", "latest", False, None, False)
+    state.show()
+    state.unsubscribe(2, "s")
+    state.subscribe(2, "s", "l/b", "all", False, 0, False)
+    state.teardown()
+    assert state.clients[2].peer.seqs[-1] == 6

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from amqtt.broker import RetainedApplicationMessage
 
 from gateway.broker.port import Message
-from gateway.topics import TopicFilter
+from gateway.topics import covers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gateway.broker.amqtt.outbox import Outbox
     from gateway.broker.port import Done, Gate, Identity
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _ROUTES = 10_000  # topics whose subscribers are remembered
 STATE = "gateway.state"  # of amqtt's `Session.attributes`, which it keeps for extensions
-
-compiled: Callable[[str], TopicFilter] = lru_cache(10_000)(TopicFilter)
 
 
 class SessionState:
@@ -93,9 +90,8 @@ class Delivery:
         """Send a new subscription the retained messages that it matches and its holder may see
         (fault 3).
         """
-        matches = compiled(topic_filter).matches
         for topic, kept in self._retained.items():
-            if matches(topic) and self.gate.receiving(state.identity, topic):
+            if covers(topic_filter, topic) and self.gate.receiving(state.identity, topic):
                 message = Message(topic, kept.data, kept.qos, True)
                 state.outbox.put(message, min(kept.qos, granted), retain=True)
 
@@ -116,7 +112,7 @@ class Delivery:
     def _find_audience(self, topic: str) -> dict[str, tuple[Outbox, int]]:
         audience: dict[str, tuple[Outbox, int]] = {}
         for text, subscriptions in self._subscriptions.items():
-            if not compiled(text).matches(topic):
+            if not covers(text, topic):
                 continue
             for session, qos in subscriptions:
                 state: SessionState = session.attributes[STATE]

@@ -18,11 +18,11 @@ from gateway.broker.embedded.core.handshake import welcome
 from gateway.broker.embedded.core.inlet import Inlet
 from gateway.broker.embedded.core.outlet import Outlet, Transport
 from gateway.broker.embedded.core.pending import Batch, Line
-from gateway.broker.embedded.core.tree import matches
 from gateway.broker.embedded.core.wheel import ticks
 from gateway.broker.embedded.core.wills import forget_will, leave_will
 from gateway.broker.embedded.greeting import Greeting
 from gateway.errors import GatewayError, ProtocolError
+from gateway.topics import covers
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.codec.packets import Will
@@ -391,7 +391,7 @@ class Connection(asyncio.Protocol):
             for held in (self.session.subscriptions or {}).values()
             if held.group is None
             and held.text not in self.unannounced
-            and matches(held.topic_filter, message.topic)
+            and covers(held.topic_filter, message.topic)
         ]
         if not self.open or not granted:
             return None

@@ -82,7 +82,7 @@ def test_the_document_holds_together(openapi):
 def test_a_query_s_parameters_have_their_bounds(openapi):
     """As the structs have them, and without null."""
     parameters = {p["name"]: p for p in openapi["paths"]["/api/v1/frames"]["get"]["parameters"]}
-    assert parameters.keys() == {"filter", "after", "limit", "wait"}
+    assert parameters.keys() == {"filter", "after", "epoch", "limit", "wait"}
     assert (parameters["limit"]["schema"]["minimum"], parameters["limit"]["schema"]["maximum"]) == (
         1,
         10_000,

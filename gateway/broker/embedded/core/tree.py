@@ -200,16 +200,3 @@ def _below(node: _Node[None, V], depth: int) -> list[_Node[None, V]]:
         found += last
         last = [child for parent in last for child in (parent.children or {}).values()]
     return found
-
-
-def matches(topic_filter: str, topic: str) -> bool:
-    """Tell whether one checked filter matches a topic name."""
-    levels, names = topic_filter.split("/"), topic.split("/")
-    if topic[:1] == "$" and levels[0] in ("+", "#"):  # [MQTT-4.7.2-1]
-        return False
-    for depth, level in enumerate(levels):
-        if level == "#":
-            return True
-        if depth >= len(names) or level not in ("+", names[depth]):
-            return False
-    return len(levels) == len(names)
