@@ -220,7 +220,20 @@ class Route(Table, frozen=True, kw_only=True):
         Text, "topic pattern with `{device}`, `{channel}`, `{channel...}` and literals"
     ]
     decode: Annotated[
-        Literal["auto", "json", "text", "number", "raw"], "how payloads become values"
+        Literal[
+            "auto",
+            "json",
+            "text",
+            "number",
+            "raw",
+            "cbor",
+            "msgpack",
+            "senml",
+            "senml-cbor",
+            "line",
+            "cayenne",
+        ],
+        "how payloads become values",
     ] = "auto"
     retain: Annotated[
         Switch | None,

@@ -12,7 +12,7 @@ from gateway.bridges.http.authentication import PRINCIPAL
 from gateway.bridges.http.routes import API, Route
 from gateway.errors import Conflict, Untranslatable
 from gateway.frames import received_extra
-from gateway.payloads import Decode, Reading, one_value, readings
+from gateway.payloads import Decode, Reading, by_content_type, one_value, readings
 from gateway.store.sqlite.history import rejection
 from gateway.topics import check_channel
 
@@ -106,7 +106,7 @@ class Telemetry:
             found = read(
                 payload,
                 now,
-                "json" if _is_json(request, payload, one=topic != "telemetry") else "auto",
+                _codec(request, payload, one=topic != "telemetry"),
             )
         except Untranslatable as error:
             kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
@@ -123,12 +123,15 @@ class Telemetry:
         return series, reading.ts, reading.value, received_extra(now)
 
 
-def _is_json(request: web.Request, payload: bytes, *, one: bool) -> bool:
-    """Tell whether the body is meant to be JSON: then it is wrong if it is not, and no text.
+def _codec(request: web.Request, payload: bytes, *, one: bool) -> Decode:
+    """Return how a body is read: as its Content-Type says, where that is a format of ours.
 
-    What begins like an object or an array is, but for one value that is said to be text.
+    A body that begins like a JSON object or array is meant as JSON, but for one value that is
+    said to be text.
     """
     kind = request.content_type
-    if kind == "application/json" or kind.endswith("+json"):
-        return True
-    return payload.lstrip()[:1] in {b"{", b"["} and not (one and kind.startswith("text/"))
+    said = by_content_type(kind) if "Content-Type" in request.headers else None
+    if said is not None and said != "raw":
+        return said
+    meant = payload.lstrip()[:1] in {b"{", b"["} and not (one and kind.startswith("text/"))
+    return "json" if meant else "auto"

@@ -8,7 +8,7 @@ from gateway.broker.port import Properties
 from gateway.commands import AnswerTo
 from gateway.errors import Untranslatable
 from gateway.frames import received_extra
-from gateway.payloads import one_value, plain_members, readings
+from gateway.payloads import by_content_type, one_value, plain_members, readings
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.catalog import Catalog
     from gateway.commands import Commands
     from gateway.frames import Entry, Series
+    from gateway.payloads import Decode
     from gateway.presence import Presence, Status
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
@@ -62,7 +63,7 @@ class Translation:
                 not payload and message.retain
             ):  # this clears the retained message; it is not a value
                 return ()
-            value = one_value(payload, match.decode)
+            value = one_value(payload, _codec(match, message))
             if not series:
                 series.append(self._catalog.series("telemetry", match.device, channel))
             return ((series[0], now, value, ""),)
@@ -79,7 +80,8 @@ class Translation:
             return series
 
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
-            members = plain_members(payload) if match.decode in {"auto", "json"} else None
+            how = _codec(match, message)
+            members = plain_members(payload) if how in ("auto", "json") else None
             if members is not None:
                 return [
                     (known.get(channel) or find(channel), now, value, "")
@@ -92,7 +94,7 @@ class Translation:
                 (known.get(r.channel) or find(r.channel), now, r.value, "")
                 if r.ts is None
                 else (known.get(r.channel) or find(r.channel), r.ts, r.value, received)
-                for r in readings(payload, now, match.decode)
+                for r in readings(payload, now, how)
             ]
 
         return translate
@@ -138,3 +140,11 @@ class Translation:
             return ()  # the command has its own place in the batch
 
         return translate
+
+
+def _codec(match: Match, message: Message) -> Decode:
+    """Return how a message is read: as its route says, else as its MQTT 5 content type does."""
+    if message.properties is None or match.decode != "auto":
+        return match.decode
+    said = message.properties.content_type
+    return (said and by_content_type(said)) or "auto"

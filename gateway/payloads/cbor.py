@@ -36,9 +36,9 @@ def decode(payload: bytes) -> Any:
             tag_hook=_refuse,
             allow_duplicate_keys=False,
         )
-    except Untranslatable:
-        raise
     except (cbor2.CBORError, ValueError, OverflowError, TypeError, RecursionError) as error:
+        if isinstance(error.__cause__, Untranslatable):
+            raise error.__cause__ from None
         raise Untranslatable(f"not CBOR: {str(error)[:200]}") from None
     if stream.tell() != len(payload):
         raise Untranslatable("not CBOR: there are bytes after its end")

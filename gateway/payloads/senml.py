@@ -139,7 +139,7 @@ def _base64(value: str | bytes) -> str:
     """Return data as ordinary base64; in JSON it comes in the alphabet for URLs, without padding."""
     if isinstance(value, str):
         try:
-            value = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+            value = base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise Untranslatable("'vd' is not base64url") from None
     return base64.b64encode(value).decode()
