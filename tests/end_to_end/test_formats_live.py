@@ -42,10 +42,12 @@ async def test_a_content_type_chooses_the_format(home, kind: str, body: bytes) -
 async def test_what_cannot_be_read_is_kept_with_its_reason(home) -> None:
     """The sender is told 400, and the list of rejected messages says why."""
     key = home.keys["kitchen"]
-    async with home.http.post(
-        f"{home.url}/api/v1/devices/kitchen/telemetry",
-        data=b"\xa1\x61t\xf9\x7e\x00",
-        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/cbor"},
-    ) as response:
-        assert response.status == 400
+    bodies = [(400, b"\xa1\x61t\xf9\x7e\x00"), (200, b"\xa1\x61t\x01")]
+    for status, body in bodies:  # once the second is stored, the first is in the list
+        async with home.http.post(
+            f"{home.url}/api/v1/devices/kitchen/telemetry",
+            data=body,
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/cbor"},
+        ) as response:
+            assert response.status == status
     assert "nan" in (await home.get("/rejected"))["rejected"][0]["reason"]
