@@ -10,6 +10,8 @@ those that its clients know.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -17,14 +19,16 @@ from aiohttp import web
 
 from gateway.access import devices
 from gateway.access.policy import Action
+from gateway.bridges.edge.anonymous import Anonymous
 from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, accepted, framed
+from gateway.bridges.edge.values import device_of, line_of
 from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untranslatable
 from gateway.frames import encode, to_json
 from gateway.hub import Encoding, Listener, Subscription
 from gateway.payloads import one_value
 from gateway.store.audit import By
-from gateway.topics import TopicFilter, check_device
+from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +50,9 @@ ASSIGNED = "Object found in database, value assigned to object"
 FOUND = "Object found in database!! Values will be displayed"
 UNKNOWN = "Object not found in database... "
 MISSING = "Object not found in database, first create object via http"
-DECIMALS = 4
+PLACEHOLDER = {"All Data": "This is a Placeholder"}
+_DECIMALS = Decimal("0.0001")
+_ROUND = Context(prec=400)  # digits, more than any float has; half to even, as theirs
 _decode = msgspec.json.Decoder().decode
 
 
@@ -67,10 +73,15 @@ def numbers(query: Mapping[str, str]) -> dict[str, str]:
 
 
 def shown(value: Any) -> str:
-    """Return a slot's value as text; a number has four decimals."""
+    """Return a slot's value as text; a number has four decimals, unless it is longer than any."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else to_json(value)
-    return f"{value:.{DECIMALS}f}"
+    exact = Decimal(value) if isinstance(value, int) else Decimal(repr(value))
+    try:
+        rounded = exact.quantize(_DECIMALS, context=_ROUND)
+    except InvalidOperation:
+        return str(exact)
+    return str(rounded or abs(rounded))  # no -0.0000
 
 
 class Update(NamedTuple):
@@ -126,18 +137,19 @@ class Teller:
         if last is not None and not (
             last.seq + 1 == update.seq and last.slot < update.slot and last.ts == update.ts
         ):
-            self._tell()
+            self.tell()
         self._state[SLOTS[update.slot]] = shown(_decode(update.value))
         self._last = update
         if update.slot == len(SLOTS) - 1:
-            self._tell()
+            self.tell()
 
     def _settle(self) -> None:
         self._settling = None
         if self._last is not None and self.listener is not None and self.listener.live:
-            self._tell()
+            self.tell()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Write the state as it is now."""
         self._last = None
         self._socket.write(
             framed(
@@ -163,7 +175,13 @@ class Things:
         pace: Pace,
         clock: Callable[[], int],
         max_size: int,
+        anonymous: bool = False,
     ) -> None:
+        self._anonymous = Anonymous(
+            door=door, registry=registry, clock=clock, name="things", permitted=anonymous
+        )
+        self._listening: Counter[str] = Counter()
+        self._heard: dict[str, int] = {}  # up to which seq the last listener of a thing heard it
         self._door = door
         self._registry = registry
         self._hub = hub
@@ -184,9 +202,9 @@ class Things:
 
     async def post(self, request: web.Request) -> web.Response:
         """Set the seven numbers; answered once they are stored."""
-        principal, device = self._enter(request)
-        vector = numbers(request.query)
-        await self._provide(principal, device, request)
+        query = dict(request.query.items())  # of a slot that is named twice, the last
+        vector = numbers(query)
+        principal, device = await self._provide(request)
         self._pace.admit(device)
         known = bool(self._slots(device))
         now = self._clock()
@@ -197,7 +215,7 @@ class Things:
             for slot, value in vector.items()
         ]
         await self._intake.store(entries)
-        given = {slot: request.query.get(slot, 0) for slot in SLOTS}
+        given = {slot: query.get(slot, 0) for slot in SLOTS}
         return _json({"Vector State: ": given, STATE: ASSIGNED if known else MADE})
 
     async def read(self, request: web.Request) -> web.Response:
@@ -205,27 +223,31 @@ class Things:
         principal, device = self._enter(request)
         found = self._visible(principal, device)
         if not found:
-            return _json({STATE: UNKNOWN})
-        return _json({STATE: FOUND, **_state(found), "All Data": "This is a Placeholder"})
+            return _json({STATE: UNKNOWN, **PLACEHOLDER})
+        return _json({STATE: FOUND, **_state(found), **PLACEHOLDER})
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
-        """Tell every post from now on."""
+        """Tell every post from now on, and first the last one if nobody has heard it."""
         principal, device = self._enter(request)
         async with accepted(request, max_size=self._max_size) as socket:
-            if self._visible(principal, device):
-                await self._tell(socket, principal, device)
+            if principal is not None and self._visible(principal, device):
+                await self._tell(socket, principal, device, request.match_info["slug"])
             else:
                 socket.write(framed(to_json({STATE: MISSING})))
                 await socket.close(_Unknown(MISSING))
         return socket.response
 
-    async def _tell(self, socket: Socket, principal: Principal, device: str) -> None:
-        teller = Teller(socket, device, _state(self._slots(device)))
+    async def _tell(self, socket: Socket, principal: Principal, device: str, name: str) -> None:
+        slots = self._slots(device)
+        teller = Teller(socket, name, _state(slots))
         listener = teller.listener = Listener(
             self._hub, teller, ENCODING, self._door.view(principal)
         )
         listener.subscribe("all", Subscription(TopicFilter(f"{device}/+")))
         listener.begin("all")
+        if not self._listening[device] and _newest(slots) > self._heard.get(device, 0):
+            teller.tell()
+        self._listening[device] += 1
         self.open.add(socket, principal)
         try:
             async with listening(listener, socket.end):
@@ -233,26 +255,54 @@ class Things:
                     pass  # a listener has nothing to say
         finally:
             self.open.discard(socket)
+            self._left(device)
 
-    def _enter(self, request: web.Request) -> tuple[Principal, str]:
-        device = request.match_info["slug"]
-        return self._door.enter(request, device), check_device(device)
+    def _left(self, device: str) -> None:
+        """A listener of a thing has ended: it has heard what there was."""
+        self._listening[device] -= 1
+        if not self._listening[device]:
+            del self._listening[device]
+        self._heard[device] = self._hub.seq
+        if len(self._heard) > len(self._registry.devices):
+            there = self._registry.devices
+            self._heard = {each: seq for each, seq in self._heard.items() if each in there}
 
-    async def _provide(self, principal: Principal, device: str, request: web.Request) -> None:
-        """Let the principal write a device, and make it if there is none and the principal may."""
+    def _enter(self, request: web.Request) -> tuple[Principal | None, str]:
+        """Return who asks, and the device; None, where anybody may ask, of a device that is not
+        there.
+        """
+        device = device_of(request.match_info["slug"])
+        if not self._anonymous.asks(request):
+            return self._door.enter(request, device), device
+        there = device in self._registry.devices
+        return self._anonymous.enter(device) if there else None, device
+
+    async def _provide(self, request: web.Request) -> tuple[Principal, str]:
+        """Return who may write a device, and the device, which is made if there is none and the
+        principal may.
+        """
+        slug = request.match_info["slug"]
+        principal, device = self._enter(request)
+        name = "" if device == slug else line_of(slug)
+        if principal is None:
+            await self._anonymous.provide(device, "thing", request, name=name)
+            principal = self._anonymous.enter(device)
         if device not in self._registry.devices and self._door.may(principal, Action.CREATE_DEVICE):
             by = By(principal.key, request.remote or "", self._clock())
             await self._registry.apply(
-                devices.create, by, id=device, type="thing", owner=principal.owner
+                devices.create, by, id=device, name=name, type="thing", owner=principal.owner
             )
         self._door.demand(principal, Action.WRITE, device)
         if self._registry.allowed_device(device) is None:
             raise Forbidden("this device is disabled")
+        return principal, device
 
-    def _visible(self, principal: Principal, device: str) -> dict[str, Series]:
+    def _visible(self, principal: Principal | None, device: str) -> dict[str, Series]:
         """Return the slots of a thing that the principal may see; none, of one that it may not know
         of.
         """
+        if principal is None:
+            return {}
         try:
             self._door.demand(principal, Action.READ, device)
         except NotFound:
@@ -283,6 +333,11 @@ def _state(slots: dict[str, Series]) -> dict[str, str]:
         slot: shown(_decode(slots[slot].latest or b"")["value"] if slot in slots else 0)
         for slot in SLOTS
     }
+
+
+def _newest(slots: dict[str, Series]) -> int:
+    """Return the seq of the last value of any slot."""
+    return max(int(_decode(series.latest or b"")["seq"]) for series in slots.values())
 
 
 def _json(value: dict[str, Any]) -> web.Response:

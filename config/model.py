@@ -207,10 +207,19 @@ class Iotio(Table, frozen=True, kw_only=True):
     ] = False
 
 
+class Things(Table, frozen=True, kw_only=True):
+    """The bridge for clients of the IoT REST server."""
+
+    anonymous: Annotated[
+        Switch, "let things be made, set and read without a key; only for a network you trust"
+    ] = False
+
+
 class Bridges(Table, frozen=True, kw_only=True):
     """Settings of single bridges."""
 
     iotio: Iotio = Iotio()
+    things: Things = Things()
 
 
 class Route(Table, frozen=True, kw_only=True):

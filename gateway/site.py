@@ -131,6 +131,7 @@ class Site:
             pace=self._pace,
             clock=now_ms,
             max_size=self._size,
+            anonymous=self._config.bridges.things.anonymous,
         )
         return iotio, iotcommunicate, things
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from gateway.access import devices
 from gateway.access.principal import of_device
 from gateway.access.requests import demand_same_origin
-from gateway.bridges.edge.door import offer
-from gateway.errors import Unauthenticated
+from gateway.bridges.edge.door import may_be_foreign, offer
+from gateway.errors import Forbidden, Unauthenticated
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Anonymous:
         """Tell whether a request shows nothing, and may. Raises `Forbidden` for another site's page."""
         if not self._permitted or not self._door.shows_nothing(request):
             return False
-        demand_same_origin(offer(request))
+        shown = offer(request)
+        demand_same_origin(shown)
+        if may_be_foreign(request, shown):
+            raise Forbidden("a page of another site may not do this")
         return True
 
     def enter(self, device: str) -> Principal:

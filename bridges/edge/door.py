@@ -61,7 +61,7 @@ class Door:
             return self.key(device, key, request.remote or "")
         shown = offer(request)
         principal = sign_in_by(self._sign_in, shown, acts=True, device=device)
-        if _may_be_foreign(request, shown):
+        if may_be_foreign(request, shown):
             raise Forbidden("a page of another site may not do this")
         return principal
 
@@ -95,7 +95,7 @@ class Door:
         return self._records.stands(principal)
 
 
-def _may_be_foreign(request: web.Request, shown: Offer) -> bool:
+def may_be_foreign(request: web.Request, shown: Offer) -> bool:
     """Tell whether a page of another site may have made a browser ask: these protocols write by
     GET, too.
 

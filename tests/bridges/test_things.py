@@ -11,9 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bridges.things import ASSIGNED, FOUND, MADE, MISSING, SLOTS, STATE, UNKNOWN, numbers
+from gateway.bridges.things import (
+    ASSIGNED,
+    FOUND,
+    MADE,
+    MISSING,
+    PLACEHOLDER,
+    SLOTS,
+    STATE,
+    UNKNOWN,
+    numbers,
+    shown,
+)
 from gateway.errors import Invalid
 from tests.end_to_end.conftest import house
+from tests.rig import until
 from tests.seed_peers import Bare, bare
 
 ZEROS = dict.fromkeys(SLOTS, "0.0000")
@@ -54,7 +66,7 @@ async def test_post_and_read(home):
     four decimals.
     """
     key = home.keys["t2"]
-    assert await get(home, "/things/read/t2", key=key) == (200, {STATE: UNKNOWN})
+    assert await get(home, "/things/read/t2", key=key) == (200, {STATE: UNKNOWN, **PLACEHOLDER})
     vector = {"s0": "1.5", "s1": 0, "s2": 0, "s3": 0, "s4": 0, "s5": 0, "s6": "-2"}
     posted = await get(home, "/things/post/t2", key=key, s0="1.5", s6="-2")
     assert posted == (200, {"Vector State: ": vector, STATE: MADE})
@@ -83,6 +95,7 @@ async def test_every_listener_gets_every_post(home):
     """Each post is one message to each listener, however fast they come."""
     await get(home, "/things/post/t2", key=home.keys["t2"])
     async with listening(home) as first, listening(home, key=home.token) as second:
+        assert (await told(first))["State Vector"] == ZEROS  # the post that nobody had heard
         posts = [
             get(home, "/things/post/t2", key=home.keys["t2"], s0=str(number))
             for number in range(1, 21)
@@ -114,6 +127,7 @@ async def test_a_listener_that_does_not_read_gets_every_post_whole(home):
     catalog, intake = home.gateway.catalog, home.gateway.intake
     series = [catalog.series("telemetry", "t2", slot) for slot in SLOTS]
     async with listening(home) as peer:
+        assert (await told(peer))["State Vector"] == ZEROS
         for number in range(1, 12_001):
             entries = [(each, number, str(number), "") for each in series]
             if number % 500:
@@ -130,7 +144,10 @@ async def test_an_unknown_thing(home):
         async with listening(home, thing, home.token) as peer:
             assert await told(peer) == {STATE: MISSING}
             assert await peer.closed() == 1000
-    assert await get(home, "/things/read/never", key=home.token) == (200, {STATE: UNKNOWN})
+    assert await get(home, "/things/read/never", key=home.token) == (
+        200,
+        {STATE: UNKNOWN, **PLACEHOLDER},
+    )
 
 
 async def test_an_admin_makes_things_by_posting(home):
@@ -206,3 +223,99 @@ async def test_a_thing_that_posts_too_often(tmp_path):
             async with session.get(f"{home.url}/things/post/t2?key={key}") as response:
                 assert response.status == 429
                 assert int(response.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2, "2.0000"), (-0.00001, "0.0000"), (0.00005, "0.0000"), (0.00015, "0.0002"), (1e22, "1" + "0" * 22 + ".0000"),
+     (10**399, "1" + "0" * 399), (-(10**4000), "-1" + "0" * 4000), (True, "true"), ("on", "on"), ({"a": 1}, '{"a":1}')],
+)  # fmt: skip
+def test_how_numbers_are_shown(value, text):
+    """Four decimals, halves to the even one, no minus before nothing; what has more digits than any
+    number of theirs as it is.
+    """
+    assert shown(value) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_any_number_is_shown(value):
+    """Every number that JSON has is shown, and near what it is."""
+    assert float(shown(value)) == pytest.approx(value, abs=0.00006)
+
+
+async def test_a_number_of_many_digits(home):
+    """A board may send any number: it is read, and listeners go on."""
+    await get(home, "/things/post/t2", key=home.keys["t2"])
+    async with listening(home) as peer:
+        await told(peer)
+        device = await home.device("t2")
+        await device.publish("devices/t2/telemetry", '{"s0":1' + "0" * 399 + "}")
+        assert float((await told(peer))["State Vector"]["s0"]) >= 1e300
+        assert (await get(home, "/things/read/t2", key=home.keys["t2"]))[0] == 200
+        await get(home, "/things/post/t2", key=home.keys["t2"], s0="7")
+        assert (await told(peer))["State Vector"]["s0"] == "7.0000"
+
+
+async def test_a_slot_that_is_named_twice(home):
+    """Of a slot that is named twice the last counts."""
+    address = f"{home.url}/things/post/t2?key={home.keys['t2']}&s0=1&s0=2"
+    async with home.http.get(address) as response:
+        assert (await response.json())["Vector State: "]["s0"] == "2"
+    assert (await get(home, "/things/read/t2", key=home.keys["t2"]))[1]["s0"] == "2.0000"
+
+
+async def test_the_last_post_that_nobody_heard(home):
+    """Who listens after a post is told it, if nobody has heard it; a listener that comes back is
+    told what it missed, and nothing twice.
+    """
+    for number in ("1", "2"):
+        await get(home, "/things/post/t2", key=home.keys["t2"], s0=number)
+    async with listening(home) as peer:
+        assert (await told(peer))["State Vector"]["s0"] == "2.0000"
+        async with listening(home) as second:
+            await get(home, "/things/post/t2", key=home.keys["t2"], s0="3")
+            for each in (peer, second):
+                assert (await told(each))["State Vector"]["s0"] == "3.0000"
+    await until(lambda: not home.gateway._site._seeds[2].open)
+    async with listening(home) as peer:
+        await get(home, "/things/post/t2", key=home.keys["t2"], s0="4")
+        assert (await told(peer))["State Vector"]["s0"] == "4.0000"
+    await until(lambda: not home.gateway._site._seeds[2].open)
+    await get(home, "/things/post/t2", key=home.keys["t2"], s0="5")
+    async with listening(home) as peer:
+        assert (await told(peer))["State Vector"]["s0"] == "5.0000"
+
+
+@pytest.mark.parametrize("slug", ["t1", "living room", "x" * 70, "token"])
+async def test_anonymous(tmp_path, slug):
+    """With `anonymous` their URLs work as they are: the first post makes the thing, anybody reads
+    it and listens.
+    """
+    async with house(tmp_path, bridges={"things": {"anonymous": True}}) as home:
+        unknown = {STATE: UNKNOWN, **PLACEHOLDER}
+        assert await get(home, f"/things/read/{slug}") == (200, unknown)
+        address = f"{home.url}/listen/{slug}".replace("http:", "ws:")
+        async with bare(address) as peer:
+            assert await told(peer) == {STATE: MISSING}
+        assert (await get(home, f"/things/post/{slug}", s0="1"))[1][STATE] == MADE
+        assert (await get(home, f"/things/read/{slug}"))[1]["s0"] == "1.0000"
+        async with bare(address) as peer:
+            assert (await told(peer))["Thing name"] == slug
+        (made,) = home.gateway.registry.devices.values()
+        assert (made.owner, made.key_hash, made.type) == (None, b"", "thing")
+        assert made.name == ("" if made.id == slug else slug)
+
+
+async def test_anonymous_is_for_things_without_a_key(tmp_path):
+    """A device with a key needs it, and a page of another site is nobody."""
+    async with house(tmp_path, bridges={"things": {"anonymous": True}}) as home:
+        await home.add("t2")
+        for path in ("/things/post/t2", "/things/read/t2"):
+            assert (await get(home, path))[0] == 401
+        for header in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            async with (
+                aiohttp.ClientSession(headers=header) as page,
+                page.get(f"{home.url}/things/post/t3?s0=1") as response,
+            ):
+                assert response.status == 403
+        assert list(home.gateway.registry.devices) == ["t2"]
