@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from aiohttp import WSMessage
 
     from gateway.access.principal import Principal
+    from gateway.asking import SendCommand
     from gateway.bridges.edge.door import Door
     from gateway.bridges.edge.sockets import Socket
-    from gateway.broker.port import Done
+    from gateway.broker.port import Done, Sent
     from gateway.catalog import Catalog
-    from gateway.commands import Command
+    from gateway.commands import AnswerTo, Command
     from gateway.frames import Entry, Series
     from gateway.hub import Hub
     from gateway.intake import Intake
@@ -142,7 +143,6 @@ class DeviceSide:
     """
 
     protocol = "iotcommunicate"
-    acknowledges = True  # by the receipt: the device's WebSocket has the status
 
     def __init__(
         self, device: str, socket: Socket, others: Callable[[str], Sequence[Link]]
@@ -165,9 +165,9 @@ class DeviceSide:
             if given is not None:
                 self._show(given)
 
-    def deliver(self, command: Command, delivered: Done) -> bool:
+    def deliver(self, command: Command, delivered: Done) -> Sent | None:
         if not self._socket.open or self.listener is None or not self.listener.live:
-            return False
+            return None
         if command.id not in self._shown:
             status = put_together(command.name, command.value, command.created, "client")
             self._show(Given(command.id, framed(status)))
@@ -179,7 +179,11 @@ class DeviceSide:
             if link.protocol != self.protocol:
                 with suppress(GatewayError):  # the command is on its way all the same
                     link.deliver(command, _nothing)
-        return True
+        return "acknowledged"  # by the receipt: the device's WebSocket has the status
+
+    def answer(self, command: Command, answer_to: AnswerTo) -> bool:
+        """Such a device sends no commands that could be answered."""
+        return False
 
     def _show(self, given: Given) -> None:
         self._shown[given.id] = False
@@ -213,7 +217,7 @@ class IotCommunicate:
         catalog: Catalog,
         presence: Presence,
         ready: Callable[[str], None],
-        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        send: SendCommand,
         command: Callable[[str], Awaitable[Command]],
         pace: Pace,
         clock: Callable[[], int],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiohttp import WSMessage
 
     from gateway.access.principal import Principal
+    from gateway.asking import SendCommand
     from gateway.bridges.edge.door import Door
     from gateway.frames import Entry
     from gateway.hub import Hub
@@ -95,8 +96,7 @@ _decode = msgspec.json.Decoder(Request).decode
 class WebSockets:
     """The listeners on `/api/v1/ws`.
 
-    `send(principal, device, name, value, ttl)` sends a command, value being JSON text, and returns
-    its id; `wait(command, seconds)` returns its reply, JSON text. `max_size`: bytes of a message.
+    `wait(command, seconds)` returns a command's reply, JSON text. `max_size`: bytes of a message.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class WebSockets:
         *,
         hub: Hub,
         door: Door,
-        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        send: SendCommand,
         wait: Callable[[str, float], Awaitable[str]],
         max_size: int,
     ) -> None:
@@ -220,9 +220,9 @@ class _Conversation:
             raise TooMany(f"one connection waits for {MAX_WAITING} replies at most")
         device, name = check_device(asked.device), check_channel(asked.name)
         command = await self._shared.send(principal, device, name, to_json(asked.value), asked.ttl)
-        self._say(type="ack", id=asked.id, command=command)
+        self._say(type="ack", id=asked.id, command=command.id)
         if asked.wait:
-            self._spawn(self._reply(asked.id, command, asked.wait))
+            self._spawn(self._reply(asked.id, command.id, asked.wait))
 
     async def _reply(self, asked: Any, command: str, seconds: float) -> None:
         try:

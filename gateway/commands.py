@@ -53,8 +53,7 @@ class Commands:
     """Keeps and sends commands. Call `start` before anything else, and let `run` be a task.
 
     `links(device)`: a device's links, the newest first. `exists(device)`: whether there is such a
-    device. `clock`: ms since 1970 UTC. `answer(command)` tells the device that sent a command its
-    reply, once that is stored. `keep`: ms that commands are kept; None: for ever.
+    device. `clock`: ms since 1970 UTC. `keep`: ms that commands are kept; None: for ever.
     """
 
     def __init__(
@@ -66,7 +65,6 @@ class Commands:
         links: Callable[[str], Sequence[Link]],
         exists: Callable[[str], bool],
         clock: Callable[[], int],
-        answer: Callable[[Command], None],
         keep: int | None = None,
     ) -> None:
         self._intake = intake
@@ -75,7 +73,6 @@ class Commands:
         self._links = links
         self._exists = exists
         self._clock = clock
-        self._answer = answer
         self._keep = keep
         self._events = Events(self._sent, self._delivered, self._await_reply, self._failed)
         self._lines: dict[str, Line] = {}
@@ -352,8 +349,12 @@ class Commands:
         """The last change is stored."""
         self._let_go(command)
         if command.state == "replied" and command.answer_to is not None:
-            self._answer(command)
+            self._answer(command, command.answer_to)
         self._pump(command.device)
+
+    def _answer(self, command: Command, answer_to: AnswerTo) -> None:
+        """Tell the device that sent a command its reply, over the first link that takes it."""
+        any(link.answer(command, answer_to) for link in self._links(answer_to.device))
 
     def _let_go(self, command: Command) -> None:
         self._live.pop(command.id, None)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 
-from gateway import addresses, engines, rules
+from gateway import addresses, rules
 from gateway.access.journal import Journal
 from gateway.access.passwords import Passwords
 from gateway.access.policy import Policy
@@ -24,14 +24,15 @@ from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.actions import Actions
-from gateway.bridges.mqtt import MqttGate, Route, Routes
+from gateway.asking import Asking
+from gateway.bridges.mqtt import Route, Routes
 from gateway.bridges.mqtt.claiming import Claiming
-from gateway.bridges.mqtt.cluster import ClusterGate, ClusterLink
-from gateway.bridges.mqtt.link import MqttLink
 from gateway.bridges.mqtt.translation import Translation
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
 from gateway.commands import Commands
+from gateway.engines import ENGINES
+from gateway.engines.needs import Needs
 from gateway.errors import Forbidden, Invalid
 from gateway.handlers import Handlers, loading
 from gateway.hub import Hub
@@ -54,12 +55,10 @@ if TYPE_CHECKING:
 
     from gateway.access.principal import Principal
     from gateway.broker.port import Statement
-    from gateway.commands import Command
     from gateway.config import Config
     from gateway.config.model import HttpTls, MqttTls
     from gateway.config.model import Route as RouteTable
     from gateway.frames import Entry
-    from gateway.links import Link
     from gateway.store.history import Page
     from gateway.store.registry import Change
 
@@ -218,35 +217,20 @@ class Gateway:
             intake=self.intake,
             database=self.database,
             catalog=self.catalog,
-            links=self._links,
+            links=self.presence.reach,
             exists=self.registry.devices.__contains__,
             clock=now_ms,
-            answer=self._answer,
             keep=round(self._config.history.keep * 1000),
         )
+        self.asking = Asking(self.policy, self.commands, self.journal)
         await self.commands.start()
         self.run_beside(self.presence.run(), "presence")
         self.run_beside(self.commands.run(), "commands")
-
-    def _links(self, device: str) -> Sequence[Link]:
-        """Return a device's links; behind an external broker any device may be listening."""
-        links = self.presence.links(device)
-        return links or (
-            [ClusterLink(device, self.broker)] if self._config.broker.engine == "external" else ()
-        )
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         self.intake.close()
         await asyncio.wait([running], timeout=SHUTDOWN)
         running.cancel()
-
-    def _answer(self, command: Command) -> None:
-        if command.answer_to is None:
-            return
-        for link in self.presence.links(command.answer_to.device):
-            if isinstance(link, MqttLink):
-                link.answer(command, command.answer_to)
-                return
 
     def _changed(self, change: Change) -> None:
         """Let what has changed in the registry take effect on what is open, once for all changes of
@@ -277,8 +261,8 @@ class Gateway:
     # MQTT
 
     async def _build_broker(self) -> None:
-        make_gate = ClusterGate if self._config.broker.engine == "external" else MqttGate
-        self.gate = gate = make_gate(
+        engine = ENGINES[self._config.broker.engine]
+        self.gate = engine.Gate(
             sign_in=self.sign_in.mqtt,
             known=self.registry.known,
             policy=self.policy,
@@ -287,7 +271,7 @@ class Gateway:
                 catalog=self.catalog,
                 presence=self.presence,
                 commands=self.commands,
-                journal=self.journal,
+                asking=self.asking,
             ),
             claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,
@@ -298,14 +282,16 @@ class Gateway:
             clock=now_ms,
         )
         self.mqtt_tls = _mqtt_tls(self._config.mqtt.tls)
-        self.broker = await engines.build(
-            self._config,
-            gate,
-            self.database,
-            self.mqtt_tls,
-            self.routes.filters,
-            self.seats,
+        needs = Needs(
+            config=self._config,
+            gate=self.gate,
+            database=self.database,
+            tls=self.mqtt_tls,
+            filters=self.routes.filters,
+            seats=self.seats,
         )
+        self.broker = await engine.build(needs)
+        self.presence.stand_in(partial(engine.links, self.broker))
         self.valve.subscribe(self.broker.pause, self.broker.resume)
         self.registry.on_change(self._changed)
 

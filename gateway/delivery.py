@@ -140,7 +140,7 @@ class Line:
         for link in links:
             self._flight[command.id] = link
             try:
-                left = link.deliver(command, partial(self._events.delivered, command))
+                sent = link.deliver(command, partial(self._events.delivered, command))
             except Exception as error:
                 if not isinstance(error, GatewayError):
                     log.exception(
@@ -148,10 +148,10 @@ class Line:
                     )
                 self._events.failed(command, str(error))
                 return True
-            if left:
+            if sent is not None:
                 self._link = link
                 self._events.sent(command)
-                if not link.acknowledges:
+                if sent == "unacknowledged":
                     self._events.handed_over(command)
                 return True
             self._flight.pop(command.id, None)

@@ -65,6 +65,7 @@ class Presence:
         self._http_timeout = round(http_timeout * 1000)
         self._states: dict[str, _State] = {}
         self._deadlines: Deadlines[str] = Deadlines()
+        self._elsewhere: Callable[[str], Sequence[Link]] = _nowhere
 
     def start(self) -> None:
         """Take up the sessions where they were, and mark offline who was online when the gateway
@@ -141,6 +142,16 @@ class Presence:
         """Return a device's links, the newest first."""
         state = self._states.get(device)
         return state.links[::-1] if state is not None else ()
+
+    def reach(self, device: str) -> Sequence[Link]:
+        """Return how to send something to a device: its links, or what stands in for them."""
+        return self.links(device) or self._elsewhere(device)
+
+    def stand_in(self, links: Callable[[str], Sequence[Link]]) -> None:
+        """Let these be the links of a device that has none: behind another broker, any device may
+        be listening.
+        """
+        self._elsewhere = links
 
     def is_online(self, device: str) -> bool:
         state = self._states.get(device)
@@ -224,3 +235,7 @@ class Presence:
             log.warning("no presence frame: %s", error)
             return []
         return [(series, state.ts, '"online"' if state.online else '"offline"', extra)]
+
+
+def _nowhere(device: str) -> Sequence[Link]:
+    return ()

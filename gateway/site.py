@@ -8,7 +8,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from gateway import __version__
-from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin
 from gateway.bridges.edge.door import Door, offer
 from gateway.bridges.http import listening, waiting
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from gateway.access.principal import Principal
     from gateway.bridges.edge.sockets import Open
     from gateway.bridges.http.routes import Route
     from gateway.config import Config
@@ -54,7 +52,7 @@ class Site:
         self._websockets = WebSockets(
             hub=gateway.hub,
             door=door,
-            send=self._send,
+            send=gateway.asking.send,
             wait=gateway.commands.wait,
             max_size=self._size,
         )
@@ -102,7 +100,7 @@ class Site:
             catalog=gateway.catalog,
             presence=gateway.presence,
             ready=gateway.commands.ready,
-            send=self._send,
+            send=gateway.asking.send,
             pace=self._pace,
             clock=now_ms,
             max_size=self._size,
@@ -115,7 +113,7 @@ class Site:
             catalog=gateway.catalog,
             presence=gateway.presence,
             ready=gateway.commands.ready,
-            send=self._send,
+            send=gateway.asking.send,
             command=gateway.commands.get,
             pace=self._pace,
             clock=now_ms,
@@ -148,7 +146,7 @@ class Site:
             policy=gateway.policy,
             sign_in=gateway.sign_in,
             passwords=gateway.passwords,
-            journal=gateway.journal,
+            asking=gateway.asking,
             clock=now_ms,
             broker=gateway.broker.statistics,
             pace=self._pace,
@@ -229,16 +227,6 @@ class Site:
                 waiting.recheck(self._app, self._door.valid)
             for open_ in self._open():
                 open_.recheck()
-
-    async def _send(
-        self, principal: Principal, device: str, name: str, value: str, ttl: float | None
-    ) -> str:
-        self._gateway.policy.demand(principal, Action.COMMAND, device)
-        self._gateway.journal.note(principal.key, "command", f"device:{device}", command=name)
-        command = await self._gateway.commands.send(
-            device, name, value, sender=principal.key, ttl=ttl
-        )
-        return command.id
 
     async def _end_listening(self, _: web.Application) -> None:
         await asyncio.gather(*(open_.close() for open_ in self._open()))

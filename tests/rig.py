@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from gateway.broker.port import Done
-    from gateway.commands import Command
+    from gateway.broker.port import Done, Sent
+    from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
 START = 1_763_673_303_000
@@ -51,7 +51,8 @@ class FakeLink:
         self.device = device
         self.protocol = "fake"
         self.address = "192.0.2.1"
-        self.acknowledges = acknowledges
+        self.how: Sent = "acknowledged" if acknowledges else "unacknowledged"
+        self.answered: list[Command] = []
         self.room = room
         self.deaf: set[str] = set()  # names it does not listen to
         self.got: list[Command] = []
@@ -60,17 +61,21 @@ class FakeLink:
         self.refuses: Exception | None = None
         self.at_once = False
 
-    def deliver(self, command: Command, delivered: Done) -> bool:
+    def deliver(self, command: Command, delivered: Done) -> Sent | None:
         if self.refuses is not None:
             raise self.refuses
         if self.room <= 0 or command.name in self.deaf:
-            return False
+            return None
         self.room -= 1
         self.got.append(command)
         if self.at_once:
             delivered()
         else:
             self.acks.append(delivered)
+        return self.how
+
+    def answer(self, command: Command, answer_to: AnswerTo) -> bool:
+        self.answered.append(command)
         return True
 
     def close(self, error: GatewayError) -> None:
@@ -93,7 +98,6 @@ class Rig:
     ) -> None:
         self.database = database
         self.clock = clock
-        self.answers: list[Command] = []
         self.devices = set(devices)
         self.catalog = Catalog(opened)
         self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
@@ -114,7 +118,6 @@ class Rig:
             links=self.presence.links,
             exists=self.devices.__contains__,
             clock=clock,
-            answer=self.answers.append,
             keep=3_600_000,
         )
 

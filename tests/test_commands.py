@@ -367,16 +367,15 @@ async def test_wrong_commands_are_refused(rig):
 
 
 async def test_the_sending_device_is_told_the_reply(rig):
-    """The answer is called once the reply is stored, also after a restart, with what the request
-    asked for.
-    """
+    """Its link gets the answer once the reply is stored, with what the request asked for."""
     connect(rig, FakeLink())
+    sender = connect(rig, FakeLink("hall"))
     answer_to = AnswerTo("hall", "replies/here", b"\x00\x01")
     command = await send(rig, answer_to=answer_to)
     entries = rig.commands.replied("kitchen", "led", "5", None, rig.clock())
-    assert rig.answers == []
+    assert sender.answered == []
     await rig.intake.store(entries)
-    assert [(c.id, c.reply, c.answer_to) for c in rig.answers] == [(command.id, "5", answer_to)]
+    assert [(c.id, c.reply, c.answer_to) for c in sender.answered] == [(command.id, "5", answer_to)]
     assert (await rig.commands.get(command.id)).answer_to == answer_to
 
 

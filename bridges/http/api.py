@@ -22,11 +22,11 @@ from gateway.bridges.http.users import Users
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gateway.access.journal import Journal
     from gateway.access.passwords import Passwords
     from gateway.access.policy import Policy
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
+    from gateway.asking import Asking
     from gateway.bridges.http.routes import Route
     from gateway.catalog import Catalog
     from gateway.commands import Commands
@@ -49,7 +49,7 @@ def api(
     policy: Policy,
     sign_in: SignIn,
     passwords: Passwords,
-    journal: Journal,
+    asking: Asking,
     clock: Callable[[], int],
     broker: Callable[[], Mapping[str, int]],
     sign_up: Literal["invite", "open"],
@@ -74,7 +74,7 @@ def api(
         Devices(registry, permission, presence, catalog),
         Claiming(registry, sign_in, permission),
         Telemetry(intake, catalog, permission, pace, seen=presence.seen, clock=clock),
-        CommandRoutes(commands, permission, journal),
+        CommandRoutes(commands, permission, asking),
         Frames(hub, catalog, permission),
         History(database, catalog, permission),
         Journals(database, permission),

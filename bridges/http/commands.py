@@ -18,7 +18,7 @@ from gateway.errors import Invalid, NoReply, NotFound, Unavailable, Untranslatab
 from gateway.payloads import one_value
 
 if TYPE_CHECKING:
-    from gateway.access.journal import Journal
+    from gateway.asking import Asking
     from gateway.bridges.http.authentication import Permission
     from gateway.commands import Command, Commands
 
@@ -50,10 +50,10 @@ class CommandAnswer(msgspec.Struct):
 class CommandRoutes:
     """Sends commands and shows them."""
 
-    def __init__(self, commands: Commands, permission: Permission, journal: Journal) -> None:
+    def __init__(self, commands: Commands, permission: Permission, asking: Asking) -> None:
         self._commands = commands
         self._permission = permission
-        self._journal = journal
+        self._asking = asking
 
     def routes(self) -> list[Route]:
         return [
@@ -85,17 +85,14 @@ class CommandRoutes:
         self._permission.demand(request, Action.COMMAND, device)
         asked = parameters.query(request.query, CommandQuery)
         value = _value(await request.read())
-        sender = request[PRINCIPAL].key
-        command = await self._commands.send(
+        command = await self._asking.send(
+            request[PRINCIPAL],
             device,
             name,
             value,
-            sender=sender,
-            ttl=asked.ttl,
+            asked.ttl,
             idempotency_key=_idempotency_key(request),
-        )
-        self._journal.note(
-            sender, "command", f"device:{device}", request.remote or "", name=name, id=command.id
+            address=request.remote or "",
         )
         if not asked.wait:
             return _answer(command, 202)

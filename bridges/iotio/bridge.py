@@ -21,12 +21,13 @@ from gateway.errors import Forbidden, GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from aiohttp import WSMessage
 
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
+    from gateway.asking import SendCommand
     from gateway.bridges.edge.door import Door
     from gateway.bridges.edge.sockets import Socket
     from gateway.bridges.iotio.handshake import Hello
@@ -58,7 +59,7 @@ class IotIo:
         catalog: Catalog,
         presence: Presence,
         ready: Callable[[str], None],
-        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        send: SendCommand,
         pace: Pace,
         clock: Callable[[], int],
         max_size: int,

@@ -15,9 +15,10 @@ from gateway.errors import GatewayError, Invalid, NotFound
 from gateway.frames import encode, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from gateway.access.principal import Principal
+    from gateway.asking import SendCommand
     from gateway.bridges.edge.anonymous import Anonymous
     from gateway.bridges.edge.door import Door
     from gateway.bridges.iotio.link import IotIoLink
@@ -34,7 +35,7 @@ class EndpointApi:
         self,
         *,
         door: Door,
-        send: Callable[[Principal, str, str, str, float | None], Awaitable[str]],
+        send: SendCommand,
         link: Callable[[str], IotIoLink | None],
         anonymous: Anonymous,
     ) -> None:

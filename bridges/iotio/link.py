@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gateway.bridges.edge.sockets import Socket
     from gateway.bridges.iotio.endpoints import Endpoint
     from gateway.bridges.iotio.packets import Packet
-    from gateway.broker.port import Done
-    from gateway.commands import Command
+    from gateway.broker.port import Done, Sent
+    from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
 
@@ -55,7 +55,6 @@ class IotIoLink:
     """
 
     protocol = "iotio"
-    acknowledges = True  # by the receipt: the client's WebSocket has read the event
 
     def __init__(
         self, device: str, dialect: Dialect, socket: Socket, endpoints: dict[str, Endpoint] | None
@@ -70,13 +69,17 @@ class IotIoLink:
     def address(self) -> str:
         return self.socket.address
 
-    def deliver(self, command: Command, delivered: Done) -> bool:
+    def deliver(self, command: Command, delivered: Done) -> Sent | None:
         """Send a command as the event of its name; raises `Invalid` where no packet can hold it."""
         if not self.socket.open or self.socket.backlog() > BACKLOG:
-            return False
+            return None
         event = self.dialect.encode(name_of(command.name), command.value)
         self.socket.write_registered(framed(event), delivered)
-        return True
+        return "acknowledged"  # by the receipt: the client's WebSocket has read the event
+
+    def answer(self, command: Command, answer_to: AnswerTo) -> bool:
+        """Such a device sends no commands that could be answered."""
+        return False
 
     def complain(self, word: str, info: dict[str, Any] | None = None) -> None:
         """Tell the client what is wrong."""

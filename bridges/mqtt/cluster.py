@@ -16,8 +16,8 @@ from gateway.broker.port import Target
 from gateway.errors import Unauthenticated
 
 if TYPE_CHECKING:
-    from gateway.broker.port import Broker, Credentials, Done
-    from gateway.commands import Command
+    from gateway.broker.port import Broker, Credentials, Done, Sent
+    from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
 CLUSTER = Principal(key="broker:external", name="external broker", scope="read")
@@ -42,16 +42,19 @@ class ClusterLink:
 
     protocol = "mqtt"
     address = ""
-    acknowledges = False
 
     def __init__(self, device: str, broker: Broker) -> None:
         self.device = device
         self._broker = broker
 
-    def deliver(self, command: Command, delivered: Done) -> bool:
+    def deliver(self, command: Command, delivered: Done) -> Sent:
         """Hand a command to the external broker."""
         self._broker.publish(command_message(command))
-        return True
+        return "unacknowledged"
+
+    def answer(self, command: Command, answer_to: AnswerTo) -> bool:
+        """Commands between devices pass by the gateway there, and so do their replies."""
+        return False
 
     def close(self, error: GatewayError) -> None:
         """Do nothing: the connection is not the gateway's."""

@@ -10,7 +10,7 @@ from gateway.broker.port import Message, Properties
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.broker.port import Connection, Done
+    from gateway.broker.port import Connection, Done, Sent
     from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
 
@@ -24,7 +24,6 @@ class MqttLink:
         self, device: str, connection: Connection, refused: Callable[[Command, str], None]
     ) -> None:
         self.device = device
-        self.acknowledges = True
         self._connection = connection
         self._refused = refused
 
@@ -32,19 +31,15 @@ class MqttLink:
     def address(self) -> str:
         return self._connection.address
 
-    def deliver(self, command: Command, delivered: Done) -> bool:
+    def deliver(self, command: Command, delivered: Done) -> Sent | None:
         """Send a command if the device is subscribed to it; `delivered` runs at its PUBACK."""
-        sent = self._connection.send(
+        return self._connection.send(
             command_message(command), delivered, partial(self._refused, command)
         )
-        self.acknowledges = sent != "unacknowledged"
-        return sent is not None
 
-    def answer(self, command: Command, answer_to: AnswerTo) -> None:
-        """Pass on the reply to a command that this device sent, if it is subscribed where it wants
-        to be answered.
-        """
-        self._connection.send(answer_message(command, answer_to), lambda: None)
+    def answer(self, command: Command, answer_to: AnswerTo) -> bool:
+        """Pass on a reply, if the device is subscribed where it wants to be answered."""
+        return self._connection.send(answer_message(command, answer_to), lambda: None) is not None
 
     def close(self, error: GatewayError) -> None:
         self._connection.close(error)

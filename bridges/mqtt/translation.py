@@ -14,8 +14,8 @@ from gateway.topics import check_channel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gateway.access.journal import Journal
     from gateway.access.principal import Principal
+    from gateway.asking import Asking
     from gateway.bridges.mqtt.routes import Match
     from gateway.broker.port import Message
     from gateway.catalog import Catalog
@@ -34,12 +34,12 @@ class Translation:
     """Makes the functions that turn payloads into entries."""
 
     def __init__(
-        self, *, catalog: Catalog, presence: Presence, commands: Commands, journal: Journal
+        self, *, catalog: Catalog, presence: Presence, commands: Commands, asking: Asking
     ) -> None:
         self._catalog = catalog
         self._presence = presence
         self._commands = commands
-        self._journal = journal
+        self._asking = asking
 
     def of(self, match: Match, sender: Principal) -> Translate:
         """Return the function for what a topic is about; it raises `GatewayError` where a payload
@@ -126,16 +126,8 @@ class Translation:
                 asked = message.properties or NONE
                 answer_to = AnswerTo(sender.device, asked.response_topic, asked.correlation_data)
             ttl = message.properties.message_expiry if message.properties else None
-            command = self._commands.submit(
-                match.device,
-                name,
-                one_value(payload),
-                sender=sender.key,
-                ttl=ttl,
-                answer_to=answer_to,
-            )
-            self._journal.note(
-                sender.key, "command", f"device:{match.device}", name=name, id=command.id
+            self._asking.submit(
+                sender, match.device, name, one_value(payload), ttl=ttl, answer_to=answer_to
             )
             return ()  # the command has its own place in the batch
 

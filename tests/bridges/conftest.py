@@ -134,7 +134,6 @@ async def core(tmp_path):
         links=presence.links,
         exists=registry.devices.__contains__,
         clock=clock,
-        answer=lambda command: None,
     )
     await commands.start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.asking import Asking
 from gateway.bridges.http import listening
 from gateway.bridges.http.answers import nothing
 from gateway.bridges.http.api import api
@@ -45,7 +46,7 @@ def routes(core, sign_up, messages_per_second):
         policy=core.policy,
         sign_in=core.sign_in,
         passwords=core.passwords,
-        journal=core.journal,
+        asking=Asking(core.policy, core.commands, core.journal),
         clock=core.clock,
         broker=lambda: {"connections": 2, "messages_received": 7},
         sign_up=sign_up,

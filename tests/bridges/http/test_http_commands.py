@@ -10,7 +10,7 @@ API = "/api/v1"
 class Link:
     """A device's link that delivers every command, and hands it to the test."""
 
-    protocol, address, acknowledges = "test", "", True
+    protocol, address = "test", ""
 
     def __init__(self, device):
         self.device = device
@@ -19,7 +19,7 @@ class Link:
     def deliver(self, command, delivered):
         self.got.put_nowait(command)
         delivered()
-        return True
+        return "acknowledged"
 
     def close(self, error):
         """Nothing is open."""
