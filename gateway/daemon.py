@@ -96,6 +96,7 @@ class Gateway:
             await self.broker.start()
             await self._serve_http()
             lock.tell(Whereabouts(self.url, self.public_url, self.ports))
+            self.registry.on_read(lock.read_upto)
         except BaseException:
             await self._stack.aclose()
             raise

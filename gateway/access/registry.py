@@ -44,6 +44,7 @@ class Registry(Records):
         self._rev = 0
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
+        self._readers: list[Callable[[int], None]] = []
         self._used: dict[int, int] = {}  # token: ms, not yet written
         self._expired_upto = clock()
         self._tidy_at = 0.0  # time of the event loop
@@ -53,6 +54,10 @@ class Registry(Records):
         session expires.
         """
         self._listeners.append(listener)
+
+    def on_read(self, listener: Callable[[int], None]) -> None:
+        """Call a plain function with the revision that was read, after who asked for changes."""
+        self._readers.append(listener)
 
     async def apply(
         self,
@@ -124,6 +129,8 @@ class Registry(Records):
         for event in events:
             for listener in self._listeners:
                 listener(event)
+        for reader in self._readers:
+            reader(self._rev)
 
     def _expired(self) -> list[Change]:
         since, self._expired_upto = self._expired_upto, self._clock()

@@ -9,59 +9,124 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gateway.access.registry import POLL
-from gateway.cli.app import configured, fail, out
+from gateway.cli.app import config_file, configured, fail, note, out
 from gateway.clock import now_ms
-from gateway.errors import GatewayError
-from gateway.running import whereabouts
+from gateway.config.load import DEFAULT
+from gateway.errors import Conflict, GatewayError
+from gateway.running import Whereabouts, identity, whereabouts
 from gateway.store.audit import By
+from gateway.store.sqlite import registry
 from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
-SEEN = POLL + 0.1  # s; by then a running gateway has taken up what was written
+    from gateway.config.model import Store
+
+PATIENCE = 10.0  # s that a running gateway may take to read what was written
+LOOK = 0.02  # s between two looks
 UNBOUNDED = 10_000  # columns, where a program and not a person reads
 
 
 @contextmanager
 def reading(file: Path | None) -> Iterator[sqlite3.Connection]:
-    """Open the database that the configuration names. What goes wrong ends the command with one
-    line on stderr.
+    """Open the database that the configuration names, where there is one. What goes wrong ends the
+    command with one line on stderr.
     """
     store = configured(file).store
+    if not _is_there(store.path):
+        fail(f"there is no database at {store.path}: {_where_to_look(file)}")
+    with _opened(store) as db:
+        yield db
+
+
+@contextmanager
+def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
+    """Open the database, or make it, for one transaction; say who writes: the command line, now.
+
+    Whoever uses a new key as soon as the command has ended is let in: it ends when a running
+    gateway has read what was written.
+    """
+    store = configured(file).store
+    if not _is_there(store.path) and not config_file(file).exists():
+        note(f"no {DEFAULT} in {Path.cwd()}: a new database is made, {store.path}")
+    with _opened(store) as db:
+        with transaction(db):
+            yield db, By("command line", "", now_ms())
+        revision = registry.revision(db)
+    _wait_until_read(store.path, revision)
+
+
+@contextmanager
+def making(file: Path | None) -> Iterator[sqlite3.Connection]:
+    """Open the database, or make it."""
+    with _opened(configured(file).store) as db:
+        yield db
+
+
+def running(file: Path | None) -> Whereabouts | None:
+    """Return where the gateway on the configuration's database listens, None where none runs."""
     try:
-        db = open_sync(store.path, store.durability)
-        try:
+        return whereabouts(configured(file).store.path)
+    except GatewayError as error:
+        fail(str(error))
+
+
+@contextmanager
+def _opened(store: Store) -> Iterator[sqlite3.Connection]:
+    try:
+        _demand_the_same_file(store.path)
+        with closing(open_sync(store.path, store.durability)) as db:
             yield db
-        finally:
-            db.close()
     except GatewayError as error:
         fail(str(error))
     except sqlite3.Error as error:
         fail(f"the database refuses: {error}")
 
 
-@contextmanager
-def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
-    """Open the database for one transaction, and say who writes: the command line, now.
+def _is_there(database: Path) -> bool:
+    """Tell whether there is a database; SQLite makes one of an empty file as of none."""
+    try:
+        return database.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        fail(f"{database}: {error.strerror}: run this as the user that the gateway runs as")
 
-    Whoever uses a new key as soon as the command has ended is let in: it ends when a running
-    gateway knows.
-    """
-    with reading(file) as db, transaction(db):
-        yield db, By("command line", "", now_ms())
-    if whereabouts(configured(file).store.path) is not None:
-        time.sleep(SEEN)
+
+def _where_to_look(file: Path | None) -> str:
+    if config_file(file).exists():
+        return "`gateway run` makes it, or `gateway init`"
+    return f"run this where {DEFAULT} is, or name that file with --config"
+
+
+def _demand_the_same_file(database: Path) -> None:
+    """A gateway that runs goes on with the file that it opened, whatever is in its place now."""
+    where = whereabouts(database)
+    if where is not None and where.database not in (None, identity(database)):
+        raise Conflict(
+            f"{database} is not the file that the running gateway has open: it was moved, deleted"
+            " or replaced; stop the gateway, put the right file there, and start it"
+        )
+
+
+def _wait_until_read(database: Path, revision: int) -> None:
+    """Wait until the gateway that runs, if one does, has read the registry up to a revision."""
+    deadline = time.monotonic() + PATIENCE
+    while (where := whereabouts(database)) is not None and where.revision < revision:
+        if time.monotonic() > deadline:
+            note("the running gateway has not read this yet: look at what it logs")
+            return
+        time.sleep(LOOK)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, nothing: str) -> None:

@@ -13,7 +13,9 @@ import typer
 from rich.console import Console
 
 from gateway.config import ConfigError, load
+from gateway.config.load import DEFAULT
 from gateway.frames import to_json
+from gateway.printable import printable
 
 if TYPE_CHECKING:
     from gateway.config import Config
@@ -43,9 +45,21 @@ def configured(path: Path | None) -> Config:
         fail(str(error), WRONG)
 
 
+def config_file(path: Path | None) -> Path:
+    """Name the config file that counts, whether it is there or not."""
+    return path or DEFAULT
+
+
+def note(message: str) -> None:
+    """Say something beside the result, in a line on stderr."""
+    err.print(f"gateway: {printable(message)}", markup=False)
+
+
 def fail(message: str, status: int = REFUSED) -> NoReturn:
     """End with a line on stderr."""
-    err.print(f"gateway: {message}", style="red" if err.is_terminal else None, markup=False)
+    err.print(
+        f"gateway: {printable(message)}", style="red" if err.is_terminal else None, markup=False
+    )
     raise typer.Exit(status)
 
 

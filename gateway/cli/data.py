@@ -96,38 +96,57 @@ def backup(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Copy the database while the gateway goes on."""
-    try:
-        file.touch(mode=0o600, exist_ok=False)  # hashes of passwords and keys are in it
-    except FileExistsError:
-        fail(f"{file} exists already: choose another name")
-    except OSError as error:
-        fail(f"{file}: {error.strerror or error}")
-    columns = (TextColumn("copying"), BarColumn(), TaskProgressColumn())
-    try:
-        with (
-            reading(config) as source,
-            closing(sqlite3.connect(file)) as copy,
-            Progress(*columns, console=err, transient=True) as progress,
-        ):
-            task = progress.add_task("copying", total=None)
-            source.backup(
-                copy,
-                pages=BACKUP_PAGES,
-                progress=lambda _, left, total: progress.update(
-                    task, total=total, completed=total - left
-                ),
-                sleep=0.005,
-            )
-            # Another database from here on: a cursor of what came later here must mean nothing
-            # there.
-            copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
-            copy.commit()
-    except sqlite3.Error as error:
-        file.unlink(missing_ok=True)
-        fail(f"{file}: {error}")
+    """Copy the database while the gateway goes on, and check the copy."""
+    with reading(config) as source:
+        if not _holds_anything(source):
+            fail("the database holds nothing yet: there is nothing to back up")
+        _make_private(file)
+        try:
+            with closing(sqlite3.connect(file)) as copy:
+                _copy(source, copy)
+        except sqlite3.Error as error:
+            file.unlink(missing_ok=True)
+            fail(f"{file}: {error}")
     size = file.stat().st_size
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:
         out.print(f"{file}: {size:,} bytes", markup=False)
+
+
+def _holds_anything(db: sqlite3.Connection) -> bool:
+    found = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM devices)"
+        " OR EXISTS (SELECT 1 FROM frames)"
+    )
+    return bool(found.fetchone()[0])
+
+
+def _make_private(file: Path) -> None:
+    """Make the file for the copy: hashes of passwords and keys will be in it."""
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        fail(f"{file} exists already: choose another name")
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}")
+
+
+def _copy(source: sqlite3.Connection, copy: sqlite3.Connection) -> None:
+    columns = (TextColumn("copying"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("copying", total=None)
+        source.backup(
+            copy,
+            pages=BACKUP_PAGES,
+            progress=lambda _, left, total: progress.update(
+                task, total=total, completed=total - left
+            ),
+            sleep=0.005,
+        )
+    found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(f"the database is damaged, and so is the copy: {found}")
+    # Another database from here on: a cursor of what came later here must mean nothing there.
+    copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
+    copy.commit()

@@ -1,25 +1,28 @@
 """`gateway init`: a config file and a database to begin with."""
 
+import os
+import shlex
 from importlib import resources
 from pathlib import Path
 
-from gateway.cli.administration import reading
-from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
+from gateway.cli.administration import making
+from gateway.cli.app import AsJson, ConfigFile, config_file, configured, fail, out, show_json
+from gateway.config.load import DEFAULT
 from gateway.store.sqlite.registry import USERS
 
 NEXT = """
 Next:
-  gateway user add you@example.com --admin    an account, to sign in with
-  gateway device add kitchen                  a device, and its key
-  gateway run                                 the gateway
+  gateway user add you@example.com --admin{option}    an account, to sign in with
+  gateway device add kitchen{option}                  a device, and its key
+  gateway run{option}                                 the gateway
 """
 
 
 def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Write gateway.toml and make the database; what is there already stays as it is."""
-    file = config or Path("gateway.toml")
+    file = config_file(config)
     written = _write(file)
-    with reading(file) as db:
+    with making(file) as db:
         accounts = any(USERS.all(db))
     database = configured(file).store.path
     if as_json:
@@ -30,7 +33,8 @@ def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
     )
     out.print(f"{database}: ready", markup=False)
     if not accounts:
-        out.print(NEXT, markup=False)
+        option = "" if file == DEFAULT else f" --config {shlex.quote(str(file))}"
+        out.print(NEXT.format(option=option), markup=False)
 
 
 def _write(file: Path) -> bool:
@@ -38,10 +42,15 @@ def _write(file: Path) -> bool:
     text = resources.files("gateway.config").joinpath("template.toml").read_text("utf-8")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as new:
+        with open(file, "x", encoding="utf-8", opener=_private) as new:
             new.write(text)
     except FileExistsError:
         return False
     except OSError as error:
         fail(f"{file}: {error.strerror or error}")
     return True
+
+
+def _private(path: str, flags: int) -> int:
+    """Make a file that its owner alone can read: it may come to hold passwords and secrets."""
+    return os.open(path, flags, 0o600)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from gateway.access import tokens
-from gateway.cli.administration import SEEN, changing
-from gateway.cli.app import configured, fail
-from gateway.running import whereabouts
+from gateway.cli.administration import changing, running
+from gateway.cli.app import fail
 from gateway.store.sqlite.registry import USERS
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 LIFETIME = 24 * 3600 * 1000  # ms, for a `tail` that is left alone
 # s; a refusal is held back for up to 10 s where others failed to sign in from this address
 PATIENCE = 15.0
+PAUSE = 0.3  # s between two tries
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
     """Give the address of the running gateway and a token that it accepts; the token ends with the
     block.
     """
-    where = whereabouts(configured(config).store.path)
+    where = running(config)
     if where is None:
         fail("no gateway is running on this database: start it with `gateway run`")
     if given := os.environ.get("GATEWAY_TOKEN"):
@@ -79,7 +79,7 @@ async def _accepted(url: str, token: str) -> None:
                 async with session.get(f"{url}/api/v1/me", ssl=False) as response:
                     if response.status == 200:
                         return
-                await asyncio.sleep(SEEN)
+                await asyncio.sleep(PAUSE)
     except TimeoutError:
         fail(
             f"the gateway at {url} does not take the command line's token in: look at what it logs"

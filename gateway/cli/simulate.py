@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.access import accounts, devices, links
-from gateway.cli.administration import changing
-from gateway.cli.app import AsJson, ConfigFile, configured, fail, out, show_json
-from gateway.running import whereabouts
+from gateway.cli.administration import changing, running
+from gateway.cli.app import AsJson, ConfigFile, fail, out, show_json
 from gateway.simulation import KINDS, simulate
 from gateway.store.sqlite.registry import DEVICES, USERS
 
@@ -35,7 +34,7 @@ def simulate_devices(
     config: ConfigFile = None,
 ) -> None:
     """Run simulated devices against the running gateway, over real MQTT."""
-    where = whereabouts(configured(config).store.path)
+    where = running(config)
     if where is None or "mqtt" not in where.ports:
         fail(
             "no gateway with an MQTT port is running on this database: start it with `gateway run`"

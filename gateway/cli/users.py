@@ -11,10 +11,17 @@ import typer
 from gateway.access import accounts, links, sessions
 from gateway.access.keys import Issued
 from gateway.access.passwords import hash_password
-from gateway.cli.administration import changing, reading, show_line, show_secret, show_table, when
+from gateway.cli.administration import (
+    changing,
+    reading,
+    running,
+    show_line,
+    show_secret,
+    show_table,
+    when,
+)
 from gateway.cli.app import WRONG, AsJson, ConfigFile, configured, fail, show_json
 from gateway.errors import GatewayError
-from gateway.running import whereabouts
 from gateway.store.registry import Link, Role, User
 from gateway.store.sqlite.registry import DEVICES, USERS
 
@@ -154,7 +161,7 @@ def link(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> No
 def _show_link(issued: Issued[Link], what: str, as_json: bool, config: Path | None) -> None:
     """Print a link in full where its address is known, else what stands behind the address."""
     settings = configured(config)
-    where = whereabouts(settings.store.path)
+    where = running(config)
     known = (where.public_url if where else settings.http.url or "").rstrip("/")
     address = f"{known}/sign-in?link={issued.secret}"
     if as_json:

@@ -109,7 +109,7 @@ _KINDS: dict[Kind, Table[Any]] = {
 
 def everything(db: sqlite3.Connection) -> Everything:
     """Read all records; what is written meanwhile is in `changes` above `rev`."""
-    rev = _newest(db)
+    rev = revision(db)
     return Everything(
         rev,
         {
@@ -124,7 +124,7 @@ def changes(db: sqlite3.Connection, rev: int) -> Update | None:
     """Return what has changed after `rev`; None: `changes` no longer goes back that far, read
     everything.
     """
-    newest = _newest(db)
+    newest = revision(db)
     rows = db.execute(
         "SELECT rev, kind, key, gone FROM changes WHERE rev > ? ORDER BY rev", (rev,)
     ).fetchall()
@@ -155,7 +155,8 @@ def remove_stale(db: sqlite3.Connection, now: int, pending_before: int) -> None:
     db.execute("DELETE FROM devices WHERE state = 'pending' AND created < ?", (pending_before,))
 
 
-def _newest(db: sqlite3.Connection) -> int:
+def revision(db: sqlite3.Connection) -> int:
+    """Return the number of the newest change; it never goes back."""
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
     return int(row[0]) if row else 0
 
