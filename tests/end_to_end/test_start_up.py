@@ -110,7 +110,7 @@ def test_a_route_that_is_none(tmp_path):
         (["tail", "a/#/b"], 1, "no gateway is running"),
         (["send", "kitchen", "led", "1"], 1, "no gateway is running"),
         (["device", "add", "no spaces"], 1, "device id"),
-        (["history", "nobody", "x"], 1, "nobody"),
+        (["history", "nobody", "x"], 1, "there is no database"),
         (["history", "kitchen", "x", "--csv", "--json"], 2, "not both"),
         (["history", "kitchen", "x", "--limit", "0"], 2, "--limit"),
         (["bogus"], 2, "No such command"),
