@@ -3,8 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# What checks the pages' scripts comes from npm, into a folder outside the repository.
+NPM    := $(HOME)/.cache/gateway-tests
+export GATEWAY_NODE_MODULES ?= $(NPM)/node_modules
+TOOLS  := $(GATEWAY_NODE_MODULES)/.bin
+WEB    := tests/bridges/web
 
-.PHONY: run test check bench soak audit format clean help
+.PHONY: run test check check-scripts bench soak audit format clean help
 
 run: $(STAMP)  ## start the gateway with simulated devices
 	$(BIN)/gateway run --demo
@@ -12,11 +17,29 @@ run: $(STAMP)  ## start the gateway with simulated devices
 test: $(STAMP)  ## all tests but the long runs
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak"
 
-check: $(STAMP)  ## lint, types, static security scan
+check: $(STAMP) check-scripts  ## lint, types, static security scan
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit -q -c pyproject.toml -r gateway bridges config
+
+check-scripts:  ## the pages' scripts: types, lint, form, node --test
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory checked-scripts; \
+	else echo "npm is not installed: the scripts of the pages are NOT checked. On Debian: apt install nodejs npm"; fi
+
+.PHONY: checked-scripts
+checked-scripts: $(TOOLS)/.of-package-json
+	$(TOOLS)/tsc -p $(WEB)/jsconfig.json
+	$(TOOLS)/eslint -c $(WEB)/eslint.config.js bridges/web/static $(WEB)/scripts
+	$(TOOLS)/prettier --print-width 100 --log-level warn --check "bridges/web/static/!(uplot).js" "$(WEB)/**/*.js"
+	node --test --test-reporter=dot $(WEB)/scripts/*.test.js
+
+$(TOOLS)/.of-package-json: $(WEB)/package.json
+	@echo "Installing what checks the pages' scripts into $(GATEWAY_NODE_MODULES), once"
+	@mkdir -p $(GATEWAY_NODE_MODULES)
+	cp $(WEB)/package.json $(GATEWAY_NODE_MODULES)/..
+	npm install --silent --no-audit --no-fund --prefix $(GATEWAY_NODE_MODULES)/..
+	@touch $@
 
 bench: $(STAMP)  ## measure this machine, socket to listener
 	$(BIN)/python -m benchmarks
@@ -30,12 +53,13 @@ audit: $(STAMP)  ## ask PyPI about known holes in what is installed
 format: $(STAMP)  ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@test ! -x $(TOOLS)/prettier || $(TOOLS)/prettier --print-width 100 --log-level warn --write "bridges/web/static/!(uplot).js" "$(WEB)/**/*.js"
 
 clean:  ## remove the environment and what tools leave
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -22,6 +22,7 @@ from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.bridges.sse import Streams
 from gateway.bridges.things import Things
 from gateway.bridges.web.pages import Pages
+from gateway.bridges.web.place import Place
 from gateway.bridges.websocket import WebSockets
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
@@ -81,7 +82,7 @@ class Site:
             gateway.database,
             gateway.sign_in,
             clock=now_ms,
-            mqtt_port=gateway.broker.ports.get("mqtt", self._config.mqtt.port),
+            place=self._place(),
             sign_up_open=self._config.access.sign_up == "open",
         )
         app.add_routes(pages.routes())
@@ -89,6 +90,14 @@ class Site:
             app.add_routes(bridge.routes())
         app.on_shutdown.append(self._end_listening)
         return app
+
+    def _place(self) -> Place:
+        ports, config = self._gateway.broker.ports, self._config
+        return Place(
+            url=config.http.url or "",
+            mqtt=ports.get("mqtt", config.mqtt.port),
+            mqtts=ports.get("mqtts", 0),
+        )
 
     def _seed_bridges(self) -> tuple[IotIo, IotCommunicate, Things]:
         """Return the bridges of the three projects that asked for this gateway."""

@@ -1,17 +1,36 @@
-"""What the pages are made of: HTML put together once, at the start, and static files with their
-ETags.
+"""What the pages are made of: HTML put together once a language, at the start, and static files
+with their ETags.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
+import re
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _HERE = Path(__file__).parent
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".css": "text/css",
+    ".ino": "text/plain",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".py": "text/plain",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+_TEXT = re.compile(r"\{\{([\w.-]+)\}\}")
+
+Words = dict[str, str]
+"""What the pages say in one language, by key."""
 
 
 class StaticFile(msgspec.Struct, frozen=True):
@@ -23,12 +42,9 @@ class StaticFile(msgspec.Struct, frozen=True):
 
 
 def static_files() -> dict[str, StaticFile]:
-    """Read all of them, by name: a few dozen kilobytes, and no request names a path."""
-    return {
-        path.name: _static(path)
-        for path in sorted((_HERE / "static").iterdir())
-        if path.suffix in _TYPES
-    }
+    """Read all of them, by name, the examples too: no request names a path."""
+    paths = [*(_HERE / "static").iterdir(), *(_HERE / "examples").rglob("*")]
+    return {path.name: _static(path) for path in sorted(paths) if path.suffix in _TYPES}
 
 
 def _static(path: Path) -> StaticFile:
@@ -36,14 +52,27 @@ def _static(path: Path) -> StaticFile:
     return StaticFile(body, _TYPES[path.suffix], hashlib.sha256(body).hexdigest()[:20])
 
 
-def page(frame: str, name: str, title: str, *, script: bool = True, **values: str) -> str:
-    """Return a page: `html/NAME.html` within `html/FRAME.html`, with the script of that name.
-    `values` are HTML.
+def languages() -> dict[str, Words]:
+    """Return the words of every language there is a file for, English first."""
+    found = {
+        path.stem: msgspec.json.decode(path.read_bytes(), type=Words)
+        for path in (_HERE / "static").glob("??.json")
+    }
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != "en", name))}
+
+
+def page(layout: str, name: str, words: Words, *, script: bool = True, **values: str) -> str:
+    """Return `html/NAME.html` within `html/LAYOUT.html`, in the language of these words.
+
+    It has the script of its name. `values` are HTML.
     """
     source = f'<script type="module" src="/static/{name}.js"></script>' if script else ""
-    content = Template(_read(name)).substitute(values)
-    return Template(_read(frame)).substitute(values, title=title, script=source, content=content)
+    values |= {"title": html.escape(words[f"{name}.title"]), "script": source}
+    values["content"] = _said(name, words, values)
+    return _said(layout, words, values)
 
 
-def _read(name: str) -> str:
-    return (_HERE / "html" / f"{name}.html").read_text(encoding="utf-8")
+def _said(name: str, words: Words, values: Mapping[str, str]) -> str:
+    text = (_HERE / "html" / f"{name}.html").read_text(encoding="utf-8")
+    told = _TEXT.sub(lambda match: html.escape(words[match[1]]), text)
+    return Template(told).substitute(values)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from gateway.broker.amqtt_engine import AmqttEngine
 from gateway.broker.external import ExternalEngine
 from gateway.broker.port import Message, Properties
 from gateway.errors import Forbidden
+from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -286,7 +286,7 @@ async def test_tls_checks_the_clusters_certificate(gate: FakeGate) -> None:
         await engine.stop()
 
 
-@pytest.mark.skipif(shutil.which("mosquitto") is None, reason="no Mosquitto on this machine")
+@program("mosquitto")
 async def test_mqtt_5_where_the_cluster_speaks_it(gate: FakeGate, tmp_path: Path) -> None:
     """Properties travel both ways, and the gateway does not hear itself."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
 import tomllib
 from collections.abc import AsyncIterator
@@ -18,8 +17,9 @@ from typer.testing import CliRunner
 
 from gateway import config
 from gateway.cli import app, simulate
-from tests.bridges.web.test_page_in_chromium import CHROMIUM, browsing
+from tests.browser import browsing
 from tests.end_to_end.conftest import BY, WAIT, House, house
+from tests.programs import needs_chromium, program
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -118,7 +118,7 @@ def test_commands_exist() -> None:
         assert second in getattr(COMMANDS[first], "commands", {second})
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="mosquitto_pub is not installed")
+@program("mosquitto_pub")
 async def test_mosquitto_pub_line(here: House) -> None:
     """The line gives the frame that the README shows, field by field, with its value."""
     async with here.listen("kitchen/#") as listening:
@@ -168,17 +168,19 @@ async def test_command_of_the_listener(here: House) -> None:
     assert output == b"1\n"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-async def test_listener_in_the_browser(here: House, tmp_path: Path) -> None:
+@needs_chromium
+async def test_listener_in_the_browser(here: House) -> None:
     """The snippet runs in a page and logs what the kitchen reports."""
     (script,) = snippets("js")
     script = script.replace("ws://localhost:8080", here.url.replace("http", "ws")).replace(
         "TOKEN", here.token
     )
     await publish(here)
-    async with browsing(tmp_path / "profile") as tab:
-        await tab.do("window.said = []; console.log = (...words) => said.push(words.join(' '))")
-        await tab.do(f"(() => {{ {script} }})()")
+    async with browsing() as tab:
+        await tab.page.evaluate(
+            "window.said = []; console.log = (...words) => said.push(words.join(' '))"
+        )
+        await tab.page.evaluate(f"(() => {{ {script} }})()")
         await tab.until("said.includes('temperature 21.4')")
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bridges.web.test_page_in_chromium import CHROMIUM, browsing
+from tests.browser import browsing
 from tests.end_to_end.conftest import WAIT, house
 from tests.end_to_end.daemon_process import ROOT
+from tests.programs import needs_chromium
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,32 +105,32 @@ async def test_the_thermostat(tmp_path):
         assert board.messages.empty()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+@needs_chromium
 async def test_the_page(tmp_path):
     """Opened from a file: it signs in with a token, shows values as they come, and a command's
     reply.
     """
-    async with house(tmp_path) as home, browsing(tmp_path / "profile") as tab:
+    async with house(tmp_path) as home, browsing() as tab:
         await home.add("kitchen")
         device = await home.device("kitchen", subscribe="devices/kitchen/commands/#")
-        await tab.call("Page.navigate", url=(EXAMPLES / "browser.html").as_uri())
+        await tab.page.goto((EXAMPLES / "browser.html").as_uri())
         await tab.until("document.forms.length === 2 && document.readyState === 'complete'")
         for form, fields in (
             ("connect", {"url": home.url, "token": home.token}),
             ("command", {"device": "kitchen"}),
         ):
             for name, value in fields.items():
-                await tab.do(
+                await tab.page.evaluate(
                     f"document.getElementById('{form}').elements['{name}'].value = {json.dumps(value)}"
                 )
-        await tab.do("document.getElementById('connect').requestSubmit()")
+        await tab.page.evaluate("document.getElementById('connect').requestSubmit()")
         await tab.until("document.getElementById('state').textContent === 'connected'")
         await device.publish("devices/kitchen/telemetry/t", '"<b>21.5</b>"')
         await tab.until(
             r"document.getElementById('latest').textContent.includes('\"<b>21.5</b>\"')"
         )
-        await tab.do("document.getElementById('command').elements['name'].value = 'led'")
-        await tab.do("document.getElementById('command').requestSubmit()")
+        await tab.page.evaluate("document.getElementById('command').elements['name'].value = 'led'")
+        await tab.page.evaluate("document.getElementById('command').requestSubmit()")
         assert (await device.message()).payload == b"1"
         await device.publish("devices/kitchen/replies/led", '"on"')
         await tab.until(r"document.getElementById('state').textContent === 'reply: \"on\"'")

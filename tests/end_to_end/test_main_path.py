@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import subprocess
 
 import pytest
+
+from tests.programs import program
 
 
 async def test_a_reading_is_the_same_frame_everywhere(home):
@@ -51,7 +52,7 @@ async def _event(stream) -> dict[str, object]:
     raise AssertionError("the stream ended")
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="mosquitto_pub is not installed")
+@program("mosquitto_pub")
 async def test_mosquitto_pub(home):
     """The line of the README works."""
     async with home.listen("kitchen/temperature") as listening:

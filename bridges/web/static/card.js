@@ -1,158 +1,147 @@
-// One device on the board: what it is, whether it is there, its channels, and a form to send it a command.
+// One device on the board: what it is, whether it is there, its channels, and a form to send it a
+// command.
 
-import { make } from "./dom.js";
-import { HEIGHT, Line, WIDTH } from "./line.js";
-import { ago, exactly, shown, typed, when } from "./words.js";
+import { Channel } from "./channel.js";
+import { commandForm } from "./command-form.js";
+import { make, write } from "./dom.js";
+import { recorded, standing, stateOf, told } from "./presence.js";
+import { t } from "./text.js";
+import { byName } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-
-export class Channel {
-  constructor(name) {
-    this.name = name;
-    this.frame = null;
-    this.line = null; // once a number has come
-    this.parts = null;
-  }
-
-  take(frame, isNew) {
-    if (!newer(frame, this.frame)) return;
-    this.frame = frame;
-    if (typeof frame.value !== "number") return;
-    this.line ??= new Line();
-    if (isNew) this.line.add(frame.ts, frame.value);
-  }
-
-  render(now) {
-    const numeric = this.line !== null;
-    if (this.parts?.numeric !== numeric) this.#build(numeric);
-    const { value, age, path, row } = this.parts;
-    write(value, shown(this.frame.value));
-    write(age, ago(this.frame.ts, now));
-    row.title = exactly(this.frame.ts);
-    if (numeric) path.setAttribute("d", this.line.path(now));
-  }
-
-  #build(numeric) {
-    const value = make("span", { className: "value" });
-    const age = make("span", { className: "age" });
-    const row = make("div", { className: numeric ? "channel" : "channel plain" }, make("dt", { title: this.name }, this.name));
-    const path = document.createElementNS(SVG, "path");
-    if (numeric) row.append(drawing(path));
-    row.append(make("dd", {}, value, age));
-    this.parts?.row.replaceWith(row);
-    this.parts = { numeric, row, value, age, path };
-  }
-}
-
-/** "Latest" is the greatest `ts`, the greater `seq` among equals. */
-function newer(frame, than) {
-  return than === null || frame.ts > than.ts || (frame.ts === than.ts && frame.seq >= than.seq);
-}
-
-function drawing(path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "spark");
-  svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(path);
-  return svg;
-}
-
-/** Changes a text only where it differs: an unchanged node costs no layout. */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
+const SHOWN = 8; // channels; the others are on the device's page
 
 export class Card {
+  /** @type {Map<string, Channel>} */
   #channels = new Map();
-  #presence = null; // {online, since}
-  #about;
+  /** @type {import("./presence.js").Presence | null} */
+  #presence = null;
+  /** @type {DeviceRecord} */
+  #record;
+  /** @type {Record<string, any>} */
   #parts;
   #send;
+  #isRecorded = false;
 
-  /** `about`: the device as the API has it, or `{id}`. `send(device, name, value)` resolves with the reply's value. */
-  constructor(about, send) {
-    this.id = about.id;
+  /**
+   * @param {DeviceRecord} record as the API has it, or `{id}`
+   * @param {(card: Card, name: string, value: Value, place: HTMLElement) => Promise<unknown>} send
+   */
+  constructor(record, send) {
+    this.id = record.id;
     this.#send = send;
-    this.#build();
-    this.describe(about);
+    this.#record = record;
+    this.#parts = this.#build();
+    this.describe(record);
   }
 
-  get element() { return this.#parts.card; }
-  get online() { return this.#presence?.online === true; }
-  get channels() { return this.#channels; }
-  get label() { return this.#about.name || this.id; }
+  get element() {
+    return this.#parts.card;
+  }
+  get online() {
+    return this.#presence?.online === true;
+  }
+  get channels() {
+    return this.#channels;
+  }
+  get label() {
+    return this.#record.name || this.#record.about?.name || this.id;
+  }
+  /**
+   * Whether the list of devices has it: a route may bring frames of a device that is on no list.
+   */
+  get isRecorded() {
+    return this.#isRecorded;
+  }
 
-  /** Takes the device's record. What it says of presence counts until a frame tells: frames come in order. */
-  describe(about) {
-    this.#about = about;
-    this.recorded = about.online !== undefined;
-    if (!this.#presence?.since) this.#presence = about.online || about.last_seen ? { online: about.online, since: null } : null;
+  /**
+   * Takes the device's record. What it says of presence counts until a frame tells: frames come in
+   * order.
+   * @param {DeviceRecord} record
+   */
+  describe(record) {
+    this.#record = record;
+    this.#isRecorded = record.online !== undefined;
+    if (!this.#presence?.since) this.#presence = recorded(record);
     this.#parts.title.replaceChildren(this.label);
-    if (about.name) this.#parts.title.append(make("small", {}, this.id));
-    this.search = `${this.id} ${about.name ?? ""} ${about.type ?? ""}`.toLowerCase();
+    if (this.label !== this.id) this.#parts.title.append(make("small", {}, this.id));
+    const about = record.about;
+    for (const channel of this.#channels.values()) channel.about = about?.channels?.[channel.name];
+    this.search = [
+      this.id,
+      record.name,
+      record.type,
+      about?.name,
+      about?.model,
+      ...(about?.tags ?? []),
+    ]
+      .join(" ")
+      .toLowerCase();
   }
 
+  /** @param {Frame} frame @param {boolean} isNew */
   take(frame, isNew) {
-    if (frame.type === "presence") {
-      this.#presence = { online: frame.value === "online", since: frame.ts };
-    } else if (frame.type === "telemetry") {
-      if (!this.#channels.has(frame.channel)) this.#channels.set(frame.channel, new Channel(frame.channel));
-      this.#channels.get(frame.channel).take(frame, isNew);
+    if (frame.type === "presence") this.#presence = told(frame);
+    if (frame.type === "telemetry") this.#channel(frame.channel).take(frame, isNew);
+  }
+
+  /** @param {string} name */
+  #channel(name) {
+    let channel = this.#channels.get(name);
+    if (!channel) {
+      channel = new Channel(name);
+      channel.about = this.#record.about?.channels?.[name];
+      this.#channels.set(name, channel);
     }
+    return channel;
   }
 
-  /** Brings the page up to what is known. Called once a picture at most. */
+  /** Brings the page up to what is known. Called once a picture at most. @param {number} now */
   render(now) {
-    const { card, dot, since, list, nothing } = this.#parts;
-    card.dataset.online = dot.dataset.state = this.#presence ? (this.online ? "online" : "offline") : "unknown";
-    write(since, this.#standing(now));
+    const { card, dot, since, list, nothing, more } = this.#parts;
+    card.dataset.online = dot.dataset.state = stateOf(this.#presence);
+    write(since, standing(this.#presence, this.#record, this.#channels.size > 0, now));
     nothing.hidden = this.#channels.size > 0;
-    const names = [...this.#channels.keys()].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
-    names.forEach((name, place) => {
-      const channel = this.#channels.get(name);
+    const names = [...this.#channels.keys()].sort(byName);
+    names.slice(0, SHOWN).forEach((name, place) => {
+      const channel = /** @type {Channel} */ (this.#channels.get(name));
       channel.render(now);
-      const row = channel.parts.row;
-      if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null);
+      if (list.children[place] !== channel.row)
+        list.insertBefore(channel.row, list.children[place] ?? null);
     });
-  }
-
-  #standing(now) {
-    if (this.#presence?.since) return `${this.online ? "Online" : "Offline"} since ${when(this.#presence.since, now)}`;
-    if (this.online) return "Online";
-    if (this.#about.last_seen) return `Offline, last seen ${when(this.#about.last_seen, now)}`;
-    return this.#channels.size > 0 ? "Presence not known" : "Never connected";
+    while (list.childElementCount > SHOWN) list.lastElementChild.remove();
+    more.hidden = names.length <= SHOWN;
+    write(more, t("card.more", { count: names.length - SHOWN }));
   }
 
   #build() {
+    const url = `/devices/${encodeURIComponent(this.id)}`;
     const dot = make("span", { className: "dot" });
-    const title = make("h2", { id: `device-${this.id}` });
-    const since = make("p", { className: "since" });
-    const list = make("dl");
-    const nothing = make("p", { className: "nothing" }, "No values yet. ",
-      make("a", { href: `/docs?device=${encodeURIComponent(this.id)}` }, "Connect it"));
-    const details = make("details", {}, make("summary", {}, "Send a command"));
-    details.addEventListener("toggle", () => { if (details.childElementCount === 1) details.append(this.#form()); });
-    const card = make("article", { className: "card" }, make("header", {}, dot, title, since), list, nothing, details);
-    card.setAttribute("aria-labelledby", title.id);
-    this.#parts = { card, dot, title, since, list, nothing };
-  }
-
-  /** Made when it is opened: a board of hundreds needs few of them. */
-  #form() {
-    const name = make("input", { name: "name", required: true, placeholder: "led", autocomplete: "off", autocapitalize: "none", spellcheck: false });
-    const value = make("input", { name: "value", placeholder: "1", autocomplete: "off", autocapitalize: "none", spellcheck: false });
-    const said = make("output");
-    const button = make("button", {}, "Send");
-    const form = make("form", { className: "command" }, make("label", {}, "Command ", name), make("label", {}, "Value ", value), button, said);
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      button.disabled = true;
-      said.value = "Sent, waiting for a reply";
-      said.value = await this.#send(this.id, name.value.trim(), typed(value.value));
-      button.disabled = false;
+    const title = make("a", { href: url });
+    const since = make("p", { className: "since" }),
+      list = make("dl");
+    const heading = make("h2", { id: `device-${this.id}` }, title);
+    const more = make("a", { className: "more", href: url, hidden: true });
+    const nothing = make(
+      "p",
+      { className: "nothing" },
+      `${t("card.nothing")} `,
+      make("a", { href: `/docs?device=${encodeURIComponent(this.id)}` }, t("card.connect")),
+    );
+    const details = make("details", {}, make("summary", {}, t("command.title")));
+    details.addEventListener("toggle", () => {
+      // made when it is opened: a board of hundreds needs few of them
+      if (details.childElementCount === 1)
+        details.append(commandForm((name, value, place) => this.#send(this, name, value, place)));
     });
-    return form;
+    const card = make(
+      "article",
+      { className: "card", "aria-labelledby": heading.id },
+      make("header", {}, dot, heading, since),
+      list,
+      more,
+      nothing,
+      details,
+    );
+    return { card, dot, title, since, list, nothing, more };
   }
 }

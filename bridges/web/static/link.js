@@ -1,7 +1,9 @@
-import { ask, onSubmit } from "./api.js";
-import { byId } from "./dom.js";
+import "./language.js";
+import { ask } from "./api.js";
+import { formById } from "./dom.js";
+import { onSubmit } from "./forms.js";
 
-onSubmit(byId("link"), async () => {
+onSubmit(formById("link"), async () => {
   const link = new URLSearchParams(location.search).get("link");
   await ask("POST", "/login", { link }, { open: true });
   location.replace("/");

@@ -1,7 +1,9 @@
-import { ask, onSubmit } from "./api.js";
-import { byId } from "./dom.js";
+import "./language.js";
+import { ask } from "./api.js";
+import { formById } from "./dom.js";
+import { onSubmit } from "./forms.js";
 
-onSubmit(byId("sign-in"), async (data) => {
+onSubmit(formById("sign-in"), async (data) => {
   await ask("POST", "/login", Object.fromEntries(data), { open: true });
   location.replace("/");
 });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,12 +12,16 @@ from aiohttp import web
 
 from gateway.access import links, sessions
 from gateway.access.requests import COOKIE
-from gateway.bridges.web import Pages, pages
+from gateway.bridges.web import Pages, files, pages
+from gateway.bridges.web.navigation import PAGES
+from gateway.bridges.web.place import Place
 
-HERE = Path(pages.__file__).parent
+HERE = Path(pages.__file__).resolve().parent
 SCRIPTS = {path.stem: path.read_text() for path in (HERE / "static").glob("*.js")}
 HTML = {path.stem: path.read_text() for path in (HERE / "html").glob("*.html")}
-DOORS = ["/sign-in", "/sign-up", "/sign-up?link=x"]
+INSIDE = [page.path for page in PAGES]
+OUTSIDE = ["/sign-in", "/sign-up", "/sign-up?link=x"]
+LANGUAGES = files.languages()
 
 
 @pytest.fixture
@@ -30,7 +35,7 @@ async def browser(core, aiohttp_client, sign_up_open):
     """A browser that nobody has signed in with; it follows no redirection."""
     app = web.Application()
     served = Pages(
-        core.database, core.sign_in, clock=core.clock, mqtt_port=1884, sign_up_open=sign_up_open
+        core.database, core.sign_in, clock=core.clock, place=Place("", 1884, 0), sign_up_open=sign_up_open
     )
     app.add_routes(served.routes())
     client = await aiohttp_client(app)
@@ -43,8 +48,8 @@ async def browser(core, aiohttp_client, sign_up_open):
 
 @pytest.fixture
 async def cookie(core):
-    """The headers of a browser in which Ann has signed in."""
-    return await core.cookie(await core.user())
+    """The headers of a browser in which Ann has signed in, who is an admin."""
+    return await core.cookie(await core.user(role="admin"))
 
 
 class Read(HTMLParser):
@@ -72,30 +77,50 @@ class Read(HTMLParser):
 
 async def every_page(browser, cookie):
     """Return the text of every page there is, by address."""
-    rooms = {path: await (await browser(path, **cookie)).text() for path in pages.ROOMS}
-    return rooms | {path: await (await browser(path)).text() for path in DOORS}
+    inside = {path: await (await browser(path, **cookie)).text() for path in INSIDE}
+    return inside | {path: await (await browser(path)).text() for path in OUTSIDE}
 
 
-@pytest.mark.parametrize("path", pages.ROOMS)
-async def test_a_stranger_is_led_to_the_door(browser, path):
+@pytest.mark.parametrize("path", INSIDE)
+async def test_a_stranger_is_led_to_the_sign_in(browser, path):
     """Nothing inside is shown without sign-in."""
     response = await browser(path)
     assert (response.status, response.headers["Location"]) == (303, "/sign-in")
     assert await response.text() == ""
 
 
-@pytest.mark.parametrize("path", pages.ROOMS)
-async def test_who_is_signed_in_sees_the_page(browser, cookie, path):
-    """Each page has its own title and script."""
-    response = await browser(path, **cookie)
-    name, title = pages.ROOMS[path]
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_who_is_signed_in_sees_the_page(browser, cookie, page, language):
+    """Each page has its own title and script, and its link in the menu is marked."""
+    response = await browser(page.path, **cookie, **{"Accept-Language": f"xx,{language}-XX;q=0.5"})
     text = await response.text()
     assert (response.status, response.content_type) == (200, "text/html")
-    assert f"<title>{title} · Gateway</title>" in text
-    assert f'src="/static/{name}.js"' in text
+    assert f'<html lang="{language}"' in text
+    assert f"<title>{LANGUAGES[language][f'{page.name}.title']} · Gateway</title>" in text
+    assert f'src="/static/{page.name}.js"' in text
+    assert f'<a href="{page.path}" aria-current="page">' in text
 
 
-async def test_a_session_that_has_ended_leads_to_the_door(browser, core, cookie):
+async def test_a_user_sees_no_page_of_admins(browser, core):
+    """Neither the page nor its link in the menu."""
+    user = await core.cookie(await core.user("bob@example.org"))
+    menu = await (await browser("/", **user)).text()
+    for page in PAGES:
+        assert (await browser(page.path, **user)).status == (404 if page.admin else 200)
+        assert (f'<a href="{page.path}"' in menu) is not page.admin
+
+
+async def test_the_chosen_language_goes_before_the_browsers(browser):
+    """The cookie that the switch sets counts; one that names no language does not."""
+    german = {"Accept-Language": "de"}
+    assert 'lang="de"' in await (await browser("/sign-in", **german)).text()
+    assert 'lang="en"' in await (await browser("/sign-in", Cookie="language=en", **german)).text()
+    assert 'lang="de"' in await (await browser("/sign-in", Cookie="language=../x", **german)).text()
+    assert 'lang="en"' in await (await browser("/sign-in", **{"Accept-Language": "\xff;;,"})).text()
+
+
+async def test_a_session_that_has_ended_leads_to_the_sign_in(browser, core, cookie):
     """An expired cookie, a wrong one and an overlong one are no sign-in."""
     for value in ("", "wrong", "x" * 4000):
         assert (await browser("/", Cookie=f"{COOKIE}={value}")).status == 303
@@ -103,7 +128,7 @@ async def test_a_session_that_has_ended_leads_to_the_door(browser, core, cookie)
     assert (await browser("/", **cookie)).status == 303
 
 
-async def test_the_door_lets_in_who_is_signed_in(browser, cookie):
+async def test_the_sign_in_leads_on_who_is_signed_in(browser, cookie):
     """The sign-in page leads on to the board."""
     response = await browser("/sign-in", **cookie)
     assert (response.status, response.headers["Location"]) == (303, "/")
@@ -164,7 +189,7 @@ async def test_open_sign_up_shows_the_form(browser, sign_up_open):
 
 
 @pytest.mark.parametrize(
-    "path", [*pages.ROOMS, *DOORS, "/sign-in?link=x", "/static/style.css", "/static/now.js"]
+    "path", [*INSIDE, *OUTSIDE, "/sign-in?link=x", "/static/style.css", "/static/now.js"]
 )
 async def test_security_headers(browser, cookie, path):
     """Every page and file forbids framing, guessing of types, telling its address, and what is not
@@ -207,7 +232,7 @@ async def test_everything_a_page_names_is_there(browser, cookie):
     names |= {
         f"/static/{name}"
         for text in SCRIPTS.values()
-        for name in re.findall(r'from "\./([^"]+)"', text)
+        for name in re.findall(r'(?:from|import) "\./([^"]+)"', text)
     }
     for name in sorted(names - {"/openapi.json"}):
         if not name.startswith("#"):
@@ -217,7 +242,7 @@ async def test_everything_a_page_names_is_there(browser, cookie):
 def test_scripts_find_what_they_look_for():
     """Each id that a page's script asks for is in that page."""
     for name in SCRIPTS.keys() & HTML.keys():
-        asked = set(re.findall(r'byId\("([^"]+)"\)', SCRIPTS[name]))
+        asked = set(re.findall(r'(?:[bB]yId|formOf)\("([^"]+)"\)', SCRIPTS[name]))
         assert asked, name
         assert asked <= set(Read(HTML[name]).ids), name
 
@@ -249,6 +274,50 @@ async def test_no_other_file_is_given(browser, name):
     assert (await browser(f"/static/{name}")).status == 404
 
 
-async def test_pages_tell_the_mqtt_port(browser, cookie):
-    """The snippets are filled with where devices connect."""
-    assert 'data-mqtt-port="1884"' in await (await browser("/docs", **cookie)).text()
+async def test_pages_tell_where_devices_connect(browser, cookie, monkeypatch):
+    """The port, and the computer's address in its network as it is at that moment."""
+    monkeypatch.setattr(pages, "lan_address", lambda: "192.168.7.9")
+    text = await (await browser("/docs", **cookie)).text()
+    assert 'data-mqtt-port="1884"' in text
+    assert 'data-lan="192.168.7.9"' in text
+
+
+def keys_of(text):
+    """The texts that a page or a script asks for by name."""
+    return set(re.findall(r"\{\{([\w.-]+)\}\}", text)) | set(re.findall(r'\bt\(\s*"([\w./-]+)"', text))
+
+
+def test_every_language_is_complete():
+    """Each has every text, with the same values in it, and none is left empty."""
+    english = LANGUAGES["en"]
+    assert list(LANGUAGES)[0] == "en"
+    assert "de" in LANGUAGES
+    for name, words in LANGUAGES.items():
+        assert words.keys() == english.keys(), name
+        for key, text in words.items():
+            assert text.strip(), (name, key)
+            held = [sorted(set(re.findall(r"\{\w+\}", each))) for each in (text, english[key])]
+            assert held[0] == held[1], (name, key)
+
+
+def test_every_text_that_is_asked_for_is_there():
+    """A key that is misspelt would be shown as it is. Plural forms count as their key."""
+    known = set(LANGUAGES["en"])
+    known |= {key.removesuffix(".other") for key in known if key.endswith(".other")}
+    for name, text in (SCRIPTS | HTML).items():
+        assert keys_of(text) <= known, name
+
+
+def test_the_examples_are_those_of_the_repository():
+    """The sketches that the Connect page fills in are the files of examples/, word for word."""
+    found = files.static_files()
+    for path in ("esp8266/esp8266.ino", "esp32/esp32.ino", "arduino_http/arduino_http.ino", "raspberry_pi.py"):
+        example = HERE.parents[1] / "examples" / path
+        assert found[example.name].body == example.read_bytes()
+
+
+def test_scripts_and_styles_are_small():
+    """All of them together come to less than 150 KB over the wire."""
+    found = files.static_files().items()
+    sizes = [len(gzip.compress(f.body)) for name, f in found if name.endswith((".js", ".css"))]
+    assert sum(sizes) < 150_000

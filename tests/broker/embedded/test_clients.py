@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ import paho.mqtt.client as paho
 import pytest
 from amqtt.client import MQTTClient
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.programs import program
 
 if TYPE_CHECKING:
     from .conftest import Bench
@@ -65,9 +66,7 @@ async def test_amqtt(bench: Bench) -> None:
     await client.disconnect()
 
 
-@pytest.mark.skipif(
-    not shutil.which("mosquitto_sub"), reason="mosquitto's clients are not installed"
-)
+@program("mosquitto_sub")
 @pytest.mark.parametrize("version", ["mqttv31", "mqttv311", "5"])
 async def test_mosquitto(bench: Bench, version: str) -> None:
     """mosquitto_pub's messages come out of mosquitto_sub."""

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
@@ -21,21 +18,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from real_gateway import Home, running
 
+from tests.programs import NODE_MODULES, package, program
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 WAIT = 20
-PACKAGES = Path(
-    os.environ.get("GATEWAY_NODE_MODULES", Path.home() / ".cache/gateway-tests/node_modules")
-)
-
-needs_mosquitto = pytest.mark.skipif(
-    shutil.which("mosquitto_sub") is None, reason="mosquitto's clients are missing"
-)
-needs_mqtt_js = pytest.mark.skipif(
-    shutil.which("node") is None or not (PACKAGES / "mqtt").exists(),
-    reason="node or its package mqtt is missing",
-)
+needs_mosquitto = program("mosquitto_sub")
+needs_mqtt_js = package("mqtt")
 
 
 @pytest.fixture
@@ -293,7 +284,7 @@ async def test_mqtt_js(home, protocol, scheme):
     )
     line = [
         "env",
-        f"NODE_PATH={PACKAGES}",
+        f"NODE_PATH={NODE_MODULES}",
         "node",
         "-e",
         _SCRIPT,
@@ -320,7 +311,7 @@ async def test_mqtt_js_with_a_wrong_token(home):
     """It is told that it may not come in."""
     url = f"ws://127.0.0.1:{home.gateway.ports['http']}/mqtt"
     code, _, errors = await _run(
-        "env", f"NODE_PATH={PACKAGES}", "node", "-e", _SCRIPT, "--", url, "5", "token", "wrong"
+        "env", f"NODE_PATH={NODE_MODULES}", "node", "-e", _SCRIPT, "--", url, "5", "token", "wrong"
     )
     assert code == 3
     assert b"refused" in errors

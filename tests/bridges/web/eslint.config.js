@@ -1,0 +1,35 @@
+// The rules for the pages' scripts; what names exist is for the type checker to say.
+
+export default [
+  { ignores: ["**/uplot.js"] },
+  {
+    files: ["**/*.js"],
+    rules: {
+      "array-callback-return": "error",
+      "consistent-return": "off",
+      eqeqeq: "error",
+      "max-len": ["error", { code: 170 }],
+      "no-constant-condition": "error",
+      "no-dupe-keys": "error",
+      "no-duplicate-imports": "error",
+      "no-empty": ["error", { allowEmptyCatch: false }],
+      "no-eval": "error",
+      "no-implied-eval": "error",
+      "no-loop-func": "error",
+      "no-new-func": "error",
+      "no-self-compare": "error",
+      "no-shadow": "error",
+      "no-template-curly-in-string": "error",
+      "no-throw-literal": "error",
+      "no-unreachable": "error",
+      "no-unsafe-finally": "error",
+      "no-unused-private-class-members": "error",
+      "no-unused-vars": ["error", { argsIgnorePattern: "^_" }],
+      "no-use-before-define": ["error", { functions: false, classes: false, variables: false }],
+      "no-var": "error",
+      "object-shorthand": "error",
+      "prefer-const": "error",
+      "require-atomic-updates": "off",
+    },
+  },
+];

@@ -1,0 +1,191 @@
+"""The pages in a real browser, on a real gateway: what a person does, and what they then see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from gateway.access import links
+from gateway.store.audit import By
+from tests.bridges.web.conftest import signed_in
+from tests.browser import DESKTOP, PHONE, Tab, browsing
+from tests.end_to_end.conftest import house, running
+from tests.programs import NODE_MODULES, needs_chromium, package
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+    from tests.end_to_end.conftest import House
+
+pytestmark = needs_chromium
+NAME = "<img src=x onerror=\"document.title='markup'\">"
+LATER = 10**13  # ms since 1970
+PAGES = [
+    *("/", "/devices", "/docs", "/rejected", "/tokens", "/users", "/audit", "/system", "/account"),
+    *("/sign-in", "/sign-up?link=x", "/sign-up"),
+]
+
+
+async def tab_of(browser: Browser, home: House, **options) -> Tab:
+    """A tab in which the admin has signed in."""
+    context = await browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB"} | options)
+    await context.add_cookies(await signed_in(home))
+    return Tab(await context.new_page())
+
+
+async def report(url: str, key: str, **values) -> None:
+    """Post telemetry as the kitchen."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{url}/api/v1/devices/kitchen/telemetry", json=values) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+
+
+async def test_the_board(tmp_path):
+    """A one-time link signs in, values appear as they are sent, and go on after the gateway has
+    been away.
+    """
+    async with browsing() as tab:
+        page = tab.page
+        async with house(tmp_path) as home:
+            key = await home.add("kitchen", name=NAME, owner=1)
+            by = By("test", "", LATER)
+            link = await home.gateway.registry.apply(links.sign_in, by, 1)
+            await page.goto(f"{home.url}/sign-in?link={link.secret}")
+            await page.click("#link button:enabled")
+            await tab.until("location.pathname === '/' && document.body.dataset.link === 'live'")
+            assert NAME in await page.text_content(".card h2")
+
+            await report(home.url, key, temperature=21.5, note="<b>bold</b>", counter=3735928559)
+            await page.get_by_text("21.5", exact=True).wait_for()
+            await page.get_by_text("<b>bold</b>", exact=True).wait_for()
+            assert await page.get_by_text("3735928559").get_attribute("title") == "3735928559"
+            await report(home.url, key, temperature=22.246000000000002)
+            shown = page.get_by_text("22.246", exact=True)
+            assert await shown.get_attribute("title") == "22.246000000000002"
+            await tab.until("document.querySelector('.spark .line').getAttribute('d')[0] === 'M'")
+            await page.wait_for_selector(".card[data-online=online]")
+            port = home.gateway.ports["http"]
+        await tab.until("document.body.dataset.link === 'lost'")
+        listen = {"host": "127.0.0.1", "port": port}
+        async with running(tmp_path, http=listen) as gateway:
+            await tab.until("document.body.dataset.link === 'live'")
+            await report(f"http://127.0.0.1:{gateway.ports['http']}", key, temperature=23.5)
+            await page.get_by_text("23.5", exact=True).wait_for()
+        assert await page.locator(".card").count() == 1
+        assert await page.title() == "Now · Gateway"
+        assert tab.complaints == []
+
+
+async def test_a_command_and_its_fate(home, browser):
+    """A device that has it and does not answer: the page says delivered, and then the reply."""
+    tab = await tab_of(browser, home)
+    device = await home.device("kitchen", subscribe="devices/kitchen/commands/#")
+    page = tab.page
+    await page.goto(home.url)
+    await page.click(".card summary")
+    await page.fill(".card [name=name]", "led")
+    await page.fill(".card [name=value]", "1")
+    await page.click(".card form button")
+    await page.wait_for_selector(".card [data-fate=delivered]")
+    assert (await device.message()).payload == b"1"
+    await device.publish("devices/kitchen/replies/led", '"lit"')
+    await page.get_by_text("Reply: lit").wait_for()
+    assert tab.complaints == []
+
+
+async def test_the_first_value(home, browser):
+    """The Connect page has a tab for every entrance, waits for a value, says why one was rejected,
+    and that one has come.
+    """
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/docs?device=kitchen")
+    for name, part in (
+        ("iot.io", 'IoTClient("kitchen"'),
+        ("IOTcommunicate", "/ws?device=kitchen&key=KEY&side=device"),
+        ("Things", "/things/post/kitchen?key=KEY&s0=1.5"),
+        ("ESP8266", '#define DEVICE_ID "kitchen"'),
+    ):
+        await page.get_by_role("tab", name=name).click()
+        await page.locator("#from-panel", has_text=part).wait_for()
+    text = await page.text_content("main")
+    assert "localhost" not in text
+    assert "127.0.0.1" not in text
+    device = await home.device("kitchen")
+    await page.wait_for_selector("#first[data-state=connected]")
+    await device.publish("devices/kitchen/telemetry", '{"temperature":nan}')
+    await page.wait_for_selector("#first[data-state=rejected]")
+    await device.publish("devices/kitchen/telemetry", '{"temperature":21.4}')
+    await page.wait_for_selector("#first[data-state=there]")
+    assert await page.get_by_role("link", name="Open the device").is_visible()
+    assert tab.complaints == []
+
+
+async def test_a_device_of_another_style(home, browser):
+    """A user of IOTcommunicate makes a device in the page: an id of 20 and a key of 15, which the
+    Connect page of this tab has filled in.
+    """
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices#new")
+    await page.select_option("#new [name=style]", "iotcommunicate")
+    await page.click("#new .primary")
+    await page.wait_for_selector("#key[open]")
+    id_, key = await page.text_content("#key-id"), await page.text_content("#key-text")
+    assert (len(id_), len(key)) == (20, 15)
+    await page.click("#key-docs")
+    await page.get_by_role("tab", name="IOTcommunicate").click()
+    await page.locator("#from-panel", has_text=f"device={id_}&key={key}").wait_for()
+    assert tab.complaints == []
+
+
+async def test_removing_asks_first(home, browser):
+    """Cancel leaves the device; the button of the question removes it."""
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices")
+    for button, left in (("Cancel", 1), ("Remove", 0)):
+        await page.get_by_role("button", name="Remove: kitchen").click()
+        await page.locator("dialog[open]").get_by_role("button", name=button).click()
+        await tab.until(f"document.querySelectorAll('#list li').length === {left}")
+    assert await page.locator("dialog[open]").count() == 0
+    assert tab.complaints == []
+
+
+async def test_theme_and_language(home, browser):
+    """Both are kept: the page comes up in them at once."""
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices")
+    await page.select_option("#theme", "dark")
+    await page.select_option("#language", "de")
+    await page.get_by_role("heading", name="Geräte").wait_for()
+    await page.reload()
+    style = "getComputedStyle(document.documentElement).colorScheme"
+    assert await page.evaluate(style) == "dark"
+    assert await page.get_attribute("html", "lang") == "de"
+    assert tab.complaints == []
+
+
+@package("axe-core")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_pages_are_accessible(home, browser, scheme, size):
+    """axe-core finds nothing on any page, and no page is wider than the screen."""
+    await report(home.url, home.keys["kitchen"], temperature=21.5, note="x" * 300, **{"a/b": {}})
+    tab = await tab_of(browser, home, viewport=size, color_scheme=scheme)
+    axe = (NODE_MODULES / "axe-core/axe.min.js").read_text("utf-8")
+    for path in PAGES:
+        await tab.page.goto(f"{home.url}{path}", wait_until="networkidle")
+        await tab.page.evaluate(axe)
+        found = await tab.page.evaluate("axe.run().then(({violations}) => violations)")
+        told = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
+        assert told == [], path
+        wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        assert await tab.page.evaluate(wide), path
+    assert tab.complaints == []
