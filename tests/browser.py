@@ -1,4 +1,6 @@
-"""A real browser for tests: Playwright drives the Chromium of the system, and whatever a page complains about is kept."""
+"""A real browser for tests: Playwright drives the Chromium of the system, and keeps what pages
+complain about.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.authentication import PRINCIPAL
 from gateway.bridges.http.routes import API, Route
+from gateway.store.registry import Style  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,12 +31,13 @@ Filters = Annotated[
 
 
 class NewDevice(msgspec.Struct):
-    """A device to make; without an id it gets one."""
+    """A device to make; without an id it gets one. `style`: how long its id and key are."""
 
     id: str | None = None
     name: str = ""
     type: str = ""
     topics: Filters = []
+    style: Style = "gateway"
 
 
 class DeviceChange(msgspec.Struct):
@@ -143,6 +145,7 @@ class Devices:
             type=new.type,
             owner=request[PRINCIPAL].owner,
             grants=new.topics,
+            style=new.style,
         )
         where = {"Location": f"{API}/devices/{issued.record.id}"}
         return answers.json(self._answer(issued.record, issued.secret), 201, where)

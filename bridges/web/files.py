@@ -23,8 +23,8 @@ _TYPES = {
     ".js": "text/javascript",
     ".json": "application/json",
     ".png": "image/png",
-    ".py": "text/plain",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
     ".webmanifest": "application/manifest+json",
 }
 _TEXT = re.compile(r"\{\{([\w.-]+)\}\}")
@@ -42,9 +42,9 @@ class StaticFile(msgspec.Struct, frozen=True):
 
 
 def static_files() -> dict[str, StaticFile]:
-    """Read all of them, by name, the examples too: no request names a path."""
-    paths = [*(_HERE / "static").iterdir(), *(_HERE / "examples").rglob("*")]
-    return {path.name: _static(path) for path in sorted(paths) if path.suffix in _TYPES}
+    """Read all of them, by name: no request names a path. Some are links to examples/."""
+    paths = sorted((_HERE / "static").iterdir())
+    return {path.name: _static(path) for path in paths if path.suffix in _TYPES}
 
 
 def _static(path: Path) -> StaticFile:

@@ -47,9 +47,7 @@ def menu(current: Page, words: Words, *, admin: bool) -> str:
 
 def _link(page: Page, words: Words, *, current: bool) -> str:
     mark = ' aria-current="page"' if current else ""
-    icon = (
-        f'<svg class="icon" aria-hidden="true"><use href="/static/icons.svg#{page.name}"/></svg>'
-    )
+    icon = f'<svg class="icon" aria-hidden="true"><use href="/static/icons.svg#{page.name}"/></svg>'
     return f'<a href="{page.path}"{mark}>{icon}{html.escape(words[f"{page.name}.title"])}</a>'
 
 

@@ -16,7 +16,7 @@ from gateway.errors import Unauthenticated
 from gateway.store.registry import LinkKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from gateway.access.principal import Principal
     from gateway.access.sign_in import SignIn
@@ -99,7 +99,7 @@ class Pages:
             web.get("/static/{name}", self.static),
         ]
 
-    def _shows(self, page: Page) -> Callable[[web.Request], web.Response]:
+    def _shows(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def show(request: web.Request) -> web.Response:
             who = self._signed_in(request)
             if who is None:

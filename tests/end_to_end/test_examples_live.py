@@ -11,8 +11,6 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.browser import browsing
 from tests.end_to_end.conftest import WAIT, house
 from tests.end_to_end.daemon_process import ROOT

@@ -6,8 +6,6 @@ import asyncio
 import json
 import subprocess
 
-import pytest
-
 from tests.programs import program
 
 

@@ -64,7 +64,7 @@ function fromDevice(id) {
     ],
     pi: async () => [
       { title: t("connect.call"), text: piCall(at, device) },
-      { title: "raspberry_pi.py", text: await example("raspberry_pi.py") },
+      { title: "raspberry_pi.py", text: await example("raspberry_pi.txt") },
     ],
     terminal: () => terminal(at, device),
     iotio: () => iotio(at, device, type),

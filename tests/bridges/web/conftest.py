@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     """A gateway with a kitchen."""
-    async with house(tmp_path, store={"path": str(tmp_path / "db"), "durability": "normal"}) as here:
+    async with house(
+        tmp_path, store={"path": str(tmp_path / "db"), "durability": "normal"}
+    ) as here:
         await here.add("kitchen", name="Kitchen window", owner=1)
         yield here
 

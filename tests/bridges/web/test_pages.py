@@ -35,7 +35,11 @@ async def browser(core, aiohttp_client, sign_up_open):
     """A browser that nobody has signed in with; it follows no redirection."""
     app = web.Application()
     served = Pages(
-        core.database, core.sign_in, clock=core.clock, place=Place("", 1884, 0), sign_up_open=sign_up_open
+        core.database,
+        core.sign_in,
+        clock=core.clock,
+        place=Place("", 1884, 0),
+        sign_up_open=sign_up_open,
     )
     app.add_routes(served.routes())
     client = await aiohttp_client(app)
@@ -284,13 +288,15 @@ async def test_pages_tell_where_devices_connect(browser, cookie, monkeypatch):
 
 def keys_of(text):
     """The texts that a page or a script asks for by name."""
-    return set(re.findall(r"\{\{([\w.-]+)\}\}", text)) | set(re.findall(r'\bt\(\s*"([\w./-]+)"', text))
+    return set(re.findall(r"\{\{([\w.-]+)\}\}", text)) | set(
+        re.findall(r'\bt\(\s*"([\w./-]+)"', text)
+    )
 
 
 def test_every_language_is_complete():
     """Each has every text, with the same values in it, and none is left empty."""
     english = LANGUAGES["en"]
-    assert list(LANGUAGES)[0] == "en"
+    assert next(iter(LANGUAGES)) == "en"
     assert "de" in LANGUAGES
     for name, words in LANGUAGES.items():
         assert words.keys() == english.keys(), name
@@ -311,9 +317,13 @@ def test_every_text_that_is_asked_for_is_there():
 def test_the_examples_are_those_of_the_repository():
     """The sketches that the Connect page fills in are the files of examples/, word for word."""
     found = files.static_files()
-    for path in ("esp8266/esp8266.ino", "esp32/esp32.ino", "arduino_http/arduino_http.ino", "raspberry_pi.py"):
-        example = HERE.parents[1] / "examples" / path
-        assert found[example.name].body == example.read_bytes()
+    for name, path in (
+        ("esp8266.ino", "esp8266/esp8266.ino"),
+        ("esp32.ino", "esp32/esp32.ino"),
+        ("arduino_http.ino", "arduino_http/arduino_http.ino"),
+        ("raspberry_pi.txt", "raspberry_pi.py"),
+    ):
+        assert found[name].body == (HERE.parents[1] / "examples" / path).read_bytes()
 
 
 def test_scripts_and_styles_are_small():

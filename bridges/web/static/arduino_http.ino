@@ -1,0 +1,1 @@
+../../../examples/arduino_http/arduino_http.ino

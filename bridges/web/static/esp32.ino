@@ -1,0 +1,1 @@
+../../../examples/esp32/esp32.ino

@@ -1,0 +1,1 @@
+../../../examples/esp8266/esp8266.ino
