@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final
+import uuid
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from gateway.broker.embedded.connection import Connection
+from gateway.broker.embedded.connection import Connection, Connections
+from gateway.broker.embedded.core.broker import Broker
 from gateway.broker.embedded.core.limits import Limits
-from gateway.broker.embedded.core.pending import Batch, Line
-from gateway.broker.embedded.core.sessions import StoredIdentity
-from gateway.broker.embedded.core.shared import Core
-from gateway.broker.embedded.core.subscribing import drop_refused
+from gateway.broker.embedded.core.shared import Shared
 from gateway.broker.embedded.core.wheel import TICKS
-from gateway.broker.embedded.core.wills import take_up_will
 from gateway.broker.embedded.listener import Listener
 from gateway.broker.embedded.status import Status
 from gateway.seats import Seats
@@ -56,26 +52,19 @@ class EmbeddedBroker:
         self._tls = tls
         self._tls_port = tls_port
         limits = limits or Limits()
-        seats = seats or Seats(limits.connections)
-        self._core = Core(gate, store, limits, clock, _tick(), seats)
-        self._line = Line()
-        self._status = Status(self._core, self.publish, self.statistics)
+        shared = Shared(gate, store, limits, clock, _new_id, self._wake)
+        self.machine = Broker(shared, _tick(), time.monotonic, seats or Seats(limits.connections))
+        self.open = Connections(self.machine)
+        self._status = Status(self.machine)
         self._listeners: list[Listener] = []
         self._sweep: asyncio.TimerHandle | None = None
 
     def restore(self, state: State) -> None:
         """Take up the stored sessions and retained messages, once, before `start`."""
-        core = self._core
-        for message in state.retained:
-            core.router.retain(message)
-        core.sessions.restore(state.sessions)
-        for stored in state.sessions:
-            session = core.sessions.find(StoredIdentity(stored.key), stored.client_id)
-            if session is not None and stored.will is not None:
-                take_up_will(core, session, stored.will)
+        self.machine.restore(state)
 
     async def start(self) -> None:
-        self._core.wheel.turn(_tick())
+        self.machine.wheel.turn(_tick())
         try:
             self._listeners.append(await Listener.open(self.accept, self._host, self._port))
             if self._tls is not None:
@@ -92,22 +81,21 @@ class EmbeddedBroker:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        core = self._core
-        core.sessions.disown(session for session in core.sessions if not session.expiry)
-        for connection in (*core.connections, *core.strangers):
-            connection.stop()
-        self._commit_journal()
+        self.machine.stop()
+        for connection in list(self.open.strangers):
+            connection.client.stop()
+        self.machine.commit_journal()
         await self._see_off()
 
     async def _see_off(self) -> None:
         """Let the transports send what they were given, but wait for nobody who does not read."""
-        core = self._core
-        core.closed.clear()
-        if not core.closing:
+        open_ = self.open
+        open_.closed.clear()
+        if not open_.closing:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(core.closed.wait(), _FAREWELL)
-        for connection in list(core.closing):
+            await asyncio.wait_for(open_.closed.wait(), _FAREWELL)
+        for connection in list(open_.closing):
             connection.abort()
         await asyncio.sleep(0)
 
@@ -118,78 +106,50 @@ class EmbeddedBroker:
     def accept(self) -> asyncio.Protocol:
         """Return the protocol of a new connection, for a transport that another listener has made.
 
-        A transport needs `write`, `close`, `abort`, `pause_reading`, `resume_reading`,
-        `get_write_buffer_size` and `get_extra_info`, and calls what an asyncio transport calls.
+        A transport needs the methods of `connection.Transport`, and calls what an asyncio transport
+        calls.
         """
-        return Connection(self._core)
+        return Connection(self.open)
 
     @property
     def ports(self) -> dict[str, int]:
         return {listener.name: listener.port for listener in self._listeners}
 
     def publish(self, message: port.Message) -> None:
-        core = self._core
-        publication = core.router.publication(None, message.topic.encode(), message.target)
-        core.router.refresh(publication, None)
-        if publication.silent and not message.retain:
-            return
-        batch = Batch(core, self._line, None)
-        batch.route(publication, message)
-        batch.commit()
+        self.machine.publish(message)
 
     def connections(self) -> Iterable[port.Connection]:
-        return [connection for connection in self._core.connections if connection.open]
+        return [client for client in self.machine.clients.values() if client.open]
 
     def forget(self) -> None:
-        core = self._core
-        core.router.generation += 1
-        for connection in core.connections:
-            if connection.open:
-                connection.forget()
-                drop_refused(core, connection.session)
-        self._commit_journal()
+        self.machine.forget()
 
     def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        core = self._core
-        for topic in [topic for topic in core.router.retained_topics() if owns(topic)]:
-            core.router.unretain(topic)
-            core.journal.write(core.store.unretained(topic))
-        core.sessions.purge(key)
-        self._commit_journal()
+        self.machine.purge(key, owns)
 
     def pause(self) -> None:
-        self._core.paused = True
+        self.machine.paused = True
 
     def resume(self) -> None:
-        core = self._core
-        core.paused = False
-        stalled, core.stalled = core.stalled, set()
-        for connection in stalled:
-            connection.proceed()
+        self.machine.paused = False
+        self.open.proceed()
 
     def statistics(self) -> dict[str, int]:
-        core = self._core
-        counts: dict[str, Any] = msgspec.structs.asdict(core.counters)
-        return counts | {
-            "connections": len(core.connections),
-            "sessions": len(core.sessions),
-            "subscriptions": core.router.subscriptions,
-            "retained": core.router.retained,
-        }
+        return self.machine.statistics()
 
     def _turn(self) -> None:
-        """The one periodic sweep."""
-        self._core.wheel.turn(_tick())
-        self._core.rates.sweep()
-        self._status.turn()
-        self._commit_journal()
-        self._core.flush()
+        """The one periodic sweep. The next is asked for first: no error ends it."""
         self._sweep = asyncio.get_running_loop().call_later(1 / TICKS, self._turn)
+        self._status.turn()
+        self.machine.turn(_tick())
 
-    def _commit_journal(self) -> None:
-        if self._core.journal:
-            Batch(self._core, self._line, None).commit()
+    def _wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self.machine.go_on)
 
 
 def _tick() -> int:
     return int(time.monotonic() * TICKS)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

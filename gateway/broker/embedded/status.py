@@ -11,9 +11,7 @@ from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gateway.broker.embedded.core.shared import Core
+    from gateway.broker.embedded.core.broker import Broker
 
 _EVERY: Final = 10 * TICKS
 _TOPICS: Final = {
@@ -34,28 +32,20 @@ _TOPICS: Final = {
 class Status:
     """Publishes the counters that have changed, every ten seconds."""
 
-    __slots__ = ("_core", "_last", "_next", "_publish", "_start", "_statistics")
+    __slots__ = ("_broker", "_last", "_next", "_start")
 
-    def __init__(
-        self,
-        core: Core,
-        publish: Callable[[Message], None],
-        statistics: Callable[[], dict[str, int]],
-    ) -> None:
-        self._core = core
-        self._publish = publish
-        self._statistics = statistics
-        self._start = core.wheel.now
-        self._next = core.wheel.now
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._start = self._next = broker.wheel.now
         self._last: dict[str, str] = {}
 
     def turn(self) -> None:
         """Publish, if it is time."""
-        now = self._core.wheel.now
+        now = self._broker.wheel.now
         if now < self._next:
             return
         self._next = now + _EVERY
-        counts = self._statistics()
+        counts = self._broker.statistics()
         values = {name: str(counts[key]) for name, key in _TOPICS.items()}
         values["uptime"] = f"{(now - self._start) // TICKS} seconds"
         for name, value in values.items():
@@ -65,5 +55,5 @@ class Status:
 
     def _show(self, topic: str, payload: bytes) -> None:
         """Publish one value; it is retained in memory alone, as it says nothing after a restart."""
-        self._core.router.retain(Retained(topic, payload, 0))
-        self._publish(Message(topic, payload))
+        self._broker.router.retain(Retained(topic, payload, 0))
+        self._broker.publish(Message(topic, payload))

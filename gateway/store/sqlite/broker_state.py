@@ -53,7 +53,7 @@ class BrokerState:
             number,
         )
 
-    def unwilled(self, number: int) -> Statement:
+    def will_done(self, number: int) -> Statement:
         return "UPDATE broker_sessions SET will = NULL WHERE number = ?", (number,)
 
     def ended(self, number: int) -> Sequence[Statement]:

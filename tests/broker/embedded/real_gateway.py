@@ -40,12 +40,12 @@ class Home:
 
     def after(self, seconds: float) -> None:
         """Let time pass for every deadline of the broker."""
-        core = self.gateway.broker._core  # type: ignore[attr-defined]
+        core = self.gateway.broker.machine  # type: ignore[attr-defined]
         self.later += seconds
-        core.clock = lambda: time.time() + self.later
+        core.shared.clock = lambda: time.time() + self.later
         core.wheel.turn(core.wheel.now + int(seconds * TICKS))
-        self.gateway.broker._commit_journal()  # type: ignore[attr-defined]
-        core.flush()
+        self.gateway.broker.machine.commit_journal()  # type: ignore[attr-defined]
+        core.shared.flush()
 
 
 @asynccontextmanager

@@ -112,11 +112,11 @@ async def _feed(bench: Bench, chunks: list[bytes], signed_in: bool) -> None:
     for chunk in chunks:
         connection.data_received(chunk)
     connection.connection_lost(None)
-    core = bench.broker._core
-    assert not core.connections
+    core = bench.broker.machine
+    assert not core.clients
     assert not core.seats.taken
-    assert not core.strangers
-    assert not core.stalled
+    assert not bench.broker.open.strangers
+    assert not bench.broker.open.stalled
     assert len(core.wheel) == 0
     assert len(core.sessions) == 0
     assert len(core.router._tree) == 0
@@ -138,7 +138,7 @@ async def test_what_is_closed_and_not_read_is_aborted(new_bench: NewBench) -> No
     come(bench, "c")
     assert (first.closed, first.aborted) == (True, False)
     assert first.written.endswith(encode(Disconnect(0x8E), 5))
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + ticks(5))
     assert first.aborted
 
@@ -149,7 +149,7 @@ async def test_what_is_closed_and_gone_is_left_alone(new_bench: NewBench) -> Non
     connection, wire = come(bench, "c")
     come(bench, "c")
     connection.connection_lost(None)
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + ticks(5))
     assert not wire.aborted
 
@@ -167,7 +167,7 @@ async def test_who_is_cut_off_has_a_while_to_close(new_bench: NewBench) -> None:
     connection.data_received(encode(Publish("a", b"late", 1, packet_id=1), 5))
     assert wire.written == written
     assert not bench.gate.messages
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + ticks(5))
     assert wire.aborted
 

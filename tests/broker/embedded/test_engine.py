@@ -61,11 +61,11 @@ async def test_reads_nothing_while_paused(bench: Bench) -> None:
         client.write(Publish("t", b"%0100d" % number))
     drained = asyncio.ensure_future(client.writer.drain())
     (connection,) = bench.broker.connections()
-    await bench.until(lambda: connection._still)  # type: ignore[attr-defined]
+    await bench.until(lambda: connection.wire.still)  # type: ignore[attr-defined]
     await asyncio.sleep(0.1)
     assert not drained.done()
     assert bench.gate.messages == []
-    assert sum(map(len, connection._chunks or ())) < 1_000_000  # type: ignore[attr-defined]
+    assert connection.wire.waiting_bytes < 1_000_000  # type: ignore[attr-defined]
     bench.broker.resume()
     await drained
     assert isinstance(await client.ask(Pingreq()), Pingresp)
@@ -78,7 +78,7 @@ async def test_resuming_may_pause_again(bench: Bench) -> None:
     bench.broker.pause()
     client.write(Publish("t", b"1", 1, packet_id=1))
     (connection,) = bench.broker.connections()
-    await bench.until(lambda: connection._still)  # type: ignore[attr-defined]
+    await bench.until(lambda: connection.wire.still)  # type: ignore[attr-defined]
     plain = bench.gate.receive
 
     def receive(*arguments) -> None:  # type: ignore[no-untyped-def]
@@ -89,7 +89,7 @@ async def test_resuming_may_pause_again(bench: Bench) -> None:
     bench.broker.resume()
     assert await client.read() == Puback(1)
     client.write(Publish("t", b"2", 1, packet_id=2))
-    await bench.until(lambda: connection in bench.broker._core.stalled)
+    await bench.until(lambda: connection.wire in bench.broker.open.stalled)
     bench.gate.receive = plain  # type: ignore[method-assign]
     bench.broker.resume()
     assert await client.read() == Puback(2)
@@ -100,7 +100,7 @@ async def test_stopping_tells_every_client(bench: Bench, version: int) -> None:
     """A client of MQTT 5 gets 0x8B, every gate call has its counterpart, and the port is free."""
     client = await bench.connect("c", version)
     stranger = await bench.dial()
-    await bench.until(lambda: bench.broker._core.strangers)
+    await bench.until(lambda: bench.broker.open.strangers)
     await bench.broker.stop()
     assert await client.rest() == ([Disconnect(0x8B)] if version == 5 else [])
     assert await stranger.rest() == []
@@ -126,7 +126,7 @@ async def test_who_goes_on_sending_is_told_why_it_is_cut_off(bench: Bench) -> No
     transport.resume_reading()
     assert await client.rest() == [Disconnect(0x81)]
     client.writer.close()
-    await bench.until(lambda: not bench.broker._core.closing)
+    await bench.until(lambda: not bench.broker.open.closing)
 
 
 async def test_stopping_waits_for_nobody_who_does_not_read(bench: Bench) -> None:
@@ -138,7 +138,7 @@ async def test_stopping_waits_for_nobody_who_does_not_read(bench: Bench) -> None
         bench.broker.publish(Message("t", b"x" * 1000))
     assert bench.count("messages_dropped")
     await bench.broker.stop()
-    await bench.until(lambda: not bench.broker._core.closing)
+    await bench.until(lambda: not bench.broker.open.closing)
 
 
 async def test_a_command_goes_to_one_connection(bench: Bench) -> None:
@@ -252,8 +252,8 @@ async def test_not_being_read_is_no_silence(bench: Bench) -> None:
     bench.broker.pause()
     client.write(Pingreq())
     (connection,) = bench.broker.connections()
-    await bench.until(lambda: connection._still)  # type: ignore[attr-defined]
-    wheel = bench.broker._core.wheel
+    await bench.until(lambda: connection.wire.still)  # type: ignore[attr-defined]
+    wheel = bench.broker.machine.wheel
     for _ in range(5):
         wheel.turn(wheel.now + 20 * TICKS)
     bench.broker.resume()
@@ -269,7 +269,7 @@ async def test_sys_topics_are_the_brokers(bench: Bench) -> None:
 async def test_silence_ends_a_connection_at_one_and_a_half_keep_alives(bench: Bench) -> None:
     """[MQTT-3.1.2-22] Not before, and with 0x8D; keep-alive 0 is never ended."""
     client, patient = await bench.connect("c", 5, keep_alive=10), await bench.connect("patient", 5)
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + 15 * TICKS)
     await client.ask(Pingreq())
     wheel.turn(wheel.now + 15 * TICKS)

@@ -36,9 +36,9 @@ async def test_tls_has_its_own_port_and_names_the_client(new_bench: Callable[...
         return plain(credentials)
 
     bench.gate.sign_in = sign_in  # type: ignore[method-assign]
-    core = bench.broker._core
+    core = bench.broker.machine
     broker = EmbeddedBroker(
-        bench.gate, core.store, host="127.0.0.1", port=0, tls=context, tls_port=0
+        bench.gate, core.shared.store, host="127.0.0.1", port=0, tls=context, tls_port=0
     )
     await broker.start()
     try:
@@ -61,7 +61,10 @@ async def test_tls_has_its_own_port_and_names_the_client(new_bench: Callable[...
 async def test_a_taken_port_is_an_error(bench: Bench) -> None:
     """A port that cannot be had raises `OSError`."""
     other = EmbeddedBroker(
-        bench.gate, bench.broker._core.store, host="127.0.0.1", port=bench.broker.ports["mqtt"]
+        bench.gate,
+        bench.broker.machine.shared.store,
+        host="127.0.0.1",
+        port=bench.broker.ports["mqtt"],
     )
     with pytest.raises(OSError, match="in use"):
         await other.start()

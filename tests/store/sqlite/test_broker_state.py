@@ -161,5 +161,5 @@ def test_a_will_stays_until_it_is_withdrawn(db: sqlite3.Connection) -> None:
         *store.opened(2, "k", "d", 10, will),
     )
     assert [one.will for one in load(db).sessions] == [will, will]
-    run(db, *store.opened(1, "k", "c", 10, None), store.unwilled(2))
+    run(db, *store.opened(1, "k", "c", 10, None), store.will_done(2))
     assert [one.will for one in load(db).sessions] == [None, None]

@@ -123,7 +123,7 @@ class SessionStore(Protocol):
     def left(self, number: int, expiry: int, when: float) -> Statement:
         """The connection of this session has ended."""
 
-    def unwilled(self, number: int) -> Statement:
+    def will_done(self, number: int) -> Statement:
         """Its will is published, or never will be."""
 
     def ended(self, number: int) -> Sequence[Statement]:

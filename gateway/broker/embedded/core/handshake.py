@@ -4,8 +4,7 @@ may.
 
 from __future__ import annotations
 
-import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -29,9 +28,10 @@ from gateway.broker.port import Credentials, Identity
 from gateway.errors import GatewayError, InvalidTopic, ProtocolError, Unauthenticated
 
 if TYPE_CHECKING:
-    from gateway.broker.embedded.core.limits import Limits
-    from gateway.broker.embedded.core.outlet import Transport
-    from gateway.broker.embedded.core.shared import Core
+    from collections.abc import Callable
+
+    from gateway.broker.embedded.core.router import Router
+    from gateway.broker.embedded.core.shared import Shared
 
 _LONGEST_CLIENT_ID: Final = 1_024
 _LARGEST_PACKET: Final = 268_435_460
@@ -63,16 +63,29 @@ class Admission(msgspec.Struct):
     answer: Properties  # of the CONNACK
 
 
-def admit(core: Core, packet: Connect, address: str, certificate: str | None) -> Admission:
-    """Sign the client in, or raise `Refused`."""
+class Address(NamedTuple):
+    """Where a client connects from: its IP address, and the name in its client certificate."""
+
+    ip: str = ""
+    certificate: str | None = None
+
+
+def admit(
+    shared: Shared,
+    router: Router,
+    packet: Connect,
+    peer: Address,
+    busy: Callable[[Identity, str], bool],
+) -> Admission:
+    """Sign the client in, or raise `Refused`. `busy` tells whether there is no room for a client."""
     if packet.properties.authentication_method is not None:  # 4.12: no method is offered here
         raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)
     _check_client_id(packet)
-    identity = _sign_in(core, packet, address, certificate)
-    if core.seats.full() and not _takes_over(core, identity, packet.client_id):
+    identity = _sign_in(shared, packet, peer)
+    if busy(identity, packet.client_id):
         raise Refused(ReasonCode.SERVER_BUSY)
-    _check_will(core, identity, packet.will)
-    terms = _terms(core.limits, packet, identity)
+    _check_will(router, identity, packet.will)
+    terms = _terms(shared, packet, identity)
     if len(welcome(terms, packet.protocol_level, present=False)) > terms.largest:  # [MQTT-3.1.2-24]
         raise Refused(ReasonCode.PACKET_TOO_LARGE)
     return terms
@@ -88,14 +101,16 @@ def _check_client_id(packet: Connect) -> None:
         raise Refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID)
 
 
-def _sign_in(core: Core, packet: Connect, address: str, certificate: str | None) -> Identity:
+def _sign_in(shared: Shared, packet: Connect, peer: Address) -> Identity:
     credentials = Credentials(
-        packet.username, packet.password, packet.client_id, address, certificate
+        packet.username, packet.password, packet.client_id, peer.ip, peer.certificate
     )
     try:
-        return core.gate.sign_in(credentials)
+        return shared.gate.sign_in(credentials)
     except Unauthenticated as error:
-        anonymous = packet.username is None and certificate is None and packet.protocol_level < 5
+        anonymous = (
+            packet.username is None and peer.certificate is None and packet.protocol_level < 5
+        )
         raise Refused(
             ReasonCode.NOT_AUTHORIZED if anonymous else error.reason_code, error.delay
         ) from None
@@ -104,36 +119,29 @@ def _sign_in(core: Core, packet: Connect, address: str, certificate: str | None)
         raise Refused(error.reason_code if known else ReasonCode.UNSPECIFIED_ERROR) from None
 
 
-def _takes_over(core: Core, identity: Identity, client_id: str) -> bool:
-    """Tell whether the client is connected already: the new connection has the place of the old
-    one.
-    """
-    session = core.sessions.find(identity, client_id)
-    return session is not None and session.connection is not None
-
-
-def _check_will(core: Core, identity: Identity, will: Will | None) -> None:
+def _check_will(router: Router, identity: Identity, will: Will | None) -> None:
     if will is None:
         return
     try:
-        target = core.router.publication(identity, will.topic.encode()).target
+        target = router.publication(identity, will.topic.encode()).target
     except InvalidTopic:
         raise Refused(ReasonCode.TOPIC_NAME_INVALID) from None
     if target is None:
         raise Refused(ReasonCode.NOT_AUTHORIZED)
 
 
-def _terms(limits: Limits, packet: Connect, identity: Identity) -> Admission:
-    five = packet.protocol_level == 5
+def _terms(shared: Shared, packet: Connect, identity: Identity) -> Admission:
+    limits = shared.limits
+    mqtt5 = packet.protocol_level == 5
     props = packet.properties
-    asked = (props.session_expiry_interval or 0) if five else (0 if packet.clean_start else NEVER)
+    asked = (props.session_expiry_interval or 0) if mqtt5 else (0 if packet.clean_start else NEVER)
     expiry = min(asked, limits.session_expiry)
     keep_alive = packet.keep_alive
-    if five and limits.keep_alive and not 0 < keep_alive <= limits.keep_alive:
+    if mqtt5 and limits.keep_alive and not 0 < keep_alive <= limits.keep_alive:
         keep_alive = limits.keep_alive  # [MQTT-3.1.2-21]
-    client_id = packet.client_id or uuid.uuid4().hex  # [MQTT-3.1.3-6] [MQTT-3.1.3-7]
+    client_id = packet.client_id or shared.new_id()  # [MQTT-3.1.3-6] [MQTT-3.1.3-7]
     answer = EMPTY
-    if five:
+    if mqtt5:
         answer = Properties(
             session_expiry_interval=expiry if expiry != asked else None,
             receive_maximum=limits.receive_maximum,
@@ -194,23 +202,3 @@ def _level(data: bytes, start: int) -> int:
         return wire.read_byte(data, position, len(data))[0]
     except ProtocolError:
         return 0
-
-
-def peer_address(transport: Transport) -> str:
-    """Return the client's IP address, or nothing where there is none."""
-    peer = transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
-
-
-def certificate_name(transport: Transport) -> str | None:
-    """Return the common name in the client's certificate, which TLS has checked."""
-    certificate = transport.get_extra_info("peercert")
-    if not isinstance(certificate, dict):
-        return None
-    names = [
-        value
-        for part in certificate.get("subject", ())
-        for key, value in part
-        if key == "commonName"
-    ]
-    return names[0] if names else None

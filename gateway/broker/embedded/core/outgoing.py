@@ -45,24 +45,24 @@ class Outgoing:
         return len(self.topic) + len(self.payload) + weight(self.properties)
 
     def unacknowledged(
-        self, five: bool, retain: bool, identifiers: tuple[int, ...], now: float
+        self, mqtt5: bool, retain: bool, identifiers: tuple[int, ...], now: float
     ) -> bytes:
         """Return the PUBLISH with QoS 0, the same bytes for all who ask alike."""
-        key = (five, retain, identifiers)
+        key = (mqtt5, retain, identifiers)
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = self.packet(five, 0x30 | retain, b"", identifiers, now)
+            form = self._forms[key] = self.packet(mqtt5, 0x30 | retain, b"", identifiers, now)
         return form
 
     def packet(
-        self, five: bool, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float, alias: int = 0,
+        self, mqtt5: bool, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float, alias: int = 0,
         *, named: bool = True,
     ) -> bytes:  # fmt: skip
         """Return a PUBLISH; with `alias` it sets that topic alias, and without `named` the alias is
         all it has.
         """
         name = len(self.topic).to_bytes(2, "big") + self.topic if named else b"\0\0"
-        fields = self._properties(identifiers, now, alias) if five else b""
+        fields = self._properties(identifiers, now, alias) if mqtt5 else b""
         length = len(name) + len(packet_id) + len(fields) + len(self.payload)
         header = (
             bytes((first, length))
@@ -107,7 +107,7 @@ def weight(sent: port.Properties | None) -> int:
     return sum(len(text) for text in texts if text is not None)
 
 
-def travelling(sent: packets.Properties) -> port.Properties | None:
+def forwarded(sent: packets.Properties) -> port.Properties | None:
     """Return the properties that go with a message from publisher to subscriber, None where it has
     none of them.
     """

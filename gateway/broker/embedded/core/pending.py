@@ -1,67 +1,90 @@
 """What one read of a socket brought, on its way through the gate, and what is due when it is
 stored.
+
+A gate may store several batches of one sender at the same time, or one of them at once. Each waits
+in `InOrder` for those before it, so that a client's messages are delivered and acknowledged in the
+order in which it sent them [MQTT-4.6.0-6]. Batches of different senders never wait for each other.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.core.durable import Delivery, Retained
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.embedded.core.outlet import enqueue, exchange_of, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.broker.embedded.codec.packets import Disconnect
     from gateway.broker.embedded.core.outlet import Outlet
-    from gateway.broker.embedded.core.router import Publication, Route
+    from gateway.broker.embedded.core.router import Publication, Route, Router
     from gateway.broker.embedded.core.session import Session
-    from gateway.broker.embedded.core.shared import Core
+    from gateway.broker.embedded.core.shared import Shared
     from gateway.broker.port import Message
 
 
-class Line(list["Batch"]):
-    """The batches of one sender that are not stored yet, in order; what comes later waits for them
-    [MQTT-4.6.0-6].
-    """
+class InOrder(list["Pending"]):
+    """The batches of one sender that are not stored yet; what comes later waits for them."""
 
     __slots__ = ()
 
-    def step(self, finished: Batch) -> Batch | None:
-        """Take out what has finished, if it had to wait here; return the next, if it is stored
+    def run(self, stored: Pending) -> None:
+        """Settle a batch whose turn it is, and those behind it that are stored already.
+
+        What one of them raises is raised when all are settled: those behind it do not wait for ever.
+        """
+        error: BaseException | None = None
+        following: Pending | None = stored
+        while following is not None:
+            try:
+                following.settle()
+            except BaseException as raised:  # raised again below
+                error = error or raised
+            following = self.next_after(following)
+        if error is not None:
+            raise error
+
+    def next_after(self, settled: Pending) -> Pending | None:
+        """Take out what is settled, if it had to wait here; return the next, if it is stored
         already.
         """
-        if self and self[0] is finished:
+        if self and self[0] is settled:
             del self[0]
         return self[0] if self and self[0].ready else None
 
 
-class Batch:
-    """Messages for the gate, and what to do when they are stored: deliver, acknowledge, then the
-    rest.
+class Pending:
+    """Messages for the gate, and what to do when they are stored.
 
-    It is the `done` that the gate calls. `messages` are for the gate, `answers` the packets for the
-    sender, `then` the steps that follow. `open` counts the messages with QoS 1 that it
-    acknowledges, `farewell` is a DISCONNECT to be followed when it is handed on. `in_order`: what
-    others sent before it is stored first, even where this has nothing to store.
+    Then their copies are delivered, the sender gets its answers, and the rest is done.
+
+    `messages`: for the gate.
+    `answers`: packets for the sender.
+    `then`: steps that follow.
+    `open`: how many messages with QoS 1 the answers acknowledge.
+    `in_order`: what others sent before it is stored first, even where this has nothing to store.
+    `farewell`: a DISCONNECT, to be followed when all before it is handed on.
+    `ready`: it is stored, and waits for those before it.
     """
 
     __slots__ = (
-        "_coming", "_copies", "_core", "_deliveries", "_finished", "_line", "_outlet", "_retained", "answers",
-        "farewell", "in_order", "messages", "open", "ready", "then",
+        "_coming", "_copies", "_deliveries", "_order", "_outlet", "_retained", "_router", "_settled", "_shared",
+        "answers", "farewell", "in_order", "messages", "open", "ready", "then",
     )  # fmt: skip
 
-    def __init__(self, core: Core, line: Line, outlet: Outlet | None) -> None:
-        self._core = core
-        self._line = line
+    def __init__(
+        self, shared: Shared, router: Router, order: InOrder, outlet: Outlet | None
+    ) -> None:
+        self._shared = shared
+        self._router = router
+        self._order = order
         self._outlet = outlet
         self._copies: list[tuple[Outgoing, int, bool, tuple[Route, ...]]] = []
         self._coming: list[tuple[dict[int, Delivery], int]] = []
         self._deliveries: list[tuple[Session, Delivery]] = []
         self._retained: list[Retained] = []
-        self._finished = False
+        self._settled = False
         self.ready = False
         self.messages: list[Message] = []
         self.answers: list[bytes] = []
@@ -70,12 +93,14 @@ class Batch:
         self.in_order = False
         self.farewell: Disconnect | None = None
 
+    # Before the gate.
+
     def route(self, publication: Publication, message: Message) -> None:
         """Prepare the copies of a message that has subscribers or is to be retained."""
         sent = message.properties
         expires = None
         if sent is not None and sent.message_expiry is not None:
-            expires = self._core.clock() + sent.message_expiry
+            expires = self._shared.clock() + sent.message_expiry
         outgoing = Outgoing(publication.raw, message.payload, sent, expires)
         routes = publication.chosen()
         if message.qos:
@@ -98,126 +123,106 @@ class Batch:
         session = route.session
         if not session.number:
             return
-        delivery = Delivery(
-            outgoing,
-            min(route.qos, sent_qos),
-            retain and route.retain_as_published,
-            route.identifiers,
-            route.share,
-        )
-        record(self._core, session, delivery)
+        qos, retained = min(route.qos, sent_qos), retain and route.retain_as_published
+        delivery = Delivery(outgoing, qos, retained, route.identifiers, route.share)
+        session.record(delivery)
         self._deliveries.append((session, delivery))
         if route.share is not None:
-            coming = exchange_of(self._core, session).coming
+            coming = session.open_exchange().coming
             coming[delivery.position] = delivery
             self._coming.append((coming, delivery.position))
 
     def _retain(self, message: Message, expires: float | None) -> None:
-        core = self._core
-        retained = Retained(
-            message.topic, message.payload, message.qos, message.properties, expires
-        )
-        if message.payload and not core.router.may_retain(retained, core.limits):
-            core.counters.messages_dropped += 1
-            if core.router.retained_on(message.topic) is None:
+        shared, router, topic = self._shared, self._router, message.topic
+        retained = Retained(topic, message.payload, message.qos, message.properties, expires)
+        if message.payload and not router.may_retain(retained, shared.limits):
+            shared.counters.messages_dropped += 1
+            if router.retained_on(topic) is None:
                 return
-            retained = Retained(
-                message.topic, b"", message.qos
-            )  # rather none than one that is out of date
+            retained = Retained(topic, b"", message.qos)  # rather none than one out of date
         self._retained.append(retained)
-        store = core.store
-        core.journal.write(
-            store.retained(retained) if retained.payload else store.unretained(message.topic)
+        store = shared.store
+        shared.journal.write(
+            store.retained(retained) if retained.payload else store.unretained(topic)
         )
 
     def commit(self) -> None:
         """Hand everything to the gate; without anything to hand on, what is due is done in its
         turn.
         """
-        journal = self._core.journal.take()
+        journal = self._shared.journal.take()
         if self.messages or journal or self.in_order:
-            self._core.gate.receive(self.messages, self, journal)
+            self._shared.gate.receive(self.messages, self.stored, journal)
         else:
-            self()
-        if not self._finished:
-            self._line.append(self)
+            self.stored()
+        if not self._settled:
+            self._order.append(self)
 
-    def __call__(self) -> None:
-        """The batch is stored."""
-        line = self._line
-        if line and line[0] is not self:
+    # After the gate.
+
+    def stored(self) -> None:
+        """The batch is stored: do what is due when its turn has come."""
+        order = self._order
+        if order and order[0] is not self:
             self.ready = True
-            return
-        batch: Batch = self
-        following: Batch | None = self
-        try:
-            while following is not None:
-                batch = following
-                batch.finish()
-                following = line.step(batch)
-        except BaseException:  # whatever went wrong in the gate, the line moves on
-            behind = line.step(batch)
-            if behind is not None:
-                asyncio.get_running_loop().call_soon(behind)
-            raise
+        else:
+            order.run(self)
 
-    def finish(self) -> None:
-        """Do what is due; only in its turn."""
-        self._finished = True
-        core = self._core
+    def settle(self) -> None:
+        """Do what is due; `InOrder` calls this in its turn."""
+        self._settled = True
         if self._copies or self._deliveries:
             self._deliver()
         for retained in self._retained:
-            core.router.retain(retained)
+            self._router.retain(retained)
         if self.answers and self._outlet is not None:
             self._outlet.put(b"".join(self.answers))
             self._outlet.unanswered -= self.open
         for step in self.then:
             step()
-        core.flush()
+        self._shared.flush()
 
     def _deliver(self) -> None:
-        now = self._core.clock()
+        now = self._shared.clock()
         for coming, position in self._coming:
             coming.pop(position, None)
         for outgoing, sent_qos, retain, routes in self._copies:
             for route in routes:
-                qos = min(sent_qos, route.qos)
-                outlet = route.session.outlet
-                if outlet is None or (qos and route.stored):
-                    if (
-                        qos and route.share is not None and not route.stored
-                    ):  # its session has ended meanwhile
-                        pass_on(
-                            self._core, [Delivery(outgoing, sent_qos, retain, share=route.share)]
-                        )
-                    continue
+                qos, outlet = min(sent_qos, route.qos), route.session.outlet
                 retained = retain and route.retain_as_published
-                if qos:
-                    outlet.offer(Delivery(outgoing, qos, retained, route.identifiers, route.share))
+                if qos and route.stored:
+                    continue  # it is among the deliveries
+                if outlet is None:
+                    if qos and route.share is not None:  # its session has ended meanwhile
+                        gone = Delivery(outgoing, sent_qos, retain, share=route.share)
+                        pass_on(self._shared, self._router, [gone])
+                elif qos:
+                    route.session.send(
+                        Delivery(outgoing, qos, retained, route.identifiers, route.share)
+                    )
                 else:
-                    outlet.show(outgoing, retained, route.identifiers, now)
+                    outlet.send_unacknowledged(outgoing, retained, route.identifiers, now)
         for session, delivery in self._deliveries:
             if session.outlet is not None:
-                session.outlet.offer(delivery)
+                session.send(delivery)
             elif session.number:
-                enqueue(self._core, session, delivery)
+                session.enqueue(delivery)
 
 
-def pass_on(core: Core, owed: list[Delivery]) -> None:
+def pass_on(shared: Shared, router: Router, owed: list[Delivery]) -> None:
     """Send what came through shared subscriptions to members that are there now, in order (4.8.2).
 
     Their queues are written in the transaction of what was written before, the end of the session
     that had it.
     """
-    now = core.clock()
-    batch = Batch(core, Line(), None)
+    now = shared.clock()
+    pending = Pending(shared, router, InOrder(), None)
     for delivery in owed:
         outgoing = delivery.outgoing
         if outgoing.expires is not None and outgoing.expires <= now:
-            core.counters.messages_expired += 1
+            shared.counters.messages_expired += 1
             continue
-        route = core.router.successor(str(delivery.share), outgoing.topic.decode())
+        route = router.successor(str(delivery.share), outgoing.topic.decode())
         if route is not None:
-            batch.pass_on(delivery, route)
-    batch.commit()
+            pending.pass_on(delivery, route)
+    pending.commit()

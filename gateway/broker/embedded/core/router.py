@@ -200,9 +200,7 @@ class Router:
         back.
         """
         wild = "+" in held.topic_filter or "#" in held.topic_filter
-        return (
-            not wild or session.connection is None or self._gate.receiving(session.identity, topic)
-        )
+        return not wild or not session.attached or self._gate.receiving(session.identity, topic)
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""

@@ -1,51 +1,61 @@
-"""A session: what the broker keeps of one client across its connections (4.1)."""
+"""A session: what the broker keeps of one client across its connections (4.1), and what it sends.
+
+Messages with QoS 1 and 2 wait in the session's exchange and go out through its outlet while a
+client is connected, reads, and has its window open.
+"""
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from gateway.broker.embedded.core.durable import Delivery, Step
+from gateway.broker.embedded.core.exchange import Backlog, Exchange
+from gateway.broker.embedded.core.outgoing import Outgoing
 
-    from gateway.broker.embedded.connection import Connection
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gateway.broker.embedded.core.durable import Held
-    from gateway.broker.embedded.core.exchange import Exchange
     from gateway.broker.embedded.core.outlet import Outlet
-    from gateway.broker.embedded.core.wills import PendingWill
-    from gateway.broker.port import Identity
+    from gateway.broker.embedded.core.shared import Shared
+    from gateway.broker.port import Done, Identity, Message, Sent, Told
 
 NEVER: Final = 0xFFFFFFFF
 """A session expiry interval that never ends (3.1.2.11.2)."""
+
+_AT_ONCE: Final = 64  # retained messages in one turn
+_END: Final = object()
 
 
 class Session:
     """One client's session, keyed by who signed in and the client id, so that no one can take
     another's.
 
-    `number`: its number in the journal, 0 where it ends with its connection. `connection`: the one
-    that has it; `outlet`: the way out to it, once it is open. `expiry`: seconds that it outlives
-    the connection; `left`: when that ended, in seconds since 1970; `expire`: what is called when
-    nobody came back. `exchange` is None until QoS 1 or 2 needs it.
+    `number`: its number in the journal, 0 where it ends with its connection.
+    `expiry`: seconds that it outlives the connection; `left`: when that ended, in seconds since
+    1970.
+    `attached`: a connection has it; `outlet`: the way out to that, once it is open.
+    `exchange`: None until QoS 1 or 2 needs it.
     """
 
     __slots__ = (
-        "client_id", "connection", "due", "exchange", "expire", "expiry", "identity", "left", "number", "outlet",
-        "subscriptions", "will",
+        "_replay", "_shared", "attached", "client_id", "exchange", "expiry", "identity", "left", "number", "outlet",
+        "subscriptions",
     )  # fmt: skip
 
-    def __init__(self, identity: Identity, client_id: str) -> None:
+    def __init__(self, shared: Shared, identity: Identity, client_id: str) -> None:
+        self._shared = shared
+        self._replay: Iterator[None] | None = None
         self.identity = identity
         self.client_id = client_id
         self.number = 0
         self.expiry = 0
         self.left = 0.0
-        self.connection: Connection | None = None
+        self.attached = False
         self.outlet: Outlet | None = None
         self.subscriptions: dict[str, Held] | None = None
         self.exchange: Exchange | None = None
-        self.will: PendingWill | None = None
-        self.due = -1
-        self.expire: Callable[[Session], None] | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -65,8 +75,132 @@ class Session:
         self.subscriptions = self.subscriptions or None
         return held
 
-    def look(self, now: int) -> int | None:
-        """End, if no connection came in time; the wheel calls this."""
-        if self.connection is None and self.expire is not None:
-            self.expire(self)
-        return None
+    # The connection.
+
+    def attach(self, outlet: Outlet) -> None:
+        """Send through this outlet, and begin where the last connection ended [MQTT-4.4.0-1]."""
+        self.outlet = outlet
+        exchange = self.exchange
+        if exchange is None:
+            return
+        exchange.window = outlet.window
+        for delivery in exchange.resume():
+            outlet.put(b"\x62\x02" + delivery.packet_id.to_bytes(2, "big"))
+        self.pump()
+
+    def detach(self) -> None:
+        """The connection is over: what belongs to it alone is dropped."""
+        self.attached = False
+        self.outlet = self._replay = None
+        if self.exchange is not None:
+            self.exchange.part()
+
+    # Deliveries with QoS 1 and 2.
+
+    def send(self, delivery: Delivery) -> None:
+        """Send a message with QoS 1 or 2 when its turn comes."""
+        self.enqueue(delivery)
+        self.pump()
+
+    def send_to_this_client(
+        self, message: Message, qos: int, delivered: Done, refused: Told | None
+    ) -> Sent | None:
+        """Send a message over this connection alone, now or when the window opens; None where there
+        is no room.
+        """
+        outlet = self.outlet
+        if outlet is None:
+            return None
+        now = self._shared.clock()
+        outgoing = Outgoing.of(message, now)
+        if not qos:
+            sent = outlet.send_unacknowledged(outgoing, False, (), now)
+            return "unacknowledged" if sent else None
+        if self.open_exchange().queue.full:
+            return None
+        self.send(Delivery(outgoing, qos, passing=True, delivered=delivered, refused=refused))
+        return "acknowledged"
+
+    def enqueue(self, delivery: Delivery) -> None:
+        """Let a delivery wait; the oldest goes if there is no room."""
+        for dropped in self.open_exchange().offer(delivery):
+            self._shared.counters.messages_dropped += 1
+            self.settle(dropped)
+
+    def record(self, delivery: Delivery) -> None:
+        """Give a delivery its place in the session and the journal, before it is sent."""
+        delivery.stored = True
+        self.open_exchange().place(delivery)
+        # For a start after a crash: with a connection, it may have been sent.
+        delivery.step = Step.SENT if self.attached else Step.WAITING
+        self._shared.journal.write(self._shared.store.queued(self.number, delivery))
+        delivery.step = Step.WAITING
+
+    def settle(self, delivery: Delivery) -> None:
+        """A delivery is over: acknowledged, dropped or expired."""
+        if delivery.stored:
+            self._shared.journal.write(self._shared.store.settled(self.number, delivery.position))
+
+    def open_exchange(self) -> Exchange:
+        """Return the exchange, made when it is first needed."""
+        if self.exchange is None:
+            limits = self._shared.limits
+            window = self.outlet.window if self.outlet is not None else limits.in_flight
+            self.exchange = Exchange(Backlog(limits.queue, limits.queue_bytes), window)
+        return self.exchange
+
+    def pump(self) -> None:
+        """Send what waits while the client reads and its window is open."""
+        self._drain()
+        if self._replay is not None:
+            self._step()
+
+    def resume(self) -> None:
+        """Go on sending in a new turn."""
+        self.pump()
+        self._shared.flush()
+
+    def _drain(self) -> None:
+        exchange, outlet = self.exchange, self.outlet
+        if exchange is None or not exchange.queue or outlet is None or outlet.stuck:
+            return
+        now = self._shared.clock()
+        while (delivery := exchange.advance()) is not None:
+            expires = delivery.outgoing.expires
+            if expires is not None and expires <= now and not delivery.dup:
+                self._shared.counters.messages_expired += 1
+                self._forget(exchange, delivery)
+            # [MQTT-3.1.2-25] too large for this client: as if it had been sent and acknowledged
+            elif not outlet.send(delivery, now):
+                self._forget(exchange, delivery)
+                if delivery.refused is not None:
+                    delivery.refused(f"it takes packets of {outlet.largest} bytes at most")
+
+    def _forget(self, exchange: Exchange, delivery: Delivery) -> None:
+        del exchange.flight[delivery.packet_id]
+        self.settle(delivery)
+
+    # Retained messages.
+
+    def replay(self, steps: Iterator[None]) -> None:
+        """Send retained messages, one a step, as fast as the client takes them and no faster."""
+        self._replay = steps if self._replay is None else chain(self._replay, steps)
+        self._step()
+
+    def _step(self) -> None:
+        """Go on with the retained messages while the client reads and its window is open."""
+        replay, outlet = self._replay, self.outlet
+        if replay is None or outlet is None:
+            return
+        self._replay = None  # a step comes back here through `pump`
+        gathered = 0
+        while not outlet.full and not self._waiting() and gathered < _AT_ONCE:
+            if next(replay, _END) is _END:
+                return
+            gathered += 1
+        self._replay = replay
+        if gathered == _AT_ONCE:  # what is gathered counts as written only after a flush
+            self._shared.go_on_later(self)
+
+    def _waiting(self) -> bool:
+        return self.exchange is not None and bool(self.exchange.queue)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.session import Session
 from gateway.broker.embedded.core.wheel import ticks
 
@@ -12,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from gateway.broker.embedded.codec.packets import Will
-    from gateway.broker.embedded.core.durable import Delivery, Journal, SessionStore, StoredSession
-    from gateway.broker.embedded.core.limits import Limits
+    from gateway.broker.embedded.core.durable import Delivery, StoredSession
     from gateway.broker.embedded.core.router import Router
+    from gateway.broker.embedded.core.shared import Shared
     from gateway.broker.embedded.core.wheel import Wheel
     from gateway.broker.port import Identity
 
@@ -30,37 +29,47 @@ class StoredIdentity:
         self.key = key
 
 
-class Sessions:
-    """The sessions by identity and client id. `clock` gives seconds since 1970.
+class Ended(NamedTuple):
+    """A session that is over, and what it owed as a member of shared subscriptions."""
 
-    `pass_on` is given what an ended session owed as a member of shared subscriptions.
-    """
+    session: Session
+    owed: list[Delivery]
+
+
+class Absence:
+    """A session without a connection, until it expires."""
+
+    __slots__ = ("_end", "session", "tick")
+
+    def __init__(self, session: Session, end: Callable[[Session], None]) -> None:
+        self.session = session
+        self._end = end
+        self.tick = -1
+
+    def due(self, now: int) -> int | None:
+        """Nobody came back; the wheel calls this."""
+        self._end(self.session)
+        return None
+
+
+class Sessions:
+    """The sessions by identity and client id. `ended` is told of each that is over."""
 
     __slots__ = (
-        "_absent", "_clock", "_journal", "_limits", "_next", "_pass_on", "_router", "_sessions", "_store", "_wheel",
+        "_absent", "_end", "_ended", "_next", "_router", "_sessions", "_shared", "_wheel",
     )  # fmt: skip
 
     def __init__(
-        self,
-        router: Router,
-        store: SessionStore,
-        journal: Journal,
-        wheel: Wheel,
-        limits: Limits,
-        clock: Callable[[], float],
-        pass_on: Callable[[list[Delivery]], None],
+        self, shared: Shared, router: Router, wheel: Wheel, ended: Callable[[Ended], None]
     ) -> None:
+        self._shared = shared
         self._router = router
-        self._store = store
-        self._journal = journal
         self._wheel = wheel
-        self._limits = limits
-        self._clock = clock
-        self._pass_on = pass_on
+        self._ended = ended
+        self._end = self.end
         self._sessions: dict[tuple[str, str], Session] = {}
-        self._absent: dict[
-            str, dict[str, Session]
-        ] = {}  # by identity, in the order in which they left
+        # By identity and client id, in the order in which they left.
+        self._absent: dict[str, dict[str, Absence]] = {}
         self._next = _FIRST_NUMBER
 
     def __len__(self) -> int:
@@ -90,18 +99,21 @@ class Sessions:
             self.end(session)
             session = None
         present = session is not None
-        if session is not None and session.will is not None:
-            session.will.cancel()
         if session is None:
-            session = self._sessions[identity.key, client_id] = Session(identity, client_id)
+            session = Session(self._shared, identity, client_id)
+            self._sessions[session.key] = session
         session.identity = identity
+        session.attached = True
         self._present(session)
         self.keep(session, expiry)
         if session.number:
-            self._journal.write(
-                *self._store.opened(session.number, identity.key, client_id, session.expiry, will)
-            )
+            self._write_opened(session, will)
         return session, present
+
+    def _write_opened(self, session: Session, will: Will | None) -> None:
+        key, client_id = session.key
+        opened = self._shared.store.opened(session.number, key, client_id, session.expiry, will)
+        self._shared.journal.write(*opened)
 
     def keep(self, session: Session, expiry: int) -> None:
         """Set how long a session outlives its connection; one that does at all is stored."""
@@ -115,30 +127,31 @@ class Sessions:
         if not session.expiry:
             self.end(session)
             return
-        session.left = self._clock()
-        self._journal.write(self._store.left(session.number, session.expiry, session.left))
+        session.left = self._shared.clock()
+        self._write_left(session)
         self._wait(session, session.expiry)
+
+    def _write_left(self, session: Session) -> None:
+        left = self._shared.store.left(session.number, session.expiry, session.left)
+        self._shared.journal.write(left)
 
     def _wait(self, session: Session, seconds: float) -> None:
         absent = self._absent.setdefault(session.identity.key, {})
-        absent[session.client_id] = session
-        session.expire = self.end
-        self._wheel.watch(session, self._wheel.now + ticks(seconds))
-        while len(absent) > self._limits.sessions:
-            self.end(next(iter(absent.values())))
+        absence = absent[session.client_id] = Absence(session, self._end)
+        self._wheel.watch(absence, self._wheel.now + ticks(seconds))
+        while len(absent) > self._shared.limits.sessions:
+            self.end(next(iter(absent.values())).session)
 
     def _present(self, session: Session) -> None:
-        self._wheel.unwatch(session)
         absent = self._absent.get(session.identity.key)
-        if absent is not None:
-            absent.pop(session.client_id, None)
-            if not absent:
-                del self._absent[session.identity.key]
+        absence = absent.pop(session.client_id, None) if absent is not None else None
+        if absence is not None:
+            self._wheel.unwatch(absence)
+        if absent is not None and not absent:
+            del self._absent[session.identity.key]
 
     def end(self, session: Session) -> None:
-        """A session is over, and all that it holds; its will, if it still waits, is due now
-        [MQTT-3.1.2-8].
-        """
+        """A session is over, and all that it holds."""
         self._present(session)
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
@@ -147,16 +160,14 @@ class Sessions:
         session.subscriptions = None
         exchange, session.exchange = session.exchange, None
         if session.number:
-            self._journal.write(*self._store.ended(session.number))
+            self._shared.journal.write(*self._shared.store.ended(session.number))
             session.number = 0
-        if exchange is not None and (owed := exchange.owed()):
-            self._pass_on(owed)
-        will, session.will = session.will, None
-        if will is not None:
-            will.publish()
+        self._ended(Ended(session, exchange.owed() if exchange is not None else []))
 
-    def disown(self, sessions: Iterable[Session]) -> None:
-        """Give these, which are all about to end, nothing that one of them leaves."""
+    def leave_shares(self, sessions: Iterable[Session]) -> None:
+        """Take these sessions, which are all about to end, out of their shared subscriptions first,
+        so that none inherits the messages of another.
+        """
         for session in sessions:
             for held in (session.subscriptions or {}).values():
                 if held.group is not None:
@@ -165,42 +176,40 @@ class Sessions:
     def purge(self, key: str) -> None:
         """End all sessions of an identity: those of connected clients with their connection."""
         gone = [session for session in self._sessions.values() if session.identity.key == key]
-        self.disown(gone)
+        self.leave_shares(gone)
         for session in gone:
-            if session.connection is None:
-                self.end(session)
-            else:
+            if session.attached:
                 self.keep(session, 0)
+            else:
+                self.end(session)
 
     def restore(self, stored: list[StoredSession]) -> None:
         """Take up what was stored, at the start; a client that was connected to the end left just
         now.
         """
-        now = self._clock()
+        now = self._shared.clock()
         for one in stored:
             self._next = max(self._next, one.number + 1)
         for one in stored:
-            session = Session(StoredIdentity(one.key), one.client_id)
-            session.number = one.number
-            session.expiry = one.expiry
-            session.left = now if one.left is None else one.left
-            if one.left is None:
-                self._journal.write(self._store.left(one.number, one.expiry, now))
-            self._sessions[session.key] = session
-            for held in one.subscriptions:
-                session.hold(held)
-                self._router.subscribe(session, held)
-            if one.deliveries or one.received:
-                session.exchange = self._exchange(one)
+            self._take_up(one, now)
         for session in self:  # when all are there: the first to end may leave something to the last
             self._wait(session, session.left + session.expiry - now)
 
-    def _exchange(self, stored: StoredSession) -> Exchange:
-        exchange = Exchange(
-            Backlog(self._limits.queue, self._limits.queue_bytes), self._limits.in_flight
-        )
-        exchange.received.update(stored.received)
-        for delivery in stored.deliveries:
+    def _take_up(self, one: StoredSession, now: float) -> None:
+        session = Session(self._shared, StoredIdentity(one.key), one.client_id)
+        session.number = one.number
+        session.expiry = one.expiry
+        session.left = now if one.left is None else one.left
+        if one.left is None:
+            self._write_left(session)
+        self._sessions[session.key] = session
+        for held in one.subscriptions:
+            session.hold(held)
+            self._router.subscribe(session, held)
+        if not one.deliveries and not one.received:
+            return
+        exchange = session.open_exchange()
+        exchange.received.update(one.received)
+        for delivery in one.deliveries:
             delivery.stored = True
             exchange.restore(delivery)
-        return exchange

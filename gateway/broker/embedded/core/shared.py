@@ -1,40 +1,42 @@
-"""What all connections of one broker share."""
+"""What the parts of one broker share: values and lists, and none of the parts."""
 
 from __future__ import annotations
 
-import asyncio
-from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.broker.embedded.core.durable import Journal
 from gateway.broker.embedded.core.limits import Counters
-from gateway.broker.embedded.core.pending import pass_on
-from gateway.broker.embedded.core.rates import Rates
-from gateway.broker.embedded.core.router import Router
-from gateway.broker.embedded.core.sessions import Sessions
-from gateway.broker.embedded.core.wheel import Wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.broker.embedded.connection import Connection
-    from gateway.broker.embedded.core.durable import Delivery, SessionStore
+    from gateway.broker.embedded.core.durable import SessionStore
     from gateway.broker.embedded.core.limits import Limits
-    from gateway.broker.embedded.core.outlet import Outlet
     from gateway.broker.port import Gate
-    from gateway.seats import Seats
 
 
-class Core:
-    """The parts, and the two lists that outlast a call: who has something to write, who waits to be
-    read.
+class Gathering(Protocol):
+    """Something with packets to write at the end of a turn: an outlet."""
 
-    `clock` gives seconds since 1970; `paused`: the intake is full.
+    def flush(self) -> None: ...
+
+
+class Resumable(Protocol):
+    """Something that goes on in the next turn of the event loop: a session."""
+
+    def resume(self) -> None: ...
+
+
+class Shared:
+    """The values that every part knows.
+
+    `clock`: seconds since 1970. `new_id`: makes a client id for a client that brings none.
+    `dirty`: the outlets that have packets to write at the next `flush`.
+    `eager`: the sessions that have more retained messages to send than one turn may take.
     """
 
     __slots__ = (
-        "_dirty", "clock", "closed", "closing", "connections", "counters", "gate", "journal", "limits",
-        "paused", "rates", "router", "seats", "sessions", "stalled", "store", "strangers", "wheel",
+        "_wake", "clock", "counters", "dirty", "eager", "gate", "journal", "limits", "new_id", "store",
     )  # fmt: skip
 
     def __init__(
@@ -43,41 +45,29 @@ class Core:
         store: SessionStore,
         limits: Limits,
         clock: Callable[[], float],
-        tick: int,
-        seats: Seats,
+        new_id: Callable[[], str],
+        wake: Callable[[], None],
     ) -> None:
         self.gate = gate
         self.store = store
         self.limits = limits
         self.clock = clock
-        self.seats = seats
+        self.new_id = new_id
         self.counters = Counters()
         self.journal = Journal()
-        self.router = Router(gate)
-        self.rates = Rates(limits.messages_per_second, monotonic)
-        self.wheel = Wheel(tick)
-        self.sessions = Sessions(
-            self.router, store, self.journal, self.wheel, limits, clock, self._pass_on
-        )
-        self.connections: set[Connection] = set()  # signed in
-        self.strangers: set[Connection] = set()  # not yet
-        self.stalled: set[Connection] = set()
-        self.closing: set[Connection] = set()  # over, but their transports are not
-        self.closed = asyncio.Event()  # set whenever there are none of these
-        self.paused = False
-        self._dirty: list[Outlet] = []
+        self.dirty: list[Gathering] = []
+        self.eager: list[Resumable] = []
+        self._wake = wake
 
-    def _pass_on(self, owed: list[Delivery]) -> None:
-        pass_on(self, owed)
-
-    def to_write(self, outlet: Outlet) -> None:
-        """Note a connection that has packets to write at the next `flush`."""
-        self._dirty.append(outlet)
+    def go_on_later(self, eager: Resumable) -> None:
+        """Let something go on in the next turn; `wake` asks the shell for one."""
+        self.eager.append(eager)
+        if len(self.eager) == 1:
+            self._wake()
 
     def flush(self) -> None:
-        """Write what every connection has gathered, in one write each."""
-        dirty = self._dirty
-        if dirty:
-            self._dirty = []
-            for outlet in dirty:
-                outlet.flush()
+        """Write what every client is owed, in one write each."""
+        dirty = self.dirty
+        for outlet in dirty:  # one that a write adds is reached too
+            outlet.flush()
+        dirty.clear()

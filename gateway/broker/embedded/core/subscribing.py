@@ -15,48 +15,167 @@ from gateway.broker.embedded.codec.packets import (
 from gateway.broker.embedded.codec.reasons import ReasonCode
 from gateway.broker.embedded.core.durable import Delivery, Held
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.embedded.core.outlet import record, settle
 from gateway.broker.embedded.core.tree import MAX_LEVELS
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gateway.broker.embedded.connection import Connection
     from gateway.broker.embedded.core.durable import Retained
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.outlet import Outlet
-    from gateway.broker.embedded.core.pending import Batch
+    from gateway.broker.embedded.core.peer import Peer
+    from gateway.broker.embedded.core.pending import Pending
+    from gateway.broker.embedded.core.router import Router
     from gateway.broker.embedded.core.session import Session
-    from gateway.broker.embedded.core.shared import Core
+    from gateway.broker.embedded.core.shared import Shared
 
 
-def subscribe(core: Core, connection: Connection, packet: Subscribe, batch: Batch) -> None:
-    """Add the subscriptions now; answer, and send what is retained, when they are stored."""
-    session = connection.session
-    _check_answer(connection, Suback(packet.packet_id, (0,) * len(packet.subscriptions)))
-    identifiers = packet.properties.subscription_identifier
-    codes: list[int] = []
-    added: list[tuple[Held, bool]] = []
-    for asked in packet.subscriptions:
-        held = _held(asked, identifiers[0] if identifiers else 0)
-        code = _refusal(core, session, held)
-        if code is None:
-            fresh = _add(core, session, held)
-            added.append((held, fresh))
-            code = held.qos
-        codes.append(code)
-    batch.answers.append(encode(Suback(packet.packet_id, tuple(codes)), connection.version))
-    connection.unannounced |= {held.text for held, fresh in added if fresh}
-    batch.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though it is not stored yet
-    batch.then.append(lambda: _announce(core, connection, added))
+class Subscribing:
+    """What clients subscribe to, and what they may not have any more."""
+
+    __slots__ = ("_router", "_shared")
+
+    def __init__(self, shared: Shared, router: Router) -> None:
+        self._shared = shared
+        self._router = router
+
+    def subscribe(self, peer: Peer, packet: Subscribe, pending: Pending) -> None:
+        """Add the subscriptions now; answer, and send what is retained, when they are stored."""
+        _check_answer(peer, Suback(packet.packet_id, (0,) * len(packet.subscriptions)))
+        identifiers = packet.properties.subscription_identifier
+        codes: list[int] = []
+        added: list[tuple[Held, bool]] = []
+        for asked in packet.subscriptions:
+            held = _held(asked, identifiers[0] if identifiers else 0)
+            code = self._refusal(peer.session, held)
+            if code is None:
+                fresh = self._add(peer.session, held)
+                added.append((held, fresh))
+                code = held.qos
+            codes.append(code)
+        pending.answers.append(encode(Suback(packet.packet_id, tuple(codes)), peer.version))
+        peer.unannounced |= {held.text for held, fresh in added if fresh}
+        pending.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though not stored yet
+        pending.then.append(lambda: self._announce(peer, added))
+
+    def _refusal(self, session: Session, held: Held) -> int | None:
+        """Return why the session may not have this subscription, or None."""
+        if held.topic_filter.count("/") >= MAX_LEVELS:
+            return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+        if not self._shared.gate.subscribing(session.identity, held.topic_filter):
+            return ReasonCode.NOT_AUTHORIZED
+        fits = _fits(self._shared.limits, session.subscriptions or {}, held.text)
+        return None if fits else ReasonCode.QUOTA_EXCEEDED
+
+    def _add(self, session: Session, held: Held) -> bool:
+        """Add a subscription, and tell whether it is a new one."""
+        before = session.hold(held)
+        self._router.subscribe(session, held)
+        if session.number:
+            self._shared.journal.write(self._shared.store.subscribed(session.number, held))
+        return before is None
+
+    def _announce(self, peer: Peer, added: list[tuple[Held, bool]]) -> None:
+        peer.unannounced -= {held.text for held, _ in added}
+        for held, fresh in added:
+            if not peer.open:
+                return
+            # 3.8.3.1: retain handling; a shared subscription gets none (4.8.2)
+            handling = held.retain_handling
+            if held.group is None and (handling == 0 or (handling == 1 and fresh)):
+                self._send_retained(peer.session, held)
+            self._shared.gate.subscribed(peer.origin, held.topic_filter)
+
+    # Retained messages.
+
+    def _send_retained(self, session: Session, held: Held) -> None:
+        """Send what is retained for a new subscription [MQTT-3.3.1-9]."""
+        fresh: list[Retained] = []
+        now = self._shared.clock()
+        for message in self._router.retained_for(session, held):
+            if message.expires is not None and message.expires <= now:
+                self._router.unretain(message.topic)
+                self._shared.journal.write(self._shared.store.unretained(message.topic))
+            else:
+                fresh.append(message)
+        if fresh and session.outlet is not None:
+            session.replay(self._replay(session, session.outlet, held, fresh))
+
+    def _replay(
+        self, session: Session, outlet: Outlet, held: Held, messages: list[Retained]
+    ) -> Iterator[None]:
+        """Send one retained message a step."""
+        identifiers = (held.identifier,) if held.identifier else ()
+        for message in messages:
+            if self._router.retained_on(message.topic) is not message:
+                continue  # a newer one has been sent meanwhile
+            outgoing = Outgoing(
+                message.topic.encode(), message.payload, message.properties, message.expires
+            )
+            qos = min(held.qos, message.qos)
+            if not qos:
+                outlet.send_unacknowledged(outgoing, True, identifiers, self._shared.clock())
+            else:
+                delivery = Delivery(outgoing, qos, retain=True, identifiers=identifiers)
+                if session.number:
+                    session.record(delivery)
+                session.send(delivery)
+            yield
+
+    # The way back.
+
+    def unsubscribe(self, peer: Peer, packet: Unsubscribe, pending: Pending) -> None:
+        """Remove the subscriptions now; answer when that is stored [MQTT-3.10.4-1]."""
+        codes: list[int] = []
+        _check_answer(peer, Unsuback(packet.packet_id, (0,) * len(packet.topic_filters)))
+        for text in packet.topic_filters:
+            held = self._drop(peer.session, text)
+            codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED if held is None else ReasonCode.SUCCESS)
+        pending.answers.append(encode(Unsuback(packet.packet_id, tuple(codes)), peer.version))
+
+    def _drop(self, session: Session, text: str) -> Held | None:
+        """Remove a subscription and return it."""
+        held = session.drop(text)
+        if held is not None:
+            self._router.unsubscribe(session, held)
+            if session.number:
+                self._shared.journal.write(self._shared.store.unsubscribed(session.number, text))
+        return held
+
+    # Permissions.
+
+    def drop_refused(self, session: Session) -> None:
+        """Remove the subscriptions that a connected session may not have any more."""
+        for held in list((session.subscriptions or {}).values()):
+            if not self._shared.gate.subscribing(session.identity, held.topic_filter):
+                self._drop(session, held.text)
+
+    def check_resumed(self, session: Session) -> None:
+        """Take from a session what its client may no longer have, now that it is known who signed
+        in.
+
+        Nothing is asked of the gate for a session without a connection: after a restart only the
+        key of its identity is known, and what its client has signed in with may have been replaced
+        meanwhile.
+        """
+        self._router.generation += 1
+        self.drop_refused(session)
+        if session.exchange is None:
+            return
+        exact = {held.topic_filter for held in (session.subscriptions or {}).values()}
+        for delivery in session.exchange.waiting():
+            topic = delivery.outgoing.topic.decode()
+            if topic not in exact and not self._shared.gate.receiving(session.identity, topic):
+                session.exchange.withdraw(delivery)
+                session.settle(delivery)
 
 
-def _check_answer(connection: Connection, answer: Suback | Unsuback) -> None:
+def _check_answer(peer: Peer, answer: Suback | Unsuback) -> None:
     """Refuse a request whose answer would be longer than the client takes, before anything changes
     [MQTT-3.1.2-24].
     """
-    if len(encode(answer, connection.version)) > connection.outlet.largest:
+    if len(encode(answer, peer.version)) > peer.outlet.largest:
         raise ProtocolError(
             "the answer is longer than the client takes", ReasonCode.PACKET_TOO_LARGE
         )
@@ -64,9 +183,8 @@ def _check_answer(connection: Connection, answer: Suback | Unsuback) -> None:
 
 def _held(asked: Subscription, identifier: int) -> Held:
     group, topic_filter = None, asked.topic_filter
-    if (
-        topic_filter.startswith("$share/") and topic_filter.count("/") > 1
-    ):  # before MQTT 5, as other brokers do
+    # Before MQTT 5, as other brokers do.
+    if topic_filter.startswith("$share/") and topic_filter.count("/") > 1:
         _, group, topic_filter = topic_filter.split("/", 2)
     return Held(
         asked.topic_filter,
@@ -80,126 +198,8 @@ def _held(asked: Subscription, identifier: int) -> Held:
     )
 
 
-def _refusal(core: Core, session: Session, held: Held) -> int | None:
-    """Return why the session may not have this subscription, or None."""
-    if held.topic_filter.count("/") >= MAX_LEVELS:
-        return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-    if not core.gate.subscribing(session.identity, held.topic_filter):
-        return ReasonCode.NOT_AUTHORIZED
-    return (
-        None
-        if _fits(core.limits, session.subscriptions or {}, held.text)
-        else ReasonCode.QUOTA_EXCEEDED
-    )
-
-
 def _fits(limits: Limits, subscriptions: dict[str, Held], text: str) -> bool:
     if text in subscriptions:
         return True
     size = sum(map(len, subscriptions)) + len(text)
     return len(subscriptions) < limits.subscriptions and size <= limits.subscription_size
-
-
-def _add(core: Core, session: Session, held: Held) -> bool:
-    """Add a subscription, and tell whether it is a new one."""
-    before = session.hold(held)
-    core.router.subscribe(session, held)
-    if session.number:
-        core.journal.write(core.store.subscribed(session.number, held))
-    return before is None
-
-
-def _announce(core: Core, connection: Connection, added: list[tuple[Held, bool]]) -> None:
-    connection.unannounced -= {held.text for held, _ in added}
-    for held, fresh in added:
-        if not connection.open:
-            return
-        # 3.8.3.1: retain handling; a shared subscription gets none (4.8.2)
-        if held.group is None and (
-            held.retain_handling == 0 or (held.retain_handling == 1 and fresh)
-        ):
-            _send_retained(core, connection.session, held)
-        core.gate.subscribed(connection, held.topic_filter)
-
-
-def _send_retained(core: Core, session: Session, held: Held) -> None:
-    """Send what is retained for a new subscription [MQTT-3.3.1-9]."""
-    fresh: list[Retained] = []
-    now = core.clock()
-    for message in core.router.retained_for(session, held):
-        if message.expires is not None and message.expires <= now:
-            core.router.unretain(message.topic)
-            core.journal.write(core.store.unretained(message.topic))
-        else:
-            fresh.append(message)
-    if fresh and session.outlet is not None:
-        session.outlet.replay(_replay(core, session, session.outlet, held, fresh))
-
-
-def _replay(
-    core: Core, session: Session, outlet: Outlet, held: Held, messages: list[Retained]
-) -> Iterator[None]:
-    """Send one retained message a step."""
-    identifiers = (held.identifier,) if held.identifier else ()
-    for message in messages:
-        if (
-            core.router.retained_on(message.topic) is not message
-        ):  # a newer one has been sent meanwhile
-            continue
-        outgoing = Outgoing(
-            message.topic.encode(), message.payload, message.properties, message.expires
-        )
-        qos = min(held.qos, message.qos)
-        if not qos:
-            outlet.show(outgoing, True, identifiers, core.clock())
-        else:
-            delivery = Delivery(outgoing, qos, retain=True, identifiers=identifiers)
-            if session.number:
-                record(core, session, delivery)
-            outlet.offer(delivery)
-        yield
-
-
-def unsubscribe(core: Core, connection: Connection, packet: Unsubscribe, batch: Batch) -> None:
-    """Remove the subscriptions now; answer when that is stored [MQTT-3.10.4-1]."""
-    codes: list[int] = []
-    _check_answer(connection, Unsuback(packet.packet_id, (0,) * len(packet.topic_filters)))
-    for text in packet.topic_filters:
-        held = _drop(core, connection.session, text)
-        codes.append(ReasonCode.NO_SUBSCRIPTION_EXISTED if held is None else ReasonCode.SUCCESS)
-    batch.answers.append(encode(Unsuback(packet.packet_id, tuple(codes)), connection.version))
-
-
-def _drop(core: Core, session: Session, text: str) -> Held | None:
-    """Remove a subscription and return it."""
-    held = session.drop(text)
-    if held is not None:
-        core.router.unsubscribe(session, held)
-        if session.number:
-            core.journal.write(core.store.unsubscribed(session.number, text))
-    return held
-
-
-def drop_refused(core: Core, session: Session) -> None:
-    """Remove the subscriptions that a connected session may not have any more."""
-    for held in list((session.subscriptions or {}).values()):
-        if not core.gate.subscribing(session.identity, held.topic_filter):
-            _drop(core, session, held.text)
-
-
-def check_resumed(core: Core, session: Session) -> None:
-    """Take from a session what its client may no longer have, now that it is known who signed in.
-
-    Nothing is asked of the gate for a session without a connection: after a restart only the key of
-    its identity is known, and what its client has signed in with may have been replaced meanwhile.
-    """
-    core.router.generation += 1
-    drop_refused(core, session)
-    if session.exchange is None:
-        return
-    exact = {held.topic_filter for held in (session.subscriptions or {}).values()}
-    for delivery in session.exchange.waiting():
-        topic = delivery.outgoing.topic.decode()
-        if topic not in exact and not core.gate.receiving(session.identity, topic):
-            session.exchange.withdraw(delivery)
-            settle(core, session, delivery)

@@ -22,13 +22,13 @@ def ticks(seconds: float) -> int:
 
 
 class Watched(Protocol):
-    """Something with a deadline. `due` is the wheel's: the tick it is looked at, -1 where it is not
+    """Something with a deadline. `tick` is the wheel's: when it is looked at, -1 where it is not
     watched.
     """
 
-    due: int
+    tick: int
 
-    def look(self, now: int) -> int | None:
+    def due(self, now: int) -> int | None:
         """Act if the deadline has passed; return the tick to look again, or None for never."""
 
 
@@ -46,17 +46,17 @@ class Wheel:
         was due.
         """
         self.unwatch(watched)
-        watched.due = max(when, self.now + 1)
-        self._ticks.setdefault(watched.due, set()).add(watched)
+        watched.tick = max(when, self.now + 1)
+        self._ticks.setdefault(watched.tick, set()).add(watched)
 
     def unwatch(self, watched: Watched) -> None:
         """Look at it no more."""
-        watching = self._ticks.get(watched.due)
+        watching = self._ticks.get(watched.tick)
         if watching is not None:
             watching.discard(watched)
             if not watching:
-                del self._ticks[watched.due]
-        watched.due = -1
+                del self._ticks[watched.tick]
+        watched.tick = -1
 
     def turn(self, now: int) -> None:
         """Look at everything due up to and including the tick `now`."""
@@ -67,7 +67,7 @@ class Wheel:
             while watching := self._ticks.get(tick):
                 watched = next(iter(watching))
                 self.unwatch(watched)
-                when = watched.look(self.now)
+                when = watched.due(self.now)
                 if when is not None:
                     self.watch(watched, when)
 

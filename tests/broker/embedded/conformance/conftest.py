@@ -50,11 +50,11 @@ class Server:
 
     def after(self, seconds: float) -> None:
         """Let time pass for every deadline of the broker."""
-        core = self.bench.broker._core
+        core = self.bench.broker.machine
         self.bench.clock += seconds
         core.wheel.turn(core.wheel.now + int(seconds * TICKS))
-        self.bench.broker._commit_journal()
-        core.flush()
+        self.bench.broker.machine.commit_journal()
+        core.shared.flush()
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ async def test_in_flight_messages_keep_their_ids(machine: Machine) -> None:
     packets = [await message(client) for _ in range(3)]
     client.write(Puback(packets[0].packet_id))
     await client.ask(b"\xc0\0")
-    machine.bench.broker._commit_journal()
+    machine.bench.broker.machine.commit_journal()
     await machine.kill()
     client = await come(machine)
     again = [await message(client) for _ in range(2)]
@@ -271,7 +271,7 @@ async def test_a_restart_does_not_forget_that_qos_2_was_sent(machine: Machine) -
     await machine.kill()
     two = await worker(machine, "two")
     pass_time(machine, 101)
-    machine.bench.broker._core.flush()
+    machine.bench.broker.machine.shared.flush()
     assert (await message(two)).payload == b"1"
     assert owners(machine) == [(b"1", "two")]
 
@@ -287,7 +287,7 @@ async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(
     state = load(machine._db)
     assert [stored.client_id for stored in state.sessions] == ["one", "two"]
     bench = new_bench(None, Limits(sessions=1), state, BrokerState())
-    (session,) = bench.broker._core.sessions
+    (session,) = bench.broker.machine.sessions
     assert (session.client_id, len(session.exchange.queue)) == ("two", 1)
 
 
@@ -377,7 +377,7 @@ async def test_expiry_goes_on_while_the_gateway_is_down(machine: Machine) -> Non
     client = await machine.bench.connect("c", 5, properties=Properties(session_expiry_interval=5))
     await client.close()
     await machine.bench.until(lambda: machine.bench.departures())
-    machine.bench.broker._commit_journal()
+    machine.bench.broker.machine.commit_journal()
     machine._db.execute("UPDATE broker_sessions SET left_at = left_at - 100")
     await machine.kill()
     await machine.bench.until(lambda: machine.bench.count("sessions") == 0)
@@ -397,7 +397,7 @@ def pass_time(machine: Machine, seconds: int) -> list[tuple[str, bytes, int, boo
     """Let time pass for the broker; return the messages that the gate was given."""
     bench = machine.bench
     bench.clock += seconds
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + seconds * TICKS)
     return [(one.topic, one.payload, one.qos, one.retain) for one in bench.gate.messages]
 

@@ -60,7 +60,7 @@ async def test_a_refusal_is_held_back_by_its_delay(bench: Bench) -> None:
     """The answer to a wrong sign-in comes only after the delay; nobody else waits for it."""
     bench.gate.delay = 0.2
     refused = asyncio.ensure_future(bench.try_connect(username="nobody"))
-    await bench.until(lambda: bench.broker._core.strangers)
+    await bench.until(lambda: bench.broker.open.strangers)
     await bench.connect("quick")
     assert not refused.done()
     _, answer = await refused

@@ -40,7 +40,7 @@ async def deaf(bench: Bench, qos: int) -> Client:
 def buffered(bench: Bench) -> int:
     """Return how much is buffered for the one connection."""
     (connection,) = bench.broker.connections()
-    return connection._transport.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
+    return connection.wire.sink.get_write_buffer_size()  # type: ignore[attr-defined, no-any-return]
 
 
 async def test_qos_0_is_dropped_and_counted(bench: Bench) -> None:
@@ -156,18 +156,18 @@ async def test_one_write_a_batch(bench: Bench) -> None:
     await bench.subscribe(subscriber, "t")
     (connection,) = bench.broker.connections()
     writes: list[bytes] = []
-    outlet = connection.outlet  # type: ignore[attr-defined]
+    outlet = connection.peer.outlet  # type: ignore[attr-defined]
 
     class Spy:
         def write(self, data: bytes) -> None:
             writes.append(data)
 
-    real, outlet._transport = outlet._transport, Spy()
+    real, outlet._sink = outlet._sink, Spy()
     publisher = await bench.connect("p")
     await publisher.ask(
         *(Publish("t", b"x") for _ in range(100)), Publish("other", b"", 1, packet_id=1)
     )
-    outlet._transport = real
+    outlet._sink = real
     assert len(writes) == 1
     assert writes[0].count(b"\x30\x04\0\1tx") == 100
 

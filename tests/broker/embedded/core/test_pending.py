@@ -68,7 +68,7 @@ async def test_an_error_in_the_gate_does_not_stop_the_line(bench: Bench) -> None
     with pytest.raises(RuntimeError):
         first()
     bench.gate.waiting.clear()
-    bench.broker._core.flush()
+    bench.broker.machine.shared.flush()
     assert [await client.read(), await client.read()] == [Suback(1, (0,)), Puback(1)]
 
 
@@ -80,7 +80,7 @@ async def test_what_comes_while_one_finishes_is_not_lost(bench: Bench) -> None:
     def subscribed(connection: Connection, topic_filter: str) -> None:
         plain(connection, topic_filter)
         bench.gate.hold = True
-        connection.data_received(encode(Publish("x", b"", 1, packet_id=1), 4))  # type: ignore[attr-defined]
+        connection.wire.data_received(encode(Publish("x", b"", 1, packet_id=1), 4))  # type: ignore[attr-defined]
 
     bench.gate.subscribed = subscribed  # type: ignore[method-assign]
     assert await client.ask(Subscribe(1, (Subscription("t"),))) == Suback(1, (0,))

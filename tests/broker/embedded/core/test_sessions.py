@@ -38,7 +38,7 @@ async def leave(client: Client, packet: Disconnect | None = None) -> None:
 
 def turn(bench: Bench, seconds: float) -> None:
     """Let time pass on the wheel."""
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + int(seconds * TICKS))
 
 

@@ -83,10 +83,10 @@ def texts(packets: list[Publish]) -> list[str]:
 
 def turn(bench: Bench, seconds: int) -> None:
     """Let time pass for every deadline."""
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     bench.clock += seconds
     wheel.turn(wheel.now + seconds * TICKS)
-    bench.broker._core.flush()
+    bench.broker.machine.shared.flush()
 
 
 async def leave(bench: Bench, client: Client, packet: Disconnect | None = None) -> None:
@@ -338,7 +338,7 @@ async def test_nothing_stays_of_what_has_come(bench: Bench) -> None:
     one = await member(bench, "one", kept=True)
     bench.gate.hold = True
     publish(bench, "0")
-    session = next(iter(bench.broker._core.sessions))
+    session = next(iter(bench.broker.machine.sessions))
     assert session.exchange is not None
     assert len(session.exchange.coming) == 1
     bench.gate.store()
@@ -389,7 +389,7 @@ async def test_a_worker_that_dies_loses_nothing(bench: Bench, version: MQTTProto
     """Two workers of paho-mqtt share jobs; one dies with ten of them in its hands, and the other
     gets all.
     """
-    object.__setattr__(bench.broker._core, "limits", Limits())
+    bench.broker.machine.shared.limits = Limits()
     jobs = [b"%d" % number for number in range(10)]
     first, second = Worker("first", version), Worker("second", version)
     try:

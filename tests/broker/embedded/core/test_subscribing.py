@@ -157,7 +157,9 @@ async def test_an_expired_retained_message_is_gone(bench: Bench) -> None:
     bench.clock += 6
     await bench.subscribe(client, "t")
     assert await received(client) == []
-    assert ("unretained", ("t",)) in bench.gate.journal + list(bench.broker._core.journal.take())
+    assert ("unretained", ("t",)) in bench.gate.journal + list(
+        bench.broker.machine.shared.journal.take()
+    )
 
 
 async def test_retained_topics_are_bounded(bench: Bench) -> None:
@@ -175,7 +177,7 @@ async def test_retained_topics_are_bounded(bench: Bench) -> None:
 
 async def test_filters_are_bounded_in_all(bench: Bench) -> None:
     """A few long filters are as much as many short ones; one that is held may be asked for again."""
-    object.__setattr__(bench.broker._core, "limits", Limits(subscription_size=100))
+    bench.broker.machine.shared.limits = Limits(subscription_size=100)
     client = await bench.connect("c", 5)
     assert await bench.subscribe(client, "a" * 60, "b" * 41, "c" * 40, "a" * 60) == (0, 0x97, 0, 0)
     client.write(Unsubscribe(1, ("a" * 60,)))
@@ -187,8 +189,8 @@ async def test_retained_bytes_are_bounded(bench: Bench) -> None:
     """They count whatever they are in; where the new message has no room, the old one is not shown
     in its place.
     """
-    core = bench.broker._core
-    object.__setattr__(core, "limits", Limits(retained_bytes=core.router._retained_bytes + 2_010))
+    core = bench.broker.machine
+    core.shared.limits = Limits(retained_bytes=core.router._retained_bytes + 2_010)
     for topic, size in (("a", 500), ("b", 500), ("c", 1_500), ("a", 1_400), ("a", 1_600)):
         before = bench.count("messages_dropped")
         bench.broker.publish(Message(topic, bytes(size), 0, True))
@@ -286,8 +288,8 @@ async def test_the_gate_sends_nothing_before_it_is_told(bench: Bench) -> None:
 
 async def test_many_retained_messages_come_at_the_clients_pace(bench: Bench) -> None:
     """More retained messages than a queue or a buffer holds all arrive, none dropped."""
-    core = bench.broker._core
-    object.__setattr__(core, "limits", Limits(queue=5, write_buffer=1000, retained=10_000))
+    core = bench.broker.machine
+    core.shared.limits = Limits(queue=5, write_buffer=1000, retained=10_000)
     for number in range(2_000):
         bench.broker.publish(Message(f"t/{number}", b"x" * 500, number % 2, True))
     client = await bench.connect("c")

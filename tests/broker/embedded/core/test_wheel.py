@@ -12,11 +12,11 @@ class Alarm:
     """Notes when it is looked at, and answers what it is told to."""
 
     def __init__(self, *answers: int | None) -> None:
-        self.due = -1
+        self.tick = -1
         self.looks: list[int] = []
         self._answers = list(answers)
 
-    def look(self, now: int) -> int | None:
+    def due(self, now: int) -> int | None:
         self.looks.append(now)
         return self._answers.pop(0) if self._answers else None
 
@@ -78,9 +78,9 @@ def test_one_may_end_another() -> None:
     wheel, second = Wheel(0), Alarm()
 
     class First(Alarm):
-        def look(self, now: int) -> int | None:
+        def due(self, now: int) -> int | None:
             other.unwatch_all()
-            return super().look(now)
+            return super().due(now)
 
     class Other:
         def unwatch_all(self) -> None:

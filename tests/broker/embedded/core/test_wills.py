@@ -27,7 +27,7 @@ KEPT = Properties(session_expiry_interval=100)
 
 def turn(bench: Bench, seconds: float) -> None:
     """Let time pass on the wheel."""
-    wheel = bench.broker._core.wheel
+    wheel = bench.broker.machine.wheel
     wheel.turn(wheel.now + int(seconds * TICKS))
 
 
