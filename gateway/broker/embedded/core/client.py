@@ -7,7 +7,7 @@ CONNECT is not answered; open; over.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from gateway.broker.embedded.codec.decode import UNKNOWN_VERSION, decode
 from gateway.broker.embedded.codec.encode import encode
@@ -26,33 +26,12 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.core.broker import Broker
     from gateway.broker.embedded.core.handshake import Address, Admission
     from gateway.broker.embedded.core.inlet import Inlet
-    from gateway.broker.embedded.core.outlet import Sink
     from gateway.broker.embedded.core.pending import Pending
+    from gateway.broker.embedded.core.wire import Wire
     from gateway.broker.port import Departure, Done, Identity, Message, Sent, Told
 
 _PAUSE: Final = 0.1  # seconds: the shortest wait of a client that sends too fast
 _GRACE: Final = ticks(5)  # how long a closed connection may take to read what it was sent
-
-
-class Wire(Protocol):
-    """What the shell does for a client."""
-
-    @property
-    def sink(self) -> Sink:
-        """Where packets are written."""
-
-    def let_in(self) -> None:
-        """The client is no stranger any more: read on."""
-
-    def over(self, departure: Departure, *, hang_up: bool) -> None:
-        """The connection has ended: write what is left, close, and call `Client.lost` then.
-
-        `hang_up`: the client may still be sending; it gets its last packet only if our direction is
-        closed first.
-        """
-
-    def abort(self) -> None:
-        """Close at once, whatever is not written yet."""
 
 
 class Stage(enum.IntEnum):

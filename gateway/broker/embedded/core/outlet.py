@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.core.durable import Delivery
     from gateway.broker.embedded.core.outgoing import Outgoing
     from gateway.broker.embedded.core.shared import Shared
-
-
-class Sink(Protocol):
-    """Where the bytes go: an asyncio transport has these two methods."""
-
-    def write(self, data: bytes) -> object: ...
-    def get_write_buffer_size(self) -> int: ...
+    from gateway.broker.embedded.core.wire import Sink
 
 
 class Outlet:
