@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -21,7 +21,8 @@ from benchmarks.packets import Account
 from gateway.access import accounts, devices, tokens
 from gateway.clock import now_ms
 from gateway.store.audit import By
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.store.sqlite.database import open_sync
+from gateway.stores import open_direct
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,9 +176,9 @@ class Gateway(Server):
         return (sys.executable, "-m", "gateway", "run", "--config", str(config))
 
     def _make_database(self) -> None:
-        db = open_sync(self.folder / "gateway.db")
         by = By("command line", "", now_ms())
-        with transaction(db):
+        path = self.folder / "gateway.db"
+        with open_direct(path) as store, store.transaction() as db:
             user = accounts.create(db, by, email="bench@example.org", password=None, role="admin")
             self.token = tokens.create(db, by, user=user.id, scope="read").secret
             for number in range(self._count):
@@ -185,9 +186,9 @@ class Gateway(Server):
                 issued = devices.create(db, by, id=f"b{number:05}", type=kind)
                 self.accounts.append(Account(issued.record.id, issued.secret))
         if self._fill is not None:
-            self._fill(db)
-        db.close()
-        _to_disk(self.folder / "gateway.db")
+            with closing(open_sync(path)) as db:
+                self._fill(db)
+        _to_disk(path)
 
 
 def _to_disk(path: Path) -> None:

@@ -21,7 +21,7 @@ from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMa
 from gateway.frames import command_extra, reply_extra
 from gateway.store.commands import AnswerTo, Command
 from gateway.store.patience import repeat
-from gateway.store.sqlite import commands as store
+from gateway.store.sqlite.commands import change, insertion
 from gateway.topics import check_channel
 from gateway.waiters import Waiters, resolve
 
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from gateway.frames import Entry
     from gateway.intake import Intake
     from gateway.links import Link
-    from gateway.store.commands import State
-    from gateway.store.sqlite.database import Database
+    from gateway.store.commands import CommandStore, State
 
 __all__ = ["AnswerTo", "Command", "Commands"]
 
@@ -60,7 +59,7 @@ class Commands:
         self,
         *,
         intake: Intake,
-        database: Database,
+        store: CommandStore,
         catalog: Catalog,
         links: Callable[[str], Sequence[Link]],
         exists: Callable[[str], bool],
@@ -68,7 +67,7 @@ class Commands:
         keep: int | None = None,
     ) -> None:
         self._intake = intake
-        self._database = database
+        self._store = store
         self._catalog = catalog
         self._links = links
         self._exists = exists
@@ -84,7 +83,7 @@ class Commands:
     async def start(self) -> None:
         """Take up what was unfinished when the gateway ended."""
         now = self._clock()
-        for command in await self._database.read(partial(store.unfinished, now=now)):
+        for command in await self._store.unfinished(now):
             self._live[command.id] = command
             self._deadlines.set(command.id, command.expires)
             if command.state == "delivered":
@@ -93,9 +92,7 @@ class Commands:
                 self._line(command.device).add(command, stored=True)
         for device in [device for device in self._lines if not self._exists(device)]:
             self.forget(device)  # removed while the gateway did not run
-        for sender, key, command_id in await self._database.read(
-            partial(store.keys, limit=MAX_KEYS)
-        ):
+        for sender, key, command_id in await self._store.keys(MAX_KEYS):
             self._keys[sender, key] = command_id
 
     # Asking
@@ -144,7 +141,7 @@ class Commands:
             return None
         if known in self._live:
             await self._intake.store(())  # the first asking may not be stored yet
-        return await self._database.read(partial(store.find, command=known))
+        return await self._store.find(known)
 
     def submit(
         self,
@@ -183,7 +180,7 @@ class Commands:
         self._intake.submit(
             [self._entry(command)],
             partial(self._stored, command, done),
-            (store.insertion(command),),
+            (insertion(command),),
             len(value),
         )
         return command
@@ -226,7 +223,7 @@ class Commands:
 
     async def get(self, command_id: str) -> Command:
         """Return a command as it is stored; raises `NotFound`."""
-        found = await self._database.read(partial(store.find, command=command_id))
+        found = await self._store.find(command_id)
         if found is None:
             raise NotFound(f"there is no command {command_id[:40]}")
         return found
@@ -283,7 +280,7 @@ class Commands:
         self._lines[device].take_out(command)
         command.state, command.reply, command.changed = "replied", value, now
         # In the batch that the caller's entries are about to join.
-        self._intake.submit((), partial(self._finished, command), (store.change(command),))
+        self._intake.submit((), partial(self._finished, command), (change(command),))
         return [(series, now, value, reply_extra(command.id)), self._entry(command)]
 
     def _answered(self, device: str, name: str, correlation: bytes | None) -> Command | None:
@@ -307,7 +304,7 @@ class Commands:
                     "the device was removed",
                     self._clock(),
                 )
-            self._intake.submit((), partial(self._finished, command), (store.change(command),))
+            self._intake.submit((), partial(self._finished, command), (change(command),))
 
     # The life of a command
 
@@ -333,7 +330,7 @@ class Commands:
 
     def _change(self, command: Command, state: State, done: Done | None = None) -> None:
         command.state, command.changed = state, self._clock()
-        self._intake.submit([self._entry(command)], done, (store.change(command),))
+        self._intake.submit([self._entry(command)], done, (change(command),))
 
     def _entry(self, command: Command) -> Entry:
         extra = command_extra(command.id, command.state, command.error)
@@ -394,8 +391,8 @@ class Commands:
         """Remove commands older than is kept."""
         if self._keep is None:
             return
-        work = partial(store.prune, before=self._clock() - self._keep, limit=PRUNE_ROWS)
-        while await self._database.write(work) == PRUNE_ROWS:
+        before = self._clock() - self._keep
+        while await self._store.prune(before, PRUNE_ROWS) == PRUNE_ROWS:
             pass
 
     def _pump(self, device: str) -> None:

@@ -42,24 +42,19 @@ from gateway.rules import Rules
 from gateway.running import Whereabouts, alone
 from gateway.seats import Seats
 from gateway.site import Site
-from gateway.store.sqlite import history
-from gateway.store.sqlite.database import Database
-from gateway.store.sqlite.upkeep import Upkeep
+from gateway.stores import open_store
 from gateway.tls import ServerTls
 from gateway.valve import Valve
 from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from gateway.access.principal import Principal
-    from gateway.broker.port import Statement
     from gateway.config import Config
     from gateway.config.model import HttpTls, MqttTls
     from gateway.config.model import Route as RouteTable
-    from gateway.frames import Entry
-    from gateway.store.history import Page
     from gateway.store.registry import Change
 
 log = logging.getLogger(__name__)
@@ -151,20 +146,12 @@ class Gateway:
 
     async def _open_store(self) -> None:
         store, kept = self._config.store, self._config.history
-        self.database = await Database.open(store.path, durability=store.durability)
-        self._stack.push_async_callback(self.database.close)
-        self.upkeep = Upkeep(
-            self.database, keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms
+        self.store = await open_store(store.path, durability=store.durability)
+        self._stack.push_async_callback(self.store.close)
+        self.upkeep = self.store.upkeep(
+            keep=round(kept.keep * 1000), max_size=kept.max_size, clock=now_ms
         )
         self.run_beside(self.upkeep.run(), "upkeep")
-
-    async def _commit(
-        self, seq: int, entries: list[Entry], statements: Sequence[Statement]
-    ) -> None:
-        await self.database.write(lambda db: history.append(db, seq, entries, statements))
-
-    async def _read(self, cursor: int, upto: int, series: Sequence[int] | None, limit: int) -> Page:
-        return await self.database.read(lambda db: history.after(db, cursor, upto, series, limit))
 
     # Access
 
@@ -173,12 +160,12 @@ class Gateway:
         self.routes = Routes(
             [_route(number, route) for number, route in enumerate(self._config.routes, 1)]
         )
-        self.registry = Registry(self.database, clock=now_ms)
+        self.registry = Registry(self.store.registry, clock=now_ms)
         await self.registry.load()
         self.policy = Policy(
             self.registry, route=self.routes.device_of, device_to_device=access.device_to_device
         )
-        self.journal = Journal(self.database, clock=now_ms)
+        self.journal = Journal(self.store.audit, clock=now_ms)
         self._stack.push_async_callback(self.journal.flush)
         self.passwords = Passwords()
         self._stack.callback(self.passwords.close)
@@ -192,15 +179,16 @@ class Gateway:
     # Core
 
     async def _build_core(self) -> None:
-        opened = await self.database.read(history.opened)
+        opened = await self.store.history.opened()
         self.catalog = Catalog(opened)
-        self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
+        read = self.store.history.after
+        self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=read)
         self.valve = Valve()
         most = self._config.limits.connections
         self.seats = Seats(most, reserve=most // RESERVE)
         self.intake = Intake(
             seq=opened.seq,
-            commit=self._commit,
+            commit=self.store.history.append,
             publish=self.hub.publish,
             unsaved=self.catalog.take_unsaved,
             valve=self.valve,
@@ -216,7 +204,7 @@ class Gateway:
         self.presence.start()
         self.commands = Commands(
             intake=self.intake,
-            database=self.database,
+            store=self.store.commands,
             catalog=self.catalog,
             links=self.presence.reach,
             exists=self.registry.devices.__contains__,
@@ -286,7 +274,7 @@ class Gateway:
         needs = Needs(
             config=self._config,
             gate=self.gate,
-            database=self.database,
+            store=self.store,
             tls=self.mqtt_tls,
             filters=self.routes.filters,
             seats=self.seats,

@@ -17,6 +17,7 @@ and an MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge
     ├── UnsupportedMedia        a body of a kind that is not read here
     ├── TooMany                 above a rate, a count or a queue's bound; `retry_after` seconds
     ├── Unavailable             storage refuses writes, or the gateway is stopping
+    │   └── StoreError          the store refuses, or cannot be read; its own words
     ├── NoReply                 a wait that ran out
     └── ProtocolError           the peer broke its protocol: this one connection ends
 """
@@ -150,6 +151,10 @@ class Unavailable(GatewayError):
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class StoreError(Unavailable):
+    """The store refuses a write or cannot be read: a full disk, a lock, a damaged file."""
 
 
 class NoReply(GatewayError):

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.errors import Unavailable
+from gateway.errors import StoreError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -30,7 +29,7 @@ RETRY_FIRST, RETRY_LAST = 0.1, 2.0  # s
 
 
 class Commit(Protocol):
-    """Write a batch in one transaction, its first entry as `seq`; raises `sqlite3.Error` where the
+    """Write a batch in one transaction, its first entry as `seq`; raises `StoreError` where the
     disk refuses.
     """
 
@@ -193,7 +192,7 @@ class Intake:
         while True:
             try:
                 await self._commit(batch.first, batch.entries, batch.statements)
-            except sqlite3.Error as error:
+            except StoreError as error:
                 if self.refusal is None:
                     log.error("storing fails, devices are held back until it goes on: %s", error)
                 self.refusal = str(error)

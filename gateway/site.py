@@ -79,7 +79,7 @@ class Site:
             porch=self._porch,
         )
         pages = Pages(
-            gateway.database,
+            gateway.registry,
             gateway.sign_in,
             clock=now_ms,
             place=self._place(),
@@ -145,7 +145,8 @@ class Site:
     def _routes(self) -> list[Route]:
         gateway = self._gateway
         return api(
-            database=gateway.database,
+            history=gateway.store.history,
+            audit=gateway.store.audit,
             catalog=gateway.catalog,
             hub=gateway.hub,
             intake=gateway.intake,

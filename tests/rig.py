@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +13,7 @@ from gateway.commands import Commands
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
-from gateway.store.sqlite import history
-from gateway.store.sqlite.database import Database
+from gateway.stores import open_store
 from gateway.valve import Valve
 
 if TYPE_CHECKING:
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from gateway.broker.port import Done, Sent
     from gateway.commands import AnswerTo, Command
     from gateway.errors import GatewayError
+    from gateway.store.history import Opened
+    from gateway.stores import Store
 
 START = 1_763_673_303_000
 
@@ -94,16 +94,18 @@ class Rig:
     """The core, running."""
 
     def __init__(
-        self, database: Database, opened: history.Opened, clock: Clock, devices: tuple[str, ...]
+        self, store: Store, opened: Opened, clock: Clock, devices: tuple[str, ...]
     ) -> None:
-        self.database = database
+        self.store = store
         self.clock = clock
         self.devices = set(devices)
         self.catalog = Catalog(opened)
-        self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=self._read)
+        self.hub = Hub(
+            epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=store.history.after
+        )
         self.intake = Intake(
             seq=opened.seq,
-            commit=self._commit,
+            commit=store.history.append,
             publish=self.hub.publish,
             unsaved=self.catalog.take_unsaved,
             valve=Valve(),
@@ -113,22 +115,12 @@ class Rig:
         )
         self.commands = Commands(
             intake=self.intake,
-            database=database,
+            store=store.commands,
             catalog=self.catalog,
             links=self.presence.links,
             exists=self.devices.__contains__,
             clock=clock,
             keep=3_600_000,
-        )
-
-    async def _commit(self, seq: int, entries: Any, statements: Any) -> None:
-        await self.database.write(
-            partial(history.append, seq=seq, entries=entries, statements=statements)
-        )
-
-    async def _read(self, cursor: int, upto: int, series: Any, limit: int) -> history.Page:
-        return await self.database.read(
-            partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit)
         )
 
     async def telemetry(self, device: str, channel: str, value: str, ts: int | None = None) -> int:
@@ -147,7 +139,7 @@ class Rig:
     async def frames(self, type_: str, device: str = "kitchen") -> list[dict[str, Any]]:
         """Return a device's stored frames of a type, in order."""
         await self.stored()
-        page = await self._read(0, self.hub.seq, None, 100_000)
+        page = await self.store.history.after(0, self.hub.seq, None, 100_000)
         series = {row[1]: self.catalog.get(row[1]) for row in page.rows}
         return [
             msgspec.json.decode(found.json(seq, ts, value, extra))
@@ -163,8 +155,8 @@ async def running(
     path: Path, clock: Clock | None = None, devices: tuple[str, ...] = ("kitchen", "hall", "board")
 ) -> AsyncIterator[Rig]:
     """Open the database, run the intake, and end both; what was submitted is stored."""
-    database = await Database.open(path, durability="normal")
-    rig = Rig(database, await database.read(history.opened), clock or Clock(), devices)
+    store = await open_store(path, durability="normal")
+    rig = Rig(store, await store.history.opened(), clock or Clock(), devices)
     task = asyncio.create_task(rig.intake.run())
     try:
         rig.presence.start()
@@ -173,7 +165,7 @@ async def running(
     finally:
         rig.intake.close()
         await task
-        await database.close()
+        await store.close()
 
 
 async def until(condition: Callable[[], object]) -> None:

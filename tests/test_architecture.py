@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-ROOT_ROOMS = ["gateway.daemon", "gateway.site", "gateway.engines"]
+ROOT_ROOMS = ["gateway.daemon", "gateway.site", "gateway.engines", "gateway.stores"]
 
 
 def layers(document: str) -> dict[str, set[str]]:

@@ -3,7 +3,6 @@ disk does.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,14 +10,14 @@ import pytest
 
 from gateway import intake as intakes
 from gateway.broker.port import Statement
-from gateway.errors import Unavailable
+from gateway.errors import StoreError, Unavailable
 from gateway.frames import Entry, Series
 from gateway.intake import Intake
 from gateway.valve import Valve
 from tests.rig import until
 
 SERIES = Series(1, "telemetry", "k", "a")
-FULL = sqlite3.OperationalError("database or disk is full")
+FULL = StoreError("database or disk is full")
 
 
 def entries(*values: object) -> list[Entry]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -245,7 +246,7 @@ async def test_a_command_waits_for_storage(watched):
     )
     await watched.rig.intake._arrived.wait()
     while not watched.posts:
-        await watched.rig.database.read(lambda db: None)
+        await asyncio.sleep(0)
     rules.sweep()
     watched.rig.intake.refusal = None
     rules.sweep()

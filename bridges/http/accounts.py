@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gateway.bridges.http.authentication import Permission
     from gateway.store.audit import By
     from gateway.store.registry import User, WebSession
-    from gateway.store.sqlite.database import Database
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -85,7 +84,6 @@ class Accounts:
     def __init__(
         self,
         registry: Registry,
-        database: Database,
         sign_in: SignIn,
         passwords: Passwords,
         permission: Permission,
@@ -94,7 +92,6 @@ class Accounts:
         secure: bool,
     ) -> None:
         self._registry = registry
-        self._database = database
         self._sign_in = sign_in
         self._passwords = passwords
         self._permission = permission
@@ -124,9 +121,7 @@ class Accounts:
         if new.invitation is not None:
             # Looked at before the costly hash; used up in the transaction that makes the account.
             text = new.invitation
-            await self._database.read(
-                lambda db: links.find(db, text, by.at, "invitation", "first-admin")
-            )
+            await self._registry.ask(links.find, text, by.at, "invitation", "first-admin")
             make = partial(accounts.register, link=text, email=new.email, name=new.name)
         elif self._sign_up != "open":
             by = self._admin(request)

@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.pace import Pace
     from gateway.presence import Presence
-    from gateway.store.sqlite.database import Database
+    from gateway.store.audit import AuditStore
+    from gateway.store.history import HistoryStore
 
 
 def api(
     *,
-    database: Database,
+    history: HistoryStore,
+    audit: AuditStore,
     catalog: Catalog,
     hub: Hub,
     intake: Intake,
@@ -76,11 +78,9 @@ def api(
         Telemetry(intake, catalog, permission, pace, seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, asking),
         Frames(hub, catalog, permission),
-        History(database, catalog, permission),
-        Journals(database, permission),
-        Accounts(
-            registry, database, sign_in, passwords, permission, sign_up=sign_up, secure=secure
-        ),
+        History(history, catalog, permission),
+        Journals(history, audit, permission),
+        Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),
         Tokens(registry, permission),
         HealthChecks(intake),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -17,7 +16,6 @@ from gateway.errors import Invalid, InvalidTopic
 from gateway.frames import MAX_TS, Frame
 from gateway.hub.hub import KEPT_VALUES
 from gateway.store.history import Function, Span
-from gateway.store.sqlite import history
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
     from gateway.bridges.http.authentication import Permission
     from gateway.catalog import Catalog
-    from gateway.store.sqlite.database import Database
+    from gateway.store.history import HistoryStore
 
 PAGE = 1_000
 LONGEST_PAGE = 10_000  # of JSON, which is held in memory
@@ -82,8 +80,8 @@ class HistoryPage(msgspec.Struct):
 class History:
     """Reads what there was, a page at a time."""
 
-    def __init__(self, database: Database, catalog: Catalog, permission: Permission) -> None:
-        self._database = database
+    def __init__(self, store: HistoryStore, catalog: Catalog, permission: Permission) -> None:
+        self._store = store
         self._catalog = catalog
         self._permission = permission
 
@@ -136,10 +134,7 @@ class History:
         while left > 0:
             limit = min(PAGE, left)
             newest_first = asked.order == "desc"
-            work = partial(
-                history.by_time, series=series, span=span, limit=limit, newest_first=newest_first
-            )
-            rows = await self._database.read(work)
+            rows = await self._store.by_time(series, span, limit, newest_first=newest_first)
             self._permission.still(request)
             found = (
                 (seq, self._catalog.get(number), ts, value, extra)
@@ -165,7 +160,7 @@ class History:
         pages = self._bucket_pages(
             request,
             asked,
-            buckets.pages(self._database, self._series(asked), span, every, functions),
+            buckets.pages(self._store, self._series(asked), span, every, functions),
         )
         if asked.format != "json":
             return await export.send(

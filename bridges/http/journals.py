@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,14 +11,14 @@ from msgspec import Meta
 from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.routes import API, Route
-from gateway.store.sqlite import audit, history
+from gateway.store.history import REJECTED_BYTES, REJECTED_KEPT
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.bridges.http.authentication import Permission
-    from gateway.store.history import Rejection
-    from gateway.store.sqlite.database import Database
+    from gateway.store.audit import AuditStore
+    from gateway.store.history import HistoryStore, Rejection
 
 
 class NewestFirst(msgspec.Struct):
@@ -71,8 +70,9 @@ class AuditList(msgspec.Struct):
 class Journals:
     """Reads both lists."""
 
-    def __init__(self, database: Database, permission: Permission) -> None:
-        self._database = database
+    def __init__(self, history: HistoryStore, audit: AuditStore, permission: Permission) -> None:
+        self._history = history
+        self._audit = audit
         self._permission = permission
 
     def routes(self) -> list[Route]:
@@ -91,9 +91,7 @@ class Journals:
             self._permission.may(request, Action.ADMINISTER),
             self._permission.view(request),
         )
-        kept = await self._database.read(
-            partial(history.rejected, before=asked.after, limit=history.REJECTED_KEPT)
-        )
+        kept = await self._history.rejected(asked.after, REJECTED_KEPT)
         seen = [r for r in kept if everything or (r.device and view.sees(r.device))]
         shown = [_rejected(rejection) for rejection in seen[: asked.limit]]
         return answers.json(RejectedList(shown, shown[-1].id if len(seen) > asked.limit else None))
@@ -101,9 +99,7 @@ class Journals:
     async def audit(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.ADMINISTER)
         asked = parameters.query(request.query, NewestFirst)
-        found = await self._database.read(
-            partial(audit.read, before=asked.after, limit=asked.limit + 1)
-        )
+        found = await self._audit.read(asked.after, asked.limit + 1)
         deeds = [
             Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail)
             for d in found[: asked.limit]
@@ -121,7 +117,7 @@ def _beginning(payload: bytes) -> str | dict[str, str]:
     """Return the payload as text, without a character that was cut in two at its end; or else as
     base64.
     """
-    cut = len(payload) - 3 if len(payload) == history.REJECTED_BYTES else len(payload)
+    cut = len(payload) - 3 if len(payload) == REJECTED_BYTES else len(payload)
     try:
         return payload.decode()
     except UnicodeDecodeError as error:

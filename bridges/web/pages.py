@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from gateway.access.principal import Principal
+    from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
     from gateway.bridges.web.files import Words
     from gateway.bridges.web.navigation import Page
     from gateway.bridges.web.place import Place
-    from gateway.store.sqlite.database import Database
 
 _HEADERS = {
     # Scripts and styles come as files from here, and a page talks to nobody else.
@@ -48,14 +48,14 @@ class Pages:
 
     def __init__(
         self,
-        database: Database,
+        registry: Registry,
         sign_in: SignIn,
         *,
         clock: Callable[[], int],
         place: Place,
         sign_up_open: bool = False,
     ) -> None:
-        self._database = database
+        self._registry = registry
         self._sign_in = sign_in
         self._clock = clock
         self._sign_up_open = sign_up_open
@@ -121,9 +121,7 @@ class Pages:
         if link is None:
             return _go("/") if self._signed_in(request) else self._show(request, "sign-in")
         try:
-            found = await self._database.read(
-                lambda db: links.find(db, link, self._clock(), *_ALL_KINDS)
-            )
+            found = await self._registry.ask(links.find, link, self._clock(), *_ALL_KINDS)
         except Unauthenticated:
             return self._show(request, "used-link", 410)
         return self._show(request, "link" if found.kind == "sign-in" else "sign-up")

@@ -13,29 +13,26 @@ from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_device_id, new_key
 from gateway.errors import Conflict, NotFound, TooMany
 from gateway.store.registry import Device
-from gateway.store.sqlite import audit
-from gateway.store.sqlite.registry import DEVICES, USERS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gateway.store.audit import By
-    from gateway.store.registry import Style
+    from gateway.store.registry import Style, Tables
 
 MOST_PENDING = 100
 
 
-def find(db: sqlite3.Connection, device: str) -> Device:
+def find(tables: Tables, device: str) -> Device:
     """Return a device or raise `NotFound`."""
-    found = DEVICES.get(db, device)
+    found = tables.devices.get(device)
     if found is None:
         raise NotFound(f"there is no device {device[:80]!r}")
     return found
 
 
 def create(
-    db: sqlite3.Connection,
+    tables: Tables,
     by: By,
     *,
     id: str | None = None,
@@ -58,7 +55,7 @@ def create(
         name=fields.text(name),
         type=fields.text(type),
         topics=fields.grants(grants),
-        owner=_stranger(db, owner),
+        owner=_stranger(tables, owner),
         key=None if key is None else fields.key(key),
     )
     device = Device(
@@ -71,11 +68,11 @@ def create(
         style=style,
         created=by.at,
     )
-    return _insert(db, by, "create", device, "" if keyless else key or new_key(style))
+    return _insert(tables, by, "create", device, "" if keyless else key or new_key(style))
 
 
 def change(
-    db: sqlite3.Connection,
+    tables: Tables,
     by: By,
     device: str,
     *,
@@ -86,73 +83,73 @@ def change(
     disabled: bool | UnsetType = UNSET,
 ) -> Device:
     """Change what is given. Raises `NotFound` or `Invalid`."""
-    find(db, device)
+    find(tables, device)
     fields.refuse(
         name=fields.text(name),
         type=fields.text(type),
         topics=fields.grants(grants),
-        owner=_stranger(db, owner),
+        owner=_stranger(tables, owner),
     )
     all_ = {"name": name, "type": type, "owner": owner, "grants": grants, "disabled": disabled}
     given = {field: value for field, value in all_.items() if value is not UNSET}
     if given:
-        DEVICES.update(db, device, **given)
-        audit.record(db, by, "change", f"device:{device}", **given)
-    return find(db, device)
+        tables.devices.update(device, **given)
+        tables.note(by, "change", f"device:{device}", **given)
+    return find(tables, device)
 
 
-def remove(db: sqlite3.Connection, by: By, device: str) -> None:
+def remove(tables: Tables, by: By, device: str) -> None:
     """Remove a device; what it sent is hidden from a later device of the same id."""
-    find(db, device)
-    DEVICES.delete(db, device)
-    audit.record(db, by, "remove", f"device:{device}")
+    find(tables, device)
+    tables.devices.delete(device)
+    tables.note(by, "remove", f"device:{device}")
 
 
-def replace_key(db: sqlite3.Connection, by: By, device: str) -> Issued[Device]:
+def replace_key(tables: Tables, by: By, device: str) -> Issued[Device]:
     """Give a device a new key; the old one stops at once."""
-    key = new_key(find(db, device).style)
-    DEVICES.update(db, device, key_hash=digest(key))
-    audit.record(db, by, "new key", f"device:{device}")
-    return Issued(find(db, device), key)
+    key = new_key(find(tables, device).style)
+    tables.devices.update(device, key_hash=digest(key))
+    tables.note(by, "new key", f"device:{device}")
+    return Issued(find(tables, device), key)
 
 
-def announce(db: sqlite3.Connection, by: By, *, name: str = "", type: str = "") -> Issued[Device]:
+def announce(tables: Tables, by: By, *, name: str = "", type: str = "") -> Issued[Device]:
     """Add a device that claims to be new; it can do nothing until it is approved. Raises `TooMany`."""
     fields.refuse(name=fields.text(name), type=fields.text(type))
-    if sum(1 for _ in DEVICES.where(db, state="pending")) >= MOST_PENDING:
+    if sum(1 for _ in tables.devices.where(state="pending")) >= MOST_PENDING:
         raise TooMany("too many boards wait for approval", retry_after=60)
     device = Device(
         id=new_device_id(), key_hash=b"", name=name, type=type, state="pending", created=by.at
     )
-    return _insert(db, by, "announce", device, new_key())
+    return _insert(tables, by, "announce", device, new_key())
 
 
-def approve(db: sqlite3.Connection, by: By, device: str, owner: int | None) -> Device:
+def approve(tables: Tables, by: By, device: str, owner: int | None) -> Device:
     """Let a device in that announced itself, as this user's. Raises `Conflict` where it does not
     wait.
     """
-    if find(db, device).state != "pending":
+    if find(tables, device).state != "pending":
         raise Conflict(f"the device {device!r} does not wait for approval")
-    fields.refuse(owner=_stranger(db, owner))
-    DEVICES.update(db, device, state="active", owner=owner)
-    audit.record(db, by, "approve", f"device:{device}", owner=owner)
-    return find(db, device)
+    fields.refuse(owner=_stranger(tables, owner))
+    tables.devices.update(device, state="active", owner=owner)
+    tables.note(by, "approve", f"device:{device}", owner=owner)
+    return find(tables, device)
 
 
-def _insert(
-    db: sqlite3.Connection, by: By, action: str, device: Device, key: str
-) -> Issued[Device]:
-    if DEVICES.get(db, device.id) is not None:
+def _insert(tables: Tables, by: By, action: str, device: Device, key: str) -> Issued[Device]:
+    if tables.devices.get(device.id) is not None:
         raise Conflict(f"there is a device {device.id!r} already", fields={"id": "exists already"})
     key_hash = digest(key) if key else b""
-    device = DEVICES.insert(db, msgspec.structs.replace(device, key_hash=key_hash))
-    audit.record(db, by, action, f"device:{device.id}", owner=device.owner, type=device.type)
+    device = tables.devices.insert(msgspec.structs.replace(device, key_hash=key_hash))
+    tables.note(by, action, f"device:{device.id}", owner=device.owner, type=device.type)
     return Issued(device, key)
 
 
-def _stranger(db: sqlite3.Connection, owner: int | UnsetType | None) -> str | None:
+def _stranger(tables: Tables, owner: int | UnsetType | None) -> str | None:
     """Say that a new owner is no user; SQLite has no number as large as some that are sent."""
     known = (
-        owner is UNSET or owner is None or (0 < owner < 2**63 and USERS.get(db, owner) is not None)
+        owner is UNSET
+        or owner is None
+        or (0 < owner < 2**63 and tables.users.get(owner) is not None)
     )
     return None if known else "no such user"

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gateway.access.keys import TOKEN_PREFIX
 from gateway.store.audit import Deed
 from gateway.store.patience import repeat
-from gateway.store.sqlite import audit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.access.principal import Principal
-    from gateway.store.sqlite.database import Database
+    from gateway.store.audit import AuditStore
 
 WAITING = 2_000  # deeds
 FLUSH = 1.0  # s
@@ -44,8 +42,8 @@ class _Failure(NamedTuple):
 class Journal:
     """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `flush` at the end."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], int]) -> None:
-        self._database = database
+    def __init__(self, store: AuditStore, *, clock: Callable[[], int]) -> None:
+        self._store = store
         self._clock = clock
         self._deeds: list[Deed] = []
         self._failures: Counter[_Failure] = Counter()
@@ -114,7 +112,7 @@ class Journal:
             more.append(Deed(at=now, actor="gateway", action="not noted", detail={"count": lost}))
         self._deeds, self._failures, self._lost = [], Counter(), 0
         try:
-            await self._database.write(partial(audit.append, deeds=[*deeds, *more], routine=True))
+            await self._store.append([*deeds, *more])
         except Exception:
             self._lost += len(deeds) + sum(failures.values()) + lost
             raise
@@ -126,5 +124,5 @@ class Journal:
     async def _write(self) -> None:
         await self.flush()
         if (now := asyncio.get_running_loop().time()) >= self._trim_at:
-            await self._database.write(partial(audit.trim, keep=KEPT))
+            await self._store.trim(KEPT)
             self._trim_at = now + TRIM

@@ -9,23 +9,18 @@ told.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from functools import partial
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from msgspec import structs
 
 from gateway.access.records import Records
-from gateway.errors import Unavailable
 from gateway.store.patience import repeat
-from gateway.store.registry import Change
-from gateway.store.sqlite import registry as store
+from gateway.store.registry import Change, Tidying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.store.registry import Everything
-    from gateway.store.sqlite.database import Database
+    from gateway.store.registry import Everything, RegistryStore, Tables
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,9 +33,9 @@ PENDING_FOR = 24 * 3600 * 1000  # ms that an announced device waits for approval
 class Registry(Records):
     """Records that follow the database. Call `load` before anything else, and let `run` run."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], int]) -> None:
+    def __init__(self, store: RegistryStore, *, clock: Callable[[], int]) -> None:
         super().__init__(clock=clock)
-        self._database = database
+        self._store = store
         self._rev = 0
         self._refreshing = asyncio.Lock()
         self._listeners: list[Callable[[Change], None]] = []
@@ -61,36 +56,39 @@ class Registry(Records):
 
     async def apply(
         self,
-        work: Callable[Concatenate[sqlite3.Connection, P], T],
+        work: Callable[Concatenate[Tables, P], T],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run `work(db, *args, **kwargs)` in one transaction; when this returns it can be looked
-        up, too.
+        """Run `work(tables, *args, **kwargs)` in one transaction; when this returns it can be
+        looked up, too.
 
-        What `work` raises undoes it. Raises `Unavailable` where the database refuses.
+        What `work` raises undoes it. Raises `StoreError` where the store refuses.
         """
-        try:
-            result = await self._database.write(lambda db: work(db, *args, **kwargs))
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"the database refuses: {error}") from error
+        result = await self._store.apply(work, *args, **kwargs)
         await self.refresh()
         return result
+
+    async def ask(
+        self, work: Callable[Concatenate[Tables, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(tables, *args, **kwargs)`, which only reads what is not kept in memory."""
+        return await self._store.ask(work, *args, **kwargs)
 
     async def load(self) -> None:
         """Read everything, and tell what is new about it."""
         async with self._refreshing:
-            self._tell(self._replace(await self._database.read(store.everything)))
+            self._tell(self._replace(await self._store.everything()))
 
     async def refresh(self) -> None:
         """Take in what has been written since the last time, by whomever."""
         async with (
             self._refreshing
         ):  # one after the other: an older answer must not overwrite a newer one
-            update = await self._database.read(partial(store.changes, rev=self._rev))
+            update = await self._store.changes(self._rev)
             if update is None:
-                events = self._replace(await self._database.read(store.everything))
+                events = self._replace(await self._store.everything())
             else:
                 events = update.events
                 for (kind, key), record in update.records.items():
@@ -116,14 +114,8 @@ class Registry(Records):
     async def tidy(self) -> None:
         """Write when tokens were used, and remove what has expired."""
         used, self._used = self._used, {}
-        now, upto = self._clock(), self._rev - KEPT_CHANGES
-
-        def work(db: sqlite3.Connection) -> None:
-            store.touch_tokens(db, used)
-            store.remove_stale(db, now, now - PENDING_FOR)
-            store.trim_changes(db, upto)
-
-        await self._database.write(work)
+        now = self._clock()
+        await self._store.tidy(Tidying(used, now, now - PENDING_FOR, self._rev - KEPT_CHANGES))
 
     def _tell(self, events: list[Change]) -> None:
         for event in events:

@@ -10,30 +10,27 @@ from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_token
 from gateway.errors import Invalid, NotFound
 from gateway.store.registry import Token, User
-from gateway.store.sqlite import audit
-from gateway.store.sqlite.registry import DEVICES, TOKENS, USERS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
 
     from gateway.store.audit import By
-    from gateway.store.registry import Scope
+    from gateway.store.registry import Scope, Tables
 
 
 LONGEST = 100 * 366 * 24 * 3600 * 1000  # ms
 
 
-def find(db: sqlite3.Connection, token: int) -> Token:
+def find(tables: Tables, token: int) -> Token:
     """Return a token by number or raise `NotFound`."""
-    found = TOKENS.get(db, token)
+    found = tables.tokens.get(token)
     if found is None:
         raise NotFound(f"there is no token {token}")
     return found
 
 
 def create(
-    db: sqlite3.Connection,
+    tables: Tables,
     by: By,
     *,
     user: int,
@@ -52,10 +49,10 @@ def create(
         devices=fields.device_ids(limit),
         expires=_expiry(expires, by.at),
     )
-    found = USERS.get(db, user)
+    found = tables.users.get(user)
     if found is None:
         raise Invalid("there is no such user", fields={"user": "no such user"})
-    fields.refuse(devices=_unseen(db, found, limit or ()))
+    fields.refuse(devices=_unseen(tables, found, limit or ()))
     secret = new_token()
     token = Token(
         hash=digest(secret),
@@ -66,9 +63,8 @@ def create(
         expires=expires,
         created=by.at,
     )
-    token = TOKENS.insert(db, token)
-    audit.record(
-        db,
+    token = tables.tokens.insert(token)
+    tables.note(
         by,
         "create",
         f"token:{token.id}",
@@ -79,11 +75,11 @@ def create(
     return Issued(token, secret)
 
 
-def revoke(db: sqlite3.Connection, by: By, token: int) -> None:
+def revoke(tables: Tables, by: By, token: int) -> None:
     """Take a token away; it stops at once. Raises `NotFound`."""
-    found = find(db, token)
-    TOKENS.delete(db, token)
-    audit.record(db, by, "revoke", f"token:{token}", user=found.user)
+    found = find(tables, token)
+    tables.tokens.delete(token)
+    tables.note(by, "revoke", f"token:{token}", user=found.user)
 
 
 def _expiry(expires: int | None, now: int) -> str | None:
@@ -92,10 +88,10 @@ def _expiry(expires: int | None, now: int) -> str | None:
     return "in the past" if expires <= now else "at most 100 years ahead"
 
 
-def _unseen(db: sqlite3.Connection, user: User, limit: Iterable[str]) -> str | None:
+def _unseen(tables: Tables, user: User, limit: Iterable[str]) -> str | None:
     """Say which device of a limit the user does not see, whether it exists or not."""
     for id_ in sorted(limit):
-        device = DEVICES.get(db, id_)
+        device = tables.devices.get(id_)
         if device is None or (user.role != "admin" and device.owner != user.id):
             return f"{user.email} has no device {id_!r}"
     return None

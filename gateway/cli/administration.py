@@ -7,9 +7,8 @@ need none to run.
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +23,14 @@ from gateway.config.load import DEFAULT
 from gateway.errors import Conflict, GatewayError
 from gateway.running import Whereabouts, identity, whereabouts
 from gateway.store.audit import By
-from gateway.store.sqlite import registry
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.stores import open_direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gateway.config.model import Store
+    from gateway.store.direct import Direct
+    from gateway.store.registry import Tables
 
 PATIENCE = 10.0  # s that a running gateway may take to read what was written
 LOOK = 0.02  # s between two looks
@@ -38,19 +38,19 @@ UNBOUNDED = 10_000  # columns, where a program and not a person reads
 
 
 @contextmanager
-def reading(file: Path | None) -> Iterator[sqlite3.Connection]:
+def reading(file: Path | None) -> Iterator[Direct]:
     """Open the database that the configuration names, where there is one. What goes wrong ends the
     command with one line on stderr.
     """
     store = configured(file).store
     if not _is_there(store.path):
         fail(f"there is no database at {store.path}: {_where_to_look(file)}")
-    with _opened(store) as db:
-        yield db
+    with _opened(store) as direct:
+        yield direct
 
 
 @contextmanager
-def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
+def changing(file: Path | None) -> Iterator[tuple[Tables, By]]:
     """Open the database, or make it, for one transaction; say who writes: the command line, now.
 
     Whoever uses a new key as soon as the command has ended is let in: it ends when a running
@@ -59,18 +59,18 @@ def changing(file: Path | None) -> Iterator[tuple[sqlite3.Connection, By]]:
     store = configured(file).store
     if not _is_there(store.path) and not config_file(file).exists():
         note(f"no {DEFAULT} in {Path.cwd()}: a new database is made, {store.path}")
-    with _opened(store) as db:
-        with transaction(db):
-            yield db, By("command line", "", now_ms())
-        revision = registry.revision(db)
+    with _opened(store) as direct:
+        with direct.transaction() as tables:
+            yield tables, By("command line", "", now_ms())
+        revision = direct.revision()
     _wait_until_read(store.path, revision)
 
 
 @contextmanager
-def making(file: Path | None) -> Iterator[sqlite3.Connection]:
+def making(file: Path | None) -> Iterator[Direct]:
     """Open the database, or make it."""
-    with _opened(configured(file).store) as db:
-        yield db
+    with _opened(configured(file).store) as direct:
+        yield direct
 
 
 def running(file: Path | None) -> Whereabouts | None:
@@ -82,15 +82,13 @@ def running(file: Path | None) -> Whereabouts | None:
 
 
 @contextmanager
-def _opened(store: Store) -> Iterator[sqlite3.Connection]:
+def _opened(store: Store) -> Iterator[Direct]:
     try:
         _demand_the_same_file(store.path)
-        with closing(open_sync(store.path, store.durability)) as db:
-            yield db
+        with open_direct(store.path, durability=store.durability) as direct:
+            yield direct
     except GatewayError as error:
         fail(str(error))
-    except sqlite3.Error as error:
-        fail(f"the database refuses: {error}")
 
 
 def _is_there(database: Path) -> bool:

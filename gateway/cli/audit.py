@@ -7,7 +7,6 @@ import typer
 from gateway.cli.administration import reading, show_table, when
 from gateway.cli.app import AsJson, ConfigFile, show_json
 from gateway.frames import to_json
-from gateway.store.sqlite import audit as store
 
 
 def audit(
@@ -16,8 +15,8 @@ def audit(
     config: ConfigFile = None,
 ) -> None:
     """Show who made, changed, removed and commanded what, who signed in and who failed to."""
-    with reading(config) as db:
-        found = store.read(db, limit=limit)
+    with reading(config) as store:
+        found = store.audit(limit)
     if as_json:
         for entry in found:
             show_json(entry)

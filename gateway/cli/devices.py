@@ -1,6 +1,5 @@
 """`gateway device`: devices and their keys."""
 
-import sqlite3
 from typing import Annotated, Any
 
 import typer
@@ -18,8 +17,7 @@ from gateway.cli.administration import (
     when,
 )
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
-from gateway.store.registry import Device, Style
-from gateway.store.sqlite.registry import DEVICES, USERS
+from gateway.store.registry import Device, Style, Tables
 
 app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 
@@ -50,14 +48,14 @@ def add(
     config: ConfigFile = None,
 ) -> None:
     """Add a device and print its key, this once. Without --owner it belongs to the admins."""
-    with changing(config) as (db, by):
+    with changing(config) as (tables, by):
         issued = devices.create(
-            db,
+            tables,
             by,
             id=id_,
             name=name,
             type=type_,
-            owner=_owner(db, owner),
+            owner=_owner(tables, owner),
             grants=allow or (),
             style=style,
         )
@@ -67,11 +65,12 @@ def add(
 @app.command("list")
 def list_(owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """List the devices, or those of one user."""
-    with reading(config) as db:
-        only = _owner(db, owner)
+    with reading(config) as store:
+        tables = store.tables
+        only = _owner(tables, owner)
         found = [
-            _described(db, device)
-            for device in DEVICES.all(db)
+            _described(tables, device)
+            for device in tables.devices.all()
             if owner is None or device.owner == only
         ]
     if as_json:
@@ -87,8 +86,9 @@ def list_(owner: Owner = None, as_json: AsJson = False, config: ConfigFile = Non
 @app.command()
 def show(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Show one device."""
-    with reading(config) as db:
-        found = _described(db, devices.find(db, device))
+    with reading(config) as store:
+        tables = store.tables
+        found = _described(tables, devices.find(tables, device))
     if as_json:
         show_json(found)
     else:
@@ -108,12 +108,14 @@ def change(
     """Change a device's name, type or owner."""
     if owner and no_owner:
         fail("--owner and --no-owner exclude each other", WRONG)
-    with changing(config) as (db, by):
-        given: dict[str, Any] = {"name": name, "type": type_, "owner": _owner(db, owner)}
+    with changing(config) as (tables, by):
+        given: dict[str, Any] = {"name": name, "type": type_, "owner": _owner(tables, owner)}
         given = {field: UNSET if value is None else value for field, value in given.items()}
         _done(
-            db,
-            devices.change(db, by, device, **{**given, **({"owner": None} if no_owner else {})}),
+            tables,
+            devices.change(
+                tables, by, device, **{**given, **({"owner": None} if no_owner else {})}
+            ),
             as_json,
         )
 
@@ -121,8 +123,8 @@ def change(
 @app.command()
 def remove(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Remove a device; its connections end within two seconds."""
-    with changing(config) as (db, by):
-        devices.remove(db, by, device)
+    with changing(config) as (tables, by):
+        devices.remove(tables, by, device)
     if as_json:
         show_json({"device": device})
     else:
@@ -132,23 +134,23 @@ def remove(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> No
 @app.command("new-key")
 def new_key(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Give a device a new key and print it, this once; the old one stops."""
-    with changing(config) as (db, by):
-        issued = devices.replace_key(db, by, device)
+    with changing(config) as (tables, by):
+        issued = devices.replace_key(tables, by, device)
     _show_key(issued, as_json)
 
 
 @app.command()
 def disable(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Shut a device out until it is enabled."""
-    with changing(config) as (db, by):
-        _done(db, devices.change(db, by, device, disabled=True), as_json)
+    with changing(config) as (tables, by):
+        _done(tables, devices.change(tables, by, device, disabled=True), as_json)
 
 
 @app.command()
 def enable(device: Id, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Let a disabled device in again."""
-    with changing(config) as (db, by):
-        _done(db, devices.change(db, by, device, disabled=False), as_json)
+    with changing(config) as (tables, by):
+        _done(tables, devices.change(tables, by, device, disabled=False), as_json)
 
 
 @app.command()
@@ -165,10 +167,10 @@ def grant(
     config: ConfigFile = None,
 ) -> None:
     """Grant topics to a device; `--only` alone takes all grants back."""
-    with changing(config) as (db, by):
-        before = () if only else devices.find(db, device).grants
+    with changing(config) as (tables, by):
+        before = () if only else devices.find(tables, device).grants
         granted = tuple(dict.fromkeys((*before, *(filters or ()))))
-        _done(db, devices.change(db, by, device, grants=granted), as_json)
+        _done(tables, devices.change(tables, by, device, grants=granted), as_json)
 
 
 @app.command()
@@ -176,16 +178,16 @@ def approve(
     device: Id, owner: Owner = None, as_json: AsJson = False, config: ConfigFile = None
 ) -> None:
     """Let a device in that announced itself with the claim code."""
-    with changing(config) as (db, by):
-        _done(db, devices.approve(db, by, device, _owner(db, owner)), as_json)
+    with changing(config) as (tables, by):
+        _done(tables, devices.approve(tables, by, device, _owner(tables, owner)), as_json)
 
 
-def _owner(db: sqlite3.Connection, email: str | None) -> int | None:
-    return None if email is None else accounts.find(db, email).id
+def _owner(tables: "Tables", email: str | None) -> int | None:
+    return None if email is None else accounts.find(tables, email).id
 
 
-def _described(db: sqlite3.Connection, device: Device) -> dict[str, Any]:
-    owner = None if device.owner is None else USERS.get(db, device.owner)
+def _described(tables: "Tables", device: Device) -> dict[str, Any]:
+    owner = None if device.owner is None else tables.users.get(device.owner)
     described = {**device.public(), "owner": owner.email if owner else None}
     described["topics"] = described.pop("grants")
     return described
@@ -198,8 +200,8 @@ def _show_key(issued: Issued[Device], as_json: bool) -> None:
         show_secret(f"key of device {issued.record.id}", issued.secret)
 
 
-def _done(db: sqlite3.Connection, device: Device, as_json: bool) -> None:
+def _done(tables: "Tables", device: Device, as_json: bool) -> None:
     if as_json:
-        show_json(_described(db, device))
+        show_json(_described(tables, device))
     else:
         show_line(f"device {device.id} is changed")

@@ -8,7 +8,6 @@ from pathlib import Path
 from gateway.cli.administration import making
 from gateway.cli.app import AsJson, ConfigFile, config_file, configured, fail, out, show_json
 from gateway.config.load import DEFAULT
-from gateway.store.sqlite.registry import USERS
 
 NEXT = """
 Next:
@@ -22,8 +21,8 @@ def init(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Write gateway.toml and make the database; what is there already stays as it is."""
     file = config_file(config)
     written = _write(file)
-    with making(file) as db:
-        accounts = any(USERS.all(db))
+    with making(file) as store:
+        accounts = any(store.tables.users.all())
     database = configured(file).store.path
     if as_json:
         show_json({"config": str(file), "database": str(database)})

@@ -17,7 +17,6 @@ import aiohttp
 from gateway.access import tokens
 from gateway.cli.administration import changing, running
 from gateway.cli.app import fail
-from gateway.store.sqlite.registry import USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,14 +39,15 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
     if given := os.environ.get("GATEWAY_TOKEN"):
         yield where.url, given
         return
-    with changing(config) as (db, by):
+    with changing(config) as (tables, by):
         admin = next(
-            (user for user in USERS.all(db) if user.role == "admin" and not user.disabled), None
+            (user for user in tables.users.all() if user.role == "admin" and not user.disabled),
+            None,
         )
         if admin is None:
             fail("there is no admin yet: make one with `gateway user add EMAIL --admin`")
         issued = tokens.create(
-            db, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME
+            tables, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME
         )
     for number in (
         signal.SIGTERM,
@@ -58,8 +58,8 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
         await _accepted(where.url, issued.secret)
         yield where.url, issued.secret
     finally:
-        with changing(config) as (db, by):
-            tokens.revoke(db, by, issued.record.id)
+        with changing(config) as (tables, by):
+            tokens.revoke(tables, by, issued.record.id)
 
 
 def _this_task() -> asyncio.Task[object]:

@@ -11,14 +11,13 @@ from gateway.access import accounts, devices, links
 from gateway.cli.administration import changing, running
 from gateway.cli.app import AsJson, ConfigFile, fail, out, show_json
 from gateway.simulation import KINDS, simulate
-from gateway.store.sqlite.registry import DEVICES, USERS
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from gateway.daemon import Gateway
     from gateway.store.audit import By
+    from gateway.store.registry import Tables
 
 DEMO_EMAIL = "demo@example.com"
 DEMO = (("kitchen-demo", "room"), ("garden-demo", "garden"), ("door-demo", "door"))
@@ -40,8 +39,8 @@ def simulate_devices(
             "no gateway with an MQTT port is running on this database: start it with `gateway run`"
         )
     named = [(f"sim-{number}", kind) for number, kind in enumerate(islice(cycle(KINDS), count), 1)]
-    with changing(config) as (db, by):
-        keyed = keys(db, by, named)
+    with changing(config) as (tables, by):
+        keyed = keys(tables, by, named)
     if as_json:
         show_json({"devices": [device for device, _ in named], "every": every})
     else:
@@ -59,30 +58,30 @@ async def _run(
 
 
 def keys(
-    db: "sqlite3.Connection", by: "By", named: "Sequence[tuple[str, str]]", owner: int | None = None
+    tables: "Tables", by: "By", named: "Sequence[tuple[str, str]]", owner: int | None = None
 ) -> list[tuple[str, str, str]]:
     """Make the devices that are not there, give each a new key; return device, key and kind."""
     keyed = []
     for device, kind in named:
-        if DEVICES.get(db, device) is None:
+        if tables.devices.get(device) is None:
             issued = devices.create(
-                db, by, id=device, name=f"simulated {kind}", type=kind, owner=owner
+                tables, by, id=device, name=f"simulated {kind}", type=kind, owner=owner
             )
         else:
-            issued = devices.replace_key(db, by, device)
+            issued = devices.replace_key(tables, by, device)
         keyed.append((device, issued.secret, kind))
     return keyed
 
 
-def demonstration(db: "sqlite3.Connection", by: "By") -> tuple[str, list[tuple[str, str, str]]]:
+def demonstration(tables: "Tables", by: "By") -> tuple[str, list[tuple[str, str, str]]]:
     """Make the demo's account and devices; return a link that signs in once, and the devices with
     their keys.
     """
-    user = next((user for user in USERS.all(db) if user.email == DEMO_EMAIL), None)
+    user = next((user for user in tables.users.all() if user.email == DEMO_EMAIL), None)
     user = user or accounts.create(
-        db, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin"
+        tables, by, email=DEMO_EMAIL, name="Demo", password=None, role="admin"
     )
-    return links.sign_in(db, by, user.id).secret, keys(db, by, DEMO, user.id)
+    return links.sign_in(tables, by, user.id).secret, keys(tables, by, DEMO, user.id)
 
 
 async def run_demo(gateway: "Gateway", keyed: "Sequence[tuple[str, str, str]]") -> None:

@@ -1,6 +1,5 @@
 """`gateway token`: API tokens."""
 
-import sqlite3
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +9,7 @@ from gateway.cli.administration import changing, reading, show_line, show_secret
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
 from gateway.config.units import parse_duration
 from gateway.errors import NotFound
-from gateway.store.registry import Scope, Token, User
-from gateway.store.sqlite.registry import TOKENS, USERS
+from gateway.store.registry import Scope, Tables, Token, User
 
 app = typer.Typer(help="API tokens.", no_args_is_help=True)
 
@@ -34,11 +32,11 @@ def add(
 ) -> None:
     """Add a token and print it, this once."""
     lifetime = _lifetime(expires)
-    with changing(config) as (db, by):
+    with changing(config) as (tables, by):
         issued = tokens.create(
-            db,
+            tables,
             by,
-            user=_user(db, user).id,
+            user=_user(tables, user).id,
             scope=scope,
             name=name,
             devices=device or None,
@@ -59,10 +57,11 @@ def list_(
     config: ConfigFile = None,
 ) -> None:
     """List the tokens; they themselves cannot be shown again."""
-    with reading(config) as db:
-        only = None if user is None else accounts.find(db, user).id
-        emails = {each.id: each.email for each in USERS.all(db)}
-        found = [token for token in TOKENS.all(db) if only is None or token.user == only]
+    with reading(config) as store:
+        tables = store.tables
+        only = None if user is None else accounts.find(tables, user).id
+        emails = {each.id: each.email for each in tables.users.all()}
+        found = [token for token in tables.tokens.all() if only is None or token.user == only]
     if as_json:
         for token in found:
             show_json(_described(token, emails))
@@ -85,20 +84,20 @@ def revoke(
     config: ConfigFile = None,
 ) -> None:
     """Take a token back; its connections end within two seconds."""
-    with changing(config) as (db, by):
-        tokens.revoke(db, by, token)
+    with changing(config) as (tables, by):
+        tokens.revoke(tables, by, token)
     if as_json:
         show_json({"id": token})
     else:
         show_line(f"token {token} is revoked")
 
 
-def _user(db: sqlite3.Connection, email: str) -> User:
-    if not any(USERS.all(db)):
+def _user(tables: "Tables", email: str) -> User:
+    if not any(tables.users.all()):
         raise NotFound(
             "there is no account yet: make one first, with `gateway user add EMAIL --admin`"
         )
-    return accounts.find(db, email)
+    return accounts.find(tables, email)
 
 
 def _lifetime(text: str | None) -> int | None:

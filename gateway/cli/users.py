@@ -23,7 +23,6 @@ from gateway.cli.administration import (
 from gateway.cli.app import WRONG, AsJson, ConfigFile, configured, fail, show_json
 from gateway.errors import GatewayError
 from gateway.store.registry import Link, Role, User
-from gateway.store.sqlite.registry import DEVICES, USERS
 
 app = typer.Typer(help="Accounts.", no_args_is_help=True)
 
@@ -46,9 +45,9 @@ def add(
 ) -> None:
     """Add a user."""
     password = _hashed(password_stdin)
-    with changing(config) as (db, by):
+    with changing(config) as (tables, by):
         user = accounts.create(
-            db, by, email=email, name=name, password=password, role="admin" if admin else "user"
+            tables, by, email=email, name=name, password=password, role="admin" if admin else "user"
         )
     _done(user, "is made", as_json)
 
@@ -56,9 +55,10 @@ def add(
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """List the users."""
-    with reading(config) as db:
-        found = list(USERS.all(db))
-        owned = {user.id: sum(1 for _ in DEVICES.where(db, owner=user.id)) for user in found}
+    with reading(config) as store:
+        tables = store.tables
+        found = list(tables.users.all())
+        owned = {user.id: sum(1 for _ in tables.devices.where(owner=user.id)) for user in found}
     if as_json:
         for user in found:
             show_json(user.public())
@@ -76,9 +76,9 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command()
 def remove(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Remove a user who owns no device, with tokens and sessions."""
-    with changing(config) as (db, by):
-        user = accounts.find(db, email)
-        accounts.remove(db, by, user.id)
+    with changing(config) as (tables, by):
+        user = accounts.find(tables, email)
+        accounts.remove(tables, by, user.id)
     _done(user, "is removed", as_json)
 
 
@@ -90,28 +90,29 @@ def password(
     config: ConfigFile = None,
 ) -> None:
     """Set a new password, and sign the user out everywhere."""
-    with reading(config) as db:
-        accounts.find(db, email)  # before anybody types
+    with reading(config) as store:
+        tables = store.tables
+        accounts.find(tables, email)  # before anybody types
     hashed = _hashed(password_stdin)
-    with changing(config) as (db, by):
-        user = accounts.find(db, email)
-        accounts.set_password(db, by, user.id, hashed)
+    with changing(config) as (tables, by):
+        user = accounts.find(tables, email)
+        accounts.set_password(tables, by, user.id, hashed)
     _done(user, "has a new password", as_json)
 
 
 @app.command()
 def disable(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Shut a user out, with tokens and devices, until they are enabled."""
-    with changing(config) as (db, by):
-        user = accounts.change(db, by, accounts.find(db, email).id, disabled=True)
+    with changing(config) as (tables, by):
+        user = accounts.change(tables, by, accounts.find(tables, email).id, disabled=True)
     _done(user, "is disabled", as_json)
 
 
 @app.command()
 def enable(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Let a disabled user in again."""
-    with changing(config) as (db, by):
-        user = accounts.change(db, by, accounts.find(db, email).id, disabled=False)
+    with changing(config) as (tables, by):
+        user = accounts.change(tables, by, accounts.find(tables, email).id, disabled=False)
     _done(user, "is enabled", as_json)
 
 
@@ -123,17 +124,17 @@ def role(
     config: ConfigFile = None,
 ) -> None:
     """Make a user an admin, or an admin a user."""
-    with changing(config) as (db, by):
-        user = accounts.change(db, by, accounts.find(db, email).id, role=new)
+    with changing(config) as (tables, by):
+        user = accounts.change(tables, by, accounts.find(tables, email).id, role=new)
     _done(user, f"is {'an admin' if new == 'admin' else 'a user'}", as_json)
 
 
 @app.command("sign-out")
 def sign_out(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Sign a user out of every browser."""
-    with changing(config) as (db, by):
-        user = accounts.find(db, email)
-        sessions.close_all(db, by, user.id)
+    with changing(config) as (tables, by):
+        user = accounts.find(tables, email)
+        sessions.close_all(tables, by, user.id)
     _done(user, "is signed out", as_json)
 
 
@@ -145,16 +146,16 @@ def invite(
     config: ConfigFile = None,
 ) -> None:
     """Make a link with which one person makes an account, once, within a week."""
-    with changing(config) as (db, by):
-        issued = links.invite(db, by, email=email, role="admin" if admin else "user")
+    with changing(config) as (tables, by):
+        issued = links.invite(tables, by, email=email, role="admin" if admin else "user")
     _show_link(issued, f"The link that invites {email}", as_json, config)
 
 
 @app.command()
 def link(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Make a link that signs a user in, once, within an hour: for who has forgotten the password."""
-    with changing(config) as (db, by):
-        issued = links.sign_in(db, by, accounts.find(db, email).id)
+    with changing(config) as (tables, by):
+        issued = links.sign_in(tables, by, accounts.find(tables, email).id)
     _show_link(issued, f"The link that signs {email} in", as_json, config)
 
 

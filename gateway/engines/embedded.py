@@ -41,7 +41,7 @@ async def build(needs: Needs) -> Broker:
         tls_port=needs.tls_port,
         seats=needs.seats,
     )
-    broker.restore(await needs.database.read(broker_state.load))
+    broker.restore(await needs.store.broker_state())
     return broker
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gateway.broker.port import Gate
     from gateway.config import Config
     from gateway.seats import Seats
-    from gateway.store.sqlite.database import Database
+    from gateway.stores import Store
     from gateway.tls import ServerTls
 
 
@@ -23,7 +23,7 @@ class Needs(msgspec.Struct, frozen=True):
 
     config: Config
     gate: Gate
-    database: Database
+    store: Store
     tls: ServerTls | None
     filters: Sequence[str]
     seats: Seats

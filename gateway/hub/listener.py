@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gateway.errors import FutureCursor
+from gateway.errors import FutureCursor, StoreError
 from gateway.hub import pages
 from gateway.hub.pages import Question
 
@@ -166,7 +165,7 @@ class Listener:
                 continue
             try:
                 await self._catch_up()
-            except sqlite3.Error as error:
+            except StoreError as error:
                 log.warning("a listener waits: history cannot be read: %s", error)
                 await asyncio.sleep(RETRY)
 

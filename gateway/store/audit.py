@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class By(msgspec.Struct, frozen=True):
@@ -34,3 +37,16 @@ class Entry(Deed, frozen=True, kw_only=True):
     """A deed as it was read back, with its number."""
 
     id: int
+
+
+class AuditStore(Protocol):
+    """Keeps the audit. Raises `StoreError` where it cannot."""
+
+    async def append(self, deeds: Sequence[Deed]) -> None:
+        """Note deeds such as anybody causes at any rate; they never push out the others."""
+
+    async def read(self, before: int | None, limit: int) -> list[Entry]:
+        """Return the newest entries first, those with an id below `before` if given."""
+
+    async def trim(self, keep: int) -> None:
+        """Keep the newest routine entries and the newest others, so many of each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -56,3 +56,26 @@ class Command(msgspec.Struct, kw_only=True, eq=False):
         if self.error is not None:
             shown["error"] = self.error
         return msgspec.json.encode(shown)
+
+
+class CommandStore(Protocol):
+    """Keeps commands; their changes come with the batch that holds the frame of each.
+
+    Raises `StoreError` where it cannot.
+    """
+
+    async def unfinished(self, now: int) -> list[Command]:
+        """Read, in order, what is still to be delivered, and what was delivered and may yet be
+        answered.
+        """
+
+    async def find(self, command: str) -> Command | None:
+        """Read one command by its id."""
+
+    async def keys(self, limit: int) -> list[tuple[str, str, str]]:
+        """Read the newest idempotency keys, oldest first: (sender, key, command's id)."""
+
+    async def prune(self, before: int, limit: int) -> int:
+        """Remove commands that were made before a time and are past their own; return how many, at
+        most `limit`.
+        """

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gateway.broker.port import Statement
+    from gateway.frames import Entry
 
 Row: TypeAlias = tuple[int, int, int, str, str]
 """seq, series id, ts, value, extra."""
@@ -50,3 +56,43 @@ class Rejection(NamedTuple):
     device: str | None
     reason: str
     payload: bytes
+
+
+REJECTED_KEPT = 1_000
+REJECTED_BYTES = 256
+
+
+class HistoryStore(Protocol):
+    """Keeps frames. Raises `StoreError` where it cannot."""
+
+    async def opened(self) -> Opened:
+        """Read what the core keeps in memory."""
+
+    async def append(self, seq: int, entries: list[Entry], statements: Sequence[Statement]) -> None:
+        """Keep a batch in one transaction, its first entry as `seq`.
+
+        An entry whose text cannot be stored is changed in place: what is shown is what is stored.
+        """
+
+    async def after(
+        self, cursor: int, upto: int, series: Collection[int] | None, limit: int
+    ) -> Page:
+        """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those given."""
+
+    async def by_time(
+        self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
+    ) -> list[Row]:
+        """Read frames of some series in order of (ts, seq), at most `limit`."""
+
+    async def buckets(
+        self, series: Collection[int], span: Span, every: int, functions: Sequence[Function]
+    ) -> list[tuple[Any, ...]]:
+        """Aggregate the next few buckets of a span: (bucket's start, value, ...); none: there are
+        none left.
+
+        Buckets begin at multiples of `every` ms, and empty ones are left out. `first` and `last`
+        are JSON texts, the others numbers or None.
+        """
+
+    async def rejected(self, before: int | None, limit: int) -> list[Rejection]:
+        """Read the messages that could not be translated, newest first."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from typing import TYPE_CHECKING
+
+from gateway.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +33,7 @@ async def repeat(work: Callable[[], Awaitable[None]], every: float, name: str) -
 
 
 def _say(name: str, error: Exception) -> None:
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, StoreError):
         log.warning("%s waits for the database: %s", name, error)
     else:
         log.error("%s fails and is tried again", name, exc_info=error)

@@ -1,13 +1,28 @@
-"""Devices, users, tokens, web sessions and one-time links, and what has changed in them.
+"""The registry: devices, users, tokens, web sessions and one-time links, and what changed in them.
 
 Records are frozen. Times are ms since 1970 UTC.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gateway.store.audit import By
 
 Role: TypeAlias = Literal["admin", "user"]
 Scope: TypeAlias = Literal["read", "write", "admin"]
@@ -122,6 +137,82 @@ class Everything(NamedTuple):
 
     rev: int
     records: dict[tuple[Kind, str], Record]
+
+
+R = TypeVar("R", bound=Record)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Table(Protocol[R]):
+    """The records of one kind, inside a transaction."""
+
+    def all(self) -> Iterator[R]: ...
+
+    def where(self, **values: Key) -> Iterator[R]:
+        """Return the records whose fields have these values."""
+
+    def get(self, key: Key) -> R | None: ...
+
+    def insert(self, record: R) -> R:
+        """Add a record; an `id` of 0 is replaced by the next free one."""
+
+    def update(self, key: Key, **changes: Any) -> None:
+        """Set the given fields of one record."""
+
+    def delete(self, key: Key) -> bool:
+        """Take a record away; tells whether there was one."""
+
+
+class Tables(Protocol):
+    """What a change of the registry reads and writes, all of it or nothing."""
+
+    @property
+    def devices(self) -> Table[Device]: ...
+    @property
+    def users(self) -> Table[User]: ...
+    @property
+    def tokens(self) -> Table[Token]: ...
+    @property
+    def sessions(self) -> Table[WebSession]: ...
+    @property
+    def links(self) -> Table[Link]: ...
+
+    def note(self, by: By, action: str, object_: str, **detail: Any) -> None:
+        """Write one line of the audit, in the transaction of the deed itself."""
+
+
+class Tidying(NamedTuple):
+    """Upkeep of the registry: when tokens were used ({id: ms}), and what is too old to keep."""
+
+    used: dict[int, int]
+    expired: int  # ms: web sessions and links that expire until then go
+    pending_before: int  # ms: devices announced before then, and never approved, go
+    changes_upto: int  # rev: every reader has passed it
+
+
+class RegistryStore(Protocol):
+    """Keeps the registry. Raises `StoreError` where it cannot."""
+
+    async def everything(self) -> Everything:
+        """Read all records; what is written meanwhile is in `changes` above its `rev`."""
+
+    async def changes(self, rev: int) -> Update | None:
+        """Return what has changed after `rev`; None: it is not known that far back, read
+        everything.
+        """
+
+    async def apply(
+        self, work: Callable[Concatenate[Tables, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(tables, ...)` in one transaction, undone when it raises."""
+
+    async def ask(
+        self, work: Callable[Concatenate[Tables, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run `work(tables, ...)`, which only reads."""
+
+    async def tidy(self, what: Tidying) -> None: ...
 
 
 def jsonable(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import argon2
 import pytest
@@ -14,7 +15,10 @@ from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.store.audit import By
-from gateway.store.sqlite.database import Database
+from gateway.stores import Store, open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass
@@ -34,7 +38,8 @@ class Clock:
 class Access:
     """All parts of access, wired as the daemon does."""
 
-    database: Database
+    path: Path
+    store: Store
     clock: Clock
     registry: Registry
     throttle: Throttle
@@ -57,16 +62,26 @@ class Access:
 async def access(tmp_path):
     """All parts of access over an empty database."""
     clock = Clock()
-    database = await Database.open(tmp_path / "gateway.db", durability="normal")
-    registry = Registry(database, clock=clock)
+    store = await open_store(tmp_path / "gateway.db", durability="normal")
+    registry = Registry(store.registry, clock=clock)
     throttle = Throttle(clock=clock.seconds)
-    journal = Journal(database, clock=clock)
+    journal = Journal(store.audit, clock=clock)
     passwords = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code="open sesame")
     policy = Policy(registry, route=lambda topic: None)
     await registry.load()
-    found = Access(database, clock, registry, throttle, journal, passwords, sign_in, policy)
+    found = Access(
+        tmp_path / "gateway.db",
+        store,
+        clock,
+        registry,
+        throttle,
+        journal,
+        passwords,
+        sign_in,
+        policy,
+    )
     registry.on_change(found.changes.append)
     yield found
     passwords.close()
-    await database.close()
+    await store.close()

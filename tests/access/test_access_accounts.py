@@ -188,9 +188,7 @@ async def test_a_link_expires(access, ada):
     """And a link of one kind opens nothing of another."""
     link = await access.do(links.sign_in, ada.id)
     assert (
-        await access.database.read(
-            lambda db: links.find(db, link.secret, access.clock.now, "sign-in")
-        )
+        await access.registry.ask(links.find, link.secret, access.clock.now, "sign-in")
         == link.record
     )
     with pytest.raises(Unauthenticated):

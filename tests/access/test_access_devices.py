@@ -11,7 +11,6 @@ from gateway.access.devices import MOST_PENDING
 from gateway.access.keys import digest
 from gateway.access.registry import PENDING_FOR
 from gateway.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
-from gateway.store.sqlite import audit
 
 
 async def test_a_device_is_made_with_a_key_that_is_shown_once(access):
@@ -22,7 +21,7 @@ async def test_a_device_is_made_with_a_key_that_is_shown_once(access):
     assert len(issued.secret) >= 22  # 128 bits in base64
     assert issued.record.key_hash == digest(issued.secret)
     assert issued.record.grants == ("home/#",)
-    stored = await access.database.read(lambda db: "".join(map(repr, db.iterdump())))
+    stored = await access.store._database.read(lambda db: "".join(map(repr, db.iterdump())))
     assert issued.secret not in stored
 
 
@@ -110,7 +109,7 @@ async def test_each_deed_is_in_the_audit(access):
     await access.do(devices.change, "kitchen", name="New")
     issued = await access.do(devices.replace_key, "kitchen")
     await access.do(devices.remove, "kitchen")
-    entries = (await access.database.read(audit.read))[::-1]
+    entries = (await access.store.audit.read(None, 100))[::-1]
     assert [entry.action for entry in entries] == ["create", "change", "new key", "remove"]
     assert {(entry.actor, entry.object, entry.address, entry.at) for entry in entries} == {
         ("test", "device:kitchen", "10.0.0.1", access.clock.now)

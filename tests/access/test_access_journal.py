@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gateway.access.journal import AGAIN, FAILURES, WAITING
 from gateway.access.principal import of_claim
-from gateway.store.sqlite import audit
+from gateway.errors import StoreError
+
+if TYPE_CHECKING:
+    from gateway.store.audit import Entry
 
 
-async def entries(access) -> list[audit.Entry]:
+async def entries(access) -> list[Entry]:
     """Return what is in the audit, oldest first."""
     await access.journal.flush()
-    return (await access.database.read(lambda db: audit.read(db, limit=10_000)))[::-1]
+    return (await access.store.audit.read(None, 10_000))[::-1]
 
 
 async def test_deeds_are_written_in_order(access):
@@ -56,13 +59,13 @@ async def test_what_a_refusing_database_costs_is_counted(access, monkeypatch):
     """Memory does not grow while the disk is full."""
 
     async def refuse(work):
-        raise sqlite3.OperationalError("disk is full")
+        raise StoreError("disk is full")
 
     access.journal.note("user:1", "command")
     access.journal.failed("x", "10.0.0.1")
     with monkeypatch.context() as patch:
-        patch.setattr(access.database, "write", refuse)
-        with pytest.raises(sqlite3.OperationalError):
+        patch.setattr(access.store.audit, "append", refuse)
+        with pytest.raises(StoreError):
             await access.journal.flush()
     (found,) = await entries(access)
     assert (found.action, found.detail) == ("not noted", {"count": 2})

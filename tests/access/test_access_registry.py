@@ -12,17 +12,15 @@ from gateway.access import accounts, devices, sessions, tokens
 from gateway.access.keys import digest
 from gateway.access.registry import Registry
 from gateway.errors import Conflict
-from gateway.store.registry import Change
-from gateway.store.sqlite import registry as store
-from gateway.store.sqlite.registry import DEVICES
+from gateway.store.registry import Change, Tidying
 
 OTHER_PROCESS = """
 import sys
 from pathlib import Path
 from gateway.access import devices
 from gateway.store.audit import (By)
-from gateway.store.sqlite.database import (open_sync, transaction)
-with transaction(open_sync(Path(sys.argv[1]))) as db:
+from gateway.stores import open_direct
+with open_direct(Path(sys.argv[1])) as store, store.transaction() as db:
     devices.remove(db, By("other process", "", 1), "old")
     devices.create(db, By("other process", "", 1), id="new")
 """
@@ -58,7 +56,7 @@ async def test_another_process_is_seen_within_two_seconds(access):
     seen = asyncio.Event()
     access.registry.on_change(lambda change: seen.set() if change.key == "new" else None)
     running = asyncio.create_task(access.registry.run())
-    command = [sys.executable, "-c", OTHER_PROCESS, str(access.database.path)]
+    command = [sys.executable, "-c", OTHER_PROCESS, str(access.path)]
     await asyncio.to_thread(subprocess.run, command, check=True)
     async with asyncio.timeout(2):
         await seen.wait()
@@ -75,7 +73,7 @@ async def test_a_device_that_is_replaced_between_two_looks_is_told_as_gone_first
         devices.remove(db, access.by, "kitchen")
         devices.create(db, access.by, id="kitchen")
 
-    await access.database.write(replace)
+    await access.store.registry.apply(replace)
     await access.registry.refresh()
     assert access.changes[1:] == [("device", "kitchen", True), ("device", "kitchen", False)]
 
@@ -86,11 +84,11 @@ async def test_a_registry_that_missed_changes_reads_everything(access):
     await access.do(devices.create, id="same")
 
     def behind(db):
-        DEVICES.delete(db, "old")
+        db.devices.delete("old")
         devices.create(db, access.by, id="new")
-        store.trim_changes(db, 100)
 
-    await access.database.write(behind)
+    await access.store.registry.apply(behind)
+    await access.store.registry.tidy(Tidying({}, 0, 0, 100))
     await access.registry.refresh()
     assert set(access.changes[2:]) == {("device", "old", True), ("device", "new", False)}
     assert set(access.registry.devices) == {"same", "new"}
@@ -100,7 +98,7 @@ async def test_a_registry_starts_with_what_is_stored(access):
     """`load` reads what an earlier gateway left."""
     user = await access.do(accounts.create, email="ann@example.com", password=None)
     session = await access.do(sessions.open_session, user.id)
-    later = Registry(access.database, clock=access.clock)
+    later = Registry(access.store.registry, clock=access.clock)
     await later.load()
     await later.refresh()
     assert later.users == access.registry.users
@@ -112,7 +110,7 @@ async def test_many_changes_at_once_end_in_the_newest(access):
     await access.do(devices.create, id="kitchen")
     names = [f"n{number}" for number in range(30)]
     await asyncio.gather(*(access.do(devices.change, "kitchen", name=name) for name in names))
-    stored = await access.database.read(lambda db: DEVICES.get(db, "kitchen"))
+    stored = await access.registry.ask(devices.find, "kitchen")
     assert access.registry.devices["kitchen"] == stored
 
 
@@ -143,7 +141,7 @@ async def test_last_use_is_kept_in_batches(access):
     access.sign_in.token(issued.secret)
     assert access.registry.tokens[issued.record.id].last_used == access.clock.now
     await access.registry.tidy()
-    stored = await access.database.read(lambda db: tokens.find(db, issued.record.id))
+    stored = await access.registry.ask(tokens.find, issued.record.id)
     assert stored.last_used == access.clock.now
 
 
@@ -151,12 +149,10 @@ async def test_tidying_keeps_the_changes_that_others_may_need(access):
     """A thousand changes stay, older ones go."""
     await access.do(devices.create, id="kitchen")
     for number in range(1100):
-        await access.database.write(
-            lambda db, n=number: DEVICES.update(db, "kitchen", name=f"n{n}")
-        )
+        await access.store.registry.apply(devices.change, access.by, "kitchen", name=f"n{number}")
     await access.registry.refresh()
     await access.registry.tidy()
-    count = await access.database.read(
+    count = await access.store._database.read(
         lambda db: db.execute("SELECT count(*) FROM changes").fetchone()[0]
     )
     assert count == 1000

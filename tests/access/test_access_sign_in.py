@@ -15,7 +15,6 @@ from gateway.access.policy import Action
 from gateway.access.sign_in import SignIn
 from gateway.broker.port import Credentials
 from gateway.errors import TooMany, Unauthenticated
-from gateway.store.sqlite import audit
 
 
 @pytest.fixture
@@ -267,7 +266,7 @@ async def test_sign_ins_are_in_the_audit_without_secrets(access, ann, kitchen):
     access.sign_in.token(issued.secret, "10.0.0.5")
     await refused(access.sign_in.device, issued.secret, "", "10.0.0.6")
     await access.journal.flush()
-    entries = await access.database.read(audit.read)
+    entries = await access.store.audit.read(None, 100)
     seen = [
         (e.actor, e.action, e.object, e.detail) for e in entries if e.action.startswith("sign in")
     ]

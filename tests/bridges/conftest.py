@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from dataclasses import dataclass
-from functools import partial
 
 import argon2
 import pytest
@@ -24,8 +23,7 @@ from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
 from gateway.store.audit import By
-from gateway.store.sqlite import history
-from gateway.store.sqlite.database import Database
+from gateway.stores import Store, open_store
 from gateway.valve import Valve
 
 
@@ -44,7 +42,7 @@ class Core:
     """All parts below the bridges, wired as the daemon does."""
 
     clock: Clock
-    database: Database
+    kept: Store
     catalog: Catalog
     hub: Hub
     intake: Intake
@@ -96,31 +94,21 @@ def basic(device, key):
 async def core(tmp_path):
     """The core over an empty database."""
     clock = Clock()
-    database = await Database.open(tmp_path / "gateway.db", durability="normal")
-    opened = await database.read(history.opened)
+    kept = await open_store(tmp_path / "gateway.db", durability="normal")
+    opened = await kept.history.opened()
     catalog = Catalog(opened)
 
-    async def read(cursor, upto, series, limit):
-        return await database.read(
-            partial(history.after, cursor=cursor, upto=upto, series=series, limit=limit)
-        )
-
-    async def commit(seq, entries, statements):
-        await database.write(
-            partial(history.append, seq=seq, entries=entries, statements=statements)
-        )
-
-    hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=catalog, read=read)
+    hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=catalog, read=kept.history.after)
     intake = Intake(
         seq=opened.seq,
-        commit=commit,
+        commit=kept.history.append,
         publish=hub.publish,
         unsaved=catalog.take_unsaved,
         valve=Valve(),
     )
-    registry = Registry(database, clock=clock)
+    registry = Registry(kept.registry, clock=clock)
     await registry.load()
-    journal = Journal(database, clock=clock)
+    journal = Journal(kept.audit, clock=clock)
     passwords = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     throttle = Throttle(clock=lambda: clock() / 1000)
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code="open sesame")
@@ -129,7 +117,7 @@ async def core(tmp_path):
     presence.start()
     commands = Commands(
         intake=intake,
-        database=database,
+        store=kept.commands,
         catalog=catalog,
         links=presence.links,
         exists=registry.devices.__contains__,
@@ -146,7 +134,7 @@ async def core(tmp_path):
     running = asyncio.create_task(intake.run())
     yield Core(
         clock,
-        database,
+        kept,
         catalog,
         hub,
         intake,
@@ -161,4 +149,4 @@ async def core(tmp_path):
     intake.close()
     await running
     passwords.close()
-    await database.close()
+    await kept.close()

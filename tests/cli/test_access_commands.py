@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 
 import pytest
 import typer
@@ -17,9 +18,7 @@ from gateway.cli import audit as audit_command
 from gateway.cli import devices, tokens, users
 from gateway.errors import Unauthenticated
 from gateway.store.audit import By
-from gateway.store.sqlite import audit
-from gateway.store.sqlite.database import open_sync
-from gateway.store.sqlite.registry import DEVICES, TOKENS, USERS
+from gateway.stores import open_direct
 
 PASSWORD = "long enough"
 
@@ -45,9 +44,8 @@ def gateway(tmp_path):
 @pytest.fixture
 def db(gateway, tmp_path):
     """The database that the commands write into, open as a running gateway has it."""
-    connection = open_sync(tmp_path / "gateway.db", "normal")
-    yield connection
-    connection.close()
+    with open_direct(tmp_path / "gateway.db", durability="normal") as store:
+        yield store
 
 
 @pytest.fixture
@@ -81,7 +79,7 @@ def test_device_add_prints_id_and_key_for_scripts(gateway, db):
     """Exactly these two, and the key is right."""
     printed = json.loads(ok(gateway("device", "add", "kitchen", "--type", "thermostat", "--json")))
     assert set(printed) == {"device", "key"}
-    stored = DEVICES.get(db, "kitchen")
+    stored = db.tables.devices.get("kitchen")
     assert stored is not None
     assert matches(printed["key"], stored.key_hash)
     assert (stored.type, stored.owner) == ("thermostat", None)
@@ -104,7 +102,7 @@ def test_device_add_with_everything(gateway, db, ann):
             "a/+",
         )
     ).splitlines()
-    stored = DEVICES.get(db, "lamp")
+    stored = db.tables.devices.get("lamp")
     assert stored is not None
     assert matches(lines[-1], stored.key_hash)
     assert (stored.owner, stored.name, stored.grants) == (1, "Lamp", ("home/#", "a/+"))
@@ -164,8 +162,8 @@ def test_a_wrong_config_is_status_2(gateway, tmp_path):
 
 def test_a_database_of_a_newer_version_is_refused(gateway, tmp_path):
     """Nothing in it is touched."""
-    db = open_sync(tmp_path / "gateway.db", "normal")
-    db.execute("PRAGMA user_version=9999")
+    with sqlite3.connect(tmp_path / "gateway.db") as db:
+        db.execute("PRAGMA user_version=9999")
     db.close()
     assert "newer" in refused(gateway("device", "add", "kitchen"))
 
@@ -193,9 +191,9 @@ def test_what_a_device_goes_through(gateway, db, ann):
     assert new["device"] == "kitchen"
     assert new["key"] != key
     ok(gateway("device", "remove", "kitchen"))
-    assert DEVICES.get(db, "kitchen") is None
+    assert db.tables.devices.get("kitchen") is None
     assert "no devices" in ok(gateway("device", "list"))
-    actions = [entry.action for entry in audit.read(db) if entry.object == "device:kitchen"]
+    actions = [entry.action for entry in db.audit(100) if entry.object == "device:kitchen"]
     assert actions[-1] == "create"
     assert actions[0] == "remove"
 
@@ -235,7 +233,7 @@ def test_token_add_prints_the_token_for_scripts(gateway, db, ann):
         )
     )
     assert set(printed) == {"token"}
-    (stored,) = TOKENS.all(db)
+    (stored,) = db.tables.tokens.all()
     assert matches(printed["token"], stored.hash)
     assert (stored.scope, stored.devices, stored.expires) == (
         "write",
@@ -248,7 +246,7 @@ def test_token_add_prints_the_token_for_scripts(gateway, db, ann):
     row = json.loads(ok(gateway("token", "list", "--json")))
     assert (row["id"], row["user"], row["devices"]) == (1, ann, ["kitchen"])
     ok(gateway("token", "revoke", "1"))
-    assert list(TOKENS.all(db)) == []
+    assert list(db.tables.tokens.all()) == []
 
 
 def test_token_add_before_there_is_an_account_says_what_to_do(gateway):
@@ -259,7 +257,7 @@ def test_token_add_before_there_is_an_account_says_what_to_do(gateway):
 
 def test_a_password_comes_from_standard_input(gateway, db, ann):
     """It is hashed, and neither printed nor stored."""
-    (user,) = USERS.all(db)
+    (user,) = db.tables.users.all()
     assert user.role == "admin"
     assert user.password is not None
     assert user.password.startswith("$argon2id$")
@@ -274,7 +272,7 @@ def test_a_password_comes_from_standard_input(gateway, db, ann):
         gateway("user", "add", "cy@example.com", "--password-stdin", stdin="short\n")
     )
     assert "--password-stdin" in refused(gateway("user", "add", "cy@example.com"), 2)
-    assert [user.email for user in USERS.all(db)] == ["ann@example.com", "bob@example.com"]
+    assert [user.email for user in db.tables.users.all()] == ["ann@example.com", "bob@example.com"]
 
 
 def test_a_password_comes_from_a_prompt(gateway, db, monkeypatch):
@@ -308,7 +306,7 @@ def test_what_a_user_goes_through(gateway, db, ann):
         ann, "bob@example.com",
     ]  # fmt: skip
     ok(gateway("user", "remove", "bob@example.com"))
-    assert [user.email for user in USERS.all(db)] == [ann]
+    assert [user.email for user in db.tables.users.all()] == [ann]
 
 
 @given(st.text(max_size=20))
@@ -329,10 +327,14 @@ def test_an_invitation_makes_an_account_once(gateway, db):
     path, _, secret = made["link"].partition("link=")
     assert path == "/sign-in?"
     by = By("test", "", 1)
-    user = accounts.register(db, by, link=secret, email="bob@example.com", name="", password=None)
+    user = accounts.register(
+        db.tables, by, link=secret, email="bob@example.com", name="", password=None
+    )
     assert (user.email, user.role) == ("bob@example.com", "admin")
     with pytest.raises(Unauthenticated):
-        accounts.register(db, by, link=secret, email="eve@example.com", name="", password=None)
+        accounts.register(
+            db.tables, by, link=secret, email="eve@example.com", name="", password=None
+        )
     assert gateway("user", "invite", "bob@example.com").exit_code == 1
 
 
@@ -340,8 +342,8 @@ def test_a_sign_in_link_is_for_who_exists(gateway, db, ann):
     """`user link` makes a link that signs the user in; for nobody it makes none."""
     made = json.loads(ok(gateway("user", "link", ann, "--json")))
     secret = made["link"].partition("link=")[2]
-    opened = sessions.open_by_link(db, By("test", "", 1), secret)
-    assert USERS.get(db, opened.record.user).email == ann
+    opened = sessions.open_by_link(db.tables, By("test", "", 1), secret)
+    assert db.tables.users.get(opened.record.user).email == ann
     assert gateway("user", "link", "nobody@example.com").exit_code == 1
 
 

@@ -19,7 +19,7 @@ import aiohttp
 
 from gateway.access import accounts, devices, tokens
 from gateway.store.audit import By
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.stores import open_direct
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,11 +57,9 @@ class DaemonProcess:
             )
             + config
         )
-        db = open_sync(self.database)
-        with transaction(db):
+        with open_direct(self.database) as store, store.transaction() as db:
             user = accounts.create(db, BY, email="admin@example.com", password=None, role="admin")
             self.token = tokens.create(db, BY, user=user.id, scope="admin").secret
-        db.close()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -91,10 +89,8 @@ class DaemonProcess:
 
     async def add(self, device: str, **more: object) -> str:
         """Make a device the way the command line does; return its key once the gateway knows it."""
-        db = open_sync(self.database)
-        with transaction(db):
+        with open_direct(self.database) as store, store.transaction() as db:
             key = devices.create(db, BY, id=device, **more).secret
-        db.close()
         async with aiohttp.ClientSession(headers=self.headers) as session, asyncio.timeout(5):
             while True:
                 async with session.get(f"{self.url}/api/v1/devices/{device}") as response:

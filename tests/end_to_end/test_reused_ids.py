@@ -12,7 +12,7 @@ from mqtt_wire import Wire
 from people import people
 
 from gateway.access import devices
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.stores import open_direct, open_store
 from tests.end_to_end.conftest import BY
 
 if TYPE_CHECKING:
@@ -116,10 +116,9 @@ async def test_nothing_is_left_where_no_gateway_ran(tmp_path):
     async with people(tmp_path) as here, await _wire(here) as wire:
         assert await wire.sign_in("kitchen", here.home.keys["kitchen"], "board") == 0
         assert await wire.publish("devices/kitchen/note", b"secret", retain=True) == 0
-    db = open_sync(tmp_path / "gateway.db")
-    with transaction(db):
-        devices.remove(db, BY, "kitchen")
-        assert db.execute(
-            "SELECT count(*) FROM broker_retained WHERE topic LIKE 'devices/kitchen%'"
-        ).fetchone() == (0,)
-    db.close()
+    with open_direct(tmp_path / "gateway.db") as store, store.transaction() as tables:
+        devices.remove(tables, BY, "kitchen")
+    store = await open_store(tmp_path / "gateway.db")
+    state = await store.broker_state()
+    await store.close()
+    assert [one.topic for one in state.retained if one.topic.startswith("devices/kitchen")] == []

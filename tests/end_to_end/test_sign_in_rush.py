@@ -16,7 +16,7 @@ from daemon_process import BY, daemon
 from gateway.access import devices
 from gateway.broker.embedded.codec.encode import encode
 from gateway.broker.embedded.codec.packets import Connect, Publish
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.stores import open_direct
 
 if TYPE_CHECKING:
     from daemon_process import DaemonProcess
@@ -29,13 +29,10 @@ DELAYED = 0.1  # s, the most that a frame may take meanwhile
 
 def _make(gateway: DaemonProcess) -> dict[str, str]:
     """Make the devices in one transaction; return their keys."""
-    db = open_sync(gateway.database)
-    with transaction(db):
-        keys = {
+    with open_direct(gateway.database) as store, store.transaction() as db:
+        return {
             name: devices.create(db, BY, id=name).secret for name in (f"d{n}" for n in range(COUNT))
         }
-    db.close()
-    return keys
 
 
 class Rush:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.catalog import Catalog
-from gateway.errors import FutureCursor
+from gateway.errors import FutureCursor, StoreError
 from gateway.frames import Entry
 from gateway.hub import Encoding, Hub, Listener, pages
 from gateway.hub import listener as listeners
@@ -424,7 +424,7 @@ async def test_history_cannot_be_read(
 ) -> None:
     """A disk that fails for a while delays a listener; it does not leave it behind for ever."""
     monkeypatch.setattr(listeners, "RETRY", 0.001)
-    world.refusals = [sqlite3.OperationalError("disk I/O error")] * 2
+    world.refusals = [StoreError("disk I/O error")] * 2
     listener, peer = listen(world)
     world.frames("k/a", "k/a")
     async with Running(listener):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from typing import TYPE_CHECKING
 
+from gateway.errors import StoreError
 from gateway.store.patience import repeat
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ async def test_each_refusal_is_logged_once(caplog: pytest.LogCaptureFixture) -> 
         if answer is None:
             over.set()
         elif answer:
-            raise sqlite3.OperationalError(answer)
+            raise StoreError(answer)
 
     task = asyncio.create_task(repeat(work, 0, "upkeep"))
     await asyncio.wait_for(over.wait(), 10)

@@ -1,7 +1,7 @@
 """The database file: its connections, their threads, and its migrations.
 
-One thread writes, two read, one keeps the file in shape; none of them is the event loop's. A write
-is one transaction. `turn` lets upkeep write in between, a slice at a time.
+One thread writes, two read history, one the registry, one keeps the file in shape; none of them is
+the event loop's. A write is one transaction. `turn` lets upkeep write in between, a slice at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import aiosqlite
 
-from gateway.errors import GatewayError
+from gateway.errors import Conflict, GatewayError, StoreError
 from gateway.store.sqlite.storable import Connection
 
 if TYPE_CHECKING:
@@ -52,7 +52,14 @@ class _Connection(aiosqlite.Connection):
 
     async def _on_thread(self, call: Callable[[], T]) -> T:
         execute: Callable[..., Awaitable[T]] = self._execute  # aiosqlite leaves it untyped
-        return await execute(call)
+        try:
+            return await execute(call)
+        except sqlite3.IntegrityError as error:
+            raise Conflict(
+                f"what this is about has changed meanwhile, look at it again: {error}"
+            ) from error
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
 
     @classmethod
     async def open(cls, path: Path, durability: Durability) -> _Connection:
@@ -65,12 +72,18 @@ class Database:
     """The open database. `write`, `read` and `maintain` take a function of a `sqlite3.Connection`."""
 
     def __init__(
-        self, path: Path, writer: _Connection, upkeep: _Connection, readers: list[_Connection]
+        self,
+        path: Path,
+        writer: _Connection,
+        upkeep: _Connection,
+        follower: _Connection,
+        readers: list[_Connection],
     ) -> None:
         self.path = path
         self.turn = asyncio.Lock()
         self._writer = writer
         self._upkeep = upkeep
+        self._follower = follower
         self._readers = readers
         self._waiting = dict.fromkeys(
             readers, 0
@@ -82,22 +95,22 @@ class Database:
         await asyncio.to_thread(lambda: open_sync(path, durability).close())
         connections: list[_Connection] = []
         try:
-            while len(connections) < 2 + READERS:
+            while len(connections) < 3 + READERS:
                 connections.append(await _Connection.open(path, durability))
         except BaseException:
             for connection in connections:
                 await connection.close()
             raise
-        writer, upkeep, *readers = connections
+        writer, upkeep, follower, *readers = connections
         # What upkeep writes can be written again; the next commit of the writer makes it durable.
         await upkeep.run(lambda db: db.execute("PRAGMA synchronous=NORMAL"))
-        for reader in readers:
+        for reader in (follower, *readers):
             await reader.run(lambda db: db.executescript(_READING))
-        return cls(path, writer, upkeep, readers)
+        return cls(path, writer, upkeep, follower, readers)
 
     async def close(self) -> None:
         """Finish what was begun and close every connection."""
-        for connection in (*self._readers, self._upkeep, self._writer):
+        for connection in (*self._readers, self._follower, self._upkeep, self._writer):
             await connection.close()
 
     async def write(self, work: Work[T]) -> T:
@@ -115,6 +128,10 @@ class Database:
             return await reader.run(lambda db: _in_snapshot(db, work))
         finally:
             self._waiting[reader] -= 1
+
+    async def follow(self, work: Work[T]) -> T:
+        """Run a short `work` as `read` does, on a connection where no query of history waits."""
+        return await self._follower.run(lambda db: _in_snapshot(db, work))
 
     async def maintain(self, work: Work[T], *, writing: bool) -> T:
         """Run `work` on upkeep's own connection, in its turn and in a transaction if it writes."""

@@ -11,10 +11,10 @@ import heapq
 import logging
 import sqlite3
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.frames import MAX_TS, to_json
-from gateway.store.history import Opened, Page, Rejection
+from gateway.store.history import REJECTED_BYTES, REJECTED_KEPT, Opened, Page, Rejection, Span
 from gateway.store.sqlite.storable import storable
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from gateway.broker.port import Statement
     from gateway.frames import Entry
-    from gateway.store.history import Function, Row, Span
+    from gateway.store.history import Function, Row
 
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 256
 WINDOW = 200_000  # frames that one call of `after` looks at
+BUCKETS_AT_ONCE = 64  # so that a wide range holds no reader for long
 PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
 # What fails whenever it is tried, unlike a disk that is full or an index that is locked.
 _LEFT_OUT = (
@@ -54,6 +55,12 @@ def opened(db: sqlite3.Connection) -> Opened:
     series = db.execute("SELECT id, type, device, channel FROM series WHERE NOT hidden").fetchall()
     last = db.execute("SELECT max(id) FROM series").fetchone()[0] or 0
     return Opened(epoch, newest(db), series, last, list(_latest(db, [row[0] for row in series])))
+
+
+def series_of(db: sqlite3.Connection, device: str, channel: str) -> list[tuple[int, str, str, str]]:
+    """Return a channel's series: (id, type, device, channel)."""
+    sql = "SELECT id, type, device, channel FROM series WHERE device = ? AND channel = ? AND NOT hidden"
+    return db.execute(sql, (device, channel)).fetchall()
 
 
 def newest(db: sqlite3.Connection) -> int:
@@ -223,7 +230,7 @@ def buckets(
     every: int,
     functions: Sequence[Function],
     limit: int,
-) -> list[tuple[object, ...]]:
+) -> list[tuple[Any, ...]]:
     """Aggregate frames into buckets of `every` ms that begin at its multiples: (bucket's start,
     value, ...).
 
@@ -246,6 +253,24 @@ def buckets(
     return db.execute(sql, parameters).fetchall()
 
 
+def next_buckets(
+    db: sqlite3.Connection,
+    series: Collection[int],
+    span: Span,
+    every: int,
+    functions: Sequence[Function],
+) -> list[tuple[Any, ...]]:
+    """Aggregate the buckets of a stretch that begins with the next frame there is; none if there
+    is none.
+    """
+    first = by_time(db, series, span, 1)
+    if not first:
+        return []
+    begin = first[0][2] // every * every
+    stretch = Span(max(begin, span.start), min(begin + BUCKETS_AT_ONCE * every, span.end))
+    return buckets(db, series, stretch, every, functions, BUCKETS_AT_ONCE)
+
+
 def _latest(db: sqlite3.Connection, series: Iterable[int]) -> Iterator[Row]:
     """Read the latest frame of each series: by index, or among those not yet in it."""
     folded = meta(db, "folded")
@@ -262,10 +287,6 @@ def _latest(db: sqlite3.Connection, series: Iterable[int]) -> Iterator[Row]:
         rows = [row for row in (found, recent.get(number)) if row is not None]
         if rows:
             yield max(rows, key=_time_order)
-
-
-REJECTED_KEPT = 1_000
-REJECTED_BYTES = 256
 
 
 def rejection(

@@ -17,17 +17,20 @@ from gateway.store.registry import (
     Everything,
     Link,
     Record,
+    Tidying,
     Token,
     Update,
     User,
     WebSession,
     jsonable,
 )
+from gateway.store.sqlite import audit
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
+    from gateway.store.audit import By
     from gateway.store.registry import Key, Kind
 
 _JSON = frozenset({"grants", "devices"})
@@ -40,48 +43,45 @@ R = TypeVar("R", bound=Record)
 class Table(Generic[R]):
     """A table whose columns are the fields of a record, `key` the primary one."""
 
-    def __init__(self, name: str, record: type[R], key: str = "id") -> None:
+    def __init__(self, db: sqlite3.Connection, name: str, record: type[R], key: str = "id") -> None:
+        self._db = db
+        self._name = name
         self._record = record
         self._key = key
         self._columns = record.__struct_fields__
         self._select = f"SELECT {', '.join(self._columns)} FROM {name}"
-        self._delete = f"DELETE FROM {name} WHERE {key} = ?"
-        self._insert = f"INSERT INTO {name} ({{}}) VALUES ({{}})"
-        self._update = f"UPDATE {name} SET {{}} WHERE {key} = ?"
 
-    def all(self, db: sqlite3.Connection) -> Iterator[R]:
-        return map(self._read, db.execute(self._select + " ORDER BY 1"))
+    def all(self) -> Iterator[R]:
+        return map(self._read, self._db.execute(self._select + " ORDER BY 1"))
 
-    def where(self, db: sqlite3.Connection, **values: Key) -> Iterator[R]:
-        """Return the records whose columns have these values."""
+    def where(self, **values: Key) -> Iterator[R]:
         condition = " AND ".join(f"{column} = ?" for column in values)
-        return map(
-            self._read,
-            db.execute(f"{self._select} WHERE {condition} ORDER BY 1", tuple(values.values())),
-        )
+        sql = f"{self._select} WHERE {condition} ORDER BY 1"
+        return map(self._read, self._db.execute(sql, tuple(values.values())))
 
-    def get(self, db: sqlite3.Connection, key: Key) -> R | None:
-        return next(self.where(db, **{self._key: key}), None)
+    def get(self, key: Key) -> R | None:
+        return next(self.where(**{self._key: key}), None)
 
-    def insert(self, db: sqlite3.Connection, record: R) -> R:
-        """Add a record; an `id` of 0 is replaced by the next free one."""
+    def insert(self, record: R) -> R:
         values = self._write(record)
         numbered = values.get("id") == 0
         if numbered:
             del values["id"]
         marks = ", ".join("?" * len(values))
-        cursor = db.execute(self._insert.format(", ".join(values), marks), tuple(values.values()))
+        sql = f"INSERT INTO {self._name} ({', '.join(values)}) VALUES ({marks})"
+        cursor = self._db.execute(sql, tuple(values.values()))
         return msgspec.structs.replace(record, id=cursor.lastrowid) if numbered else record
 
-    def update(self, db: sqlite3.Connection, key: Key, **changes: Any) -> None:
-        """Set the given columns of one record."""
+    def update(self, key: Key, **changes: Any) -> None:
         assignments = ", ".join(f"{column} = ?" for column in changes)
         values = [_to_column(column, value) for column, value in changes.items()]
-        db.execute(self._update.format(assignments), (*values, key))
+        self._db.execute(
+            f"UPDATE {self._name} SET {assignments} WHERE {self._key} = ?", (*values, key)
+        )
 
-    def delete(self, db: sqlite3.Connection, key: Key) -> bool:
-        """Take a record away; tells whether there was one."""
-        return db.execute(self._delete, (key,)).rowcount > 0
+    def delete(self, key: Key) -> bool:
+        sql = f"DELETE FROM {self._name} WHERE {self._key} = ?"
+        return self._db.execute(sql, (key,)).rowcount > 0
 
     def _read(self, row: tuple[Any, ...]) -> R:
         values = {
@@ -94,17 +94,25 @@ class Table(Generic[R]):
         return {column: _to_column(column, getattr(record, column)) for column in self._columns}
 
 
-DEVICES = Table("devices", Device)
-USERS = Table("users", User)
-TOKENS = Table("tokens", Token)
-WEB_SESSIONS = Table("web_sessions", WebSession)
-LINKS = Table("links", Link, key="hash")
-_KINDS: dict[Kind, Table[Any]] = {
-    "device": DEVICES,
-    "user": USERS,
-    "token": TOKENS,
-    "session": WEB_SESSIONS,
-}
+class Tables:
+    """All tables of the registry, on one connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.devices = Table(db, "devices", Device)
+        self.users = Table(db, "users", User)
+        self.tokens = Table(db, "tokens", Token)
+        self.sessions = Table(db, "web_sessions", WebSession)
+        self.links = Table(db, "links", Link, key="hash")
+        self.kinds: dict[Kind, Table[Any]] = {
+            "device": self.devices,
+            "user": self.users,
+            "token": self.tokens,
+            "session": self.sessions,
+        }
+
+    def note(self, by: By, action: str, object_: str, **detail: Any) -> None:
+        audit.record(self._db, by, action, object_, **detail)
 
 
 def everything(db: sqlite3.Connection) -> Everything:
@@ -114,8 +122,8 @@ def everything(db: sqlite3.Connection) -> Everything:
         rev,
         {
             (kind, str(record.id)): record
-            for kind, table in _KINDS.items()
-            for record in table.all(db)
+            for kind, table in Tables(db).kinds.items()
+            for record in table.all()
         },
     )
 
@@ -131,28 +139,25 @@ def changes(db: sqlite3.Connection, rev: int) -> Update | None:
     if newest > rev and (not rows or rows[0][0] != rev + 1):
         return None
     events = [Change(kind, key, bool(gone)) for _, kind, key, gone in rows]
-    records = {(kind, key): _KINDS[kind].get(db, key) for kind, key, _ in events}
+    tables = Tables(db).kinds
+    records = {(kind, key): tables[kind].get(key) for kind, key, _ in events}
     return Update(rows[-1][0] if rows else rev, events, records)
 
 
-def trim_changes(db: sqlite3.Connection, upto: int) -> None:
-    """Forget the changes up to a rev that every reader has passed."""
-    db.execute("DELETE FROM changes WHERE rev <= ?", (upto,))
-
-
-def touch_tokens(db: sqlite3.Connection, used: dict[int, int]) -> None:
-    """Note when tokens were last used: {id: ms}."""
+def tidy(db: sqlite3.Connection, what: Tidying) -> None:
+    """Note when tokens were used; remove what has expired, what nobody approved in time, and the
+    changes that every reader has passed.
+    """
     db.executemany(
         "UPDATE tokens SET last_used = ? WHERE id = ?",
-        [(at, number) for number, at in used.items()],
+        [(at, number) for number, at in what.used.items()],
     )
-
-
-def remove_stale(db: sqlite3.Connection, now: int, pending_before: int) -> None:
-    """Remove web sessions and links that have expired, and devices that nobody approved in time."""
-    db.execute("DELETE FROM web_sessions WHERE expires <= ?", (now,))
-    db.execute("DELETE FROM links WHERE expires <= ?", (now,))
-    db.execute("DELETE FROM devices WHERE state = 'pending' AND created < ?", (pending_before,))
+    db.execute("DELETE FROM web_sessions WHERE expires <= ?", (what.expired,))
+    db.execute("DELETE FROM links WHERE expires <= ?", (what.expired,))
+    db.execute(
+        "DELETE FROM devices WHERE state = 'pending' AND created < ?", (what.pending_before,)
+    )
+    db.execute("DELETE FROM changes WHERE rev <= ?", (what.changes_upto,))
 
 
 def revision(db: sqlite3.Connection) -> int:

@@ -36,7 +36,8 @@ async def elsewhere(request):
 def routes(core, sign_up, messages_per_second):
     """The table of routes, those of other bridges included."""
     return api(
-        database=core.database,
+        history=core.kept.history,
+        audit=core.kept.audit,
         catalog=core.catalog,
         hub=core.hub,
         intake=core.intake,

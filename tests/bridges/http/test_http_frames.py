@@ -115,8 +115,8 @@ async def test_where_history_was_pruned_there_is_a_gap(core, client, reader):
     """The gap stands first; who gives no cursor gets none."""
     for number in range(10):
         await core.store("kitchen", "n", str(number))
-    await core.database.write(lambda db: db.execute("DELETE FROM frames WHERE seq <= 4"))
-    await core.database.write(
+    await core.kept._database.write(lambda db: db.execute("DELETE FROM frames WHERE seq <= 4"))
+    await core.kept._database.write(
         lambda db: db.execute("UPDATE meta SET value = 4 WHERE key = 'floor'")
     )
     page, _ = await get(client, "/frames?after=2", reader)

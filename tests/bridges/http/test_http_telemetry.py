@@ -1,11 +1,9 @@
 """Telemetry by POST."""
 
 import io
-from functools import partial
 
 import pytest
 
-from gateway.store.sqlite import history
 from tests.bridges.conftest import basic
 
 API = "/api/v1"
@@ -118,7 +116,7 @@ async def test_what_cannot_be_translated_is_a_problem_and_is_kept(core, client, 
     assert (response.status, said["status"], said["code"]) == (400, 400, "untranslatable")
     assert {"type", "title", "detail"} <= said.keys()
     await core.intake.store(())
-    kept = await core.database.read(partial(history.rejected, before=None, limit=10))
+    kept = await core.kept.history.rejected(None, 10)
     assert [(item.topic, item.device, item.payload) for item in kept] == [
         ("devices/kitchen/telemetry", "kitchen", body)
     ]

@@ -35,7 +35,7 @@ async def browser(core, aiohttp_client, sign_up_open):
     """A browser that nobody has signed in with; it follows no redirection."""
     app = web.Application()
     served = Pages(
-        core.database,
+        core.registry,
         core.sign_in,
         clock=core.clock,
         place=Place("", 1884, 0),

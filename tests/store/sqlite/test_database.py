@@ -19,7 +19,7 @@ import pytest
 from gateway import intake as intakes
 from gateway.broker.port import Statement
 from gateway.catalog import Catalog
-from gateway.errors import Unavailable
+from gateway.errors import StoreError, Unavailable
 from gateway.frames import Entry
 from gateway.intake import Intake
 from gateway.store.sqlite import history
@@ -96,7 +96,7 @@ async def test_a_write_is_one_transaction(database: Database) -> None:
 async def test_readers_only_read(database: Database) -> None:
     """Both readers refuse to write, and go on."""
     for _ in range(3):
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(StoreError, match="readonly"):
             await database.read(lambda db: add(db, 1))
     assert await database.read(rows) == 0
 

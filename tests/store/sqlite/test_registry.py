@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.store.registry import Change, Device, Link, Token, User, WebSession
+from gateway.store.registry import Change, Device, Link, Tidying, Token, User, WebSession
 from gateway.store.sqlite import registry
 from gateway.store.sqlite.database import open_sync, transaction
-from gateway.store.sqlite.registry import DEVICES, LINKS, TOKENS, USERS, WEB_SESSIONS
+from gateway.store.sqlite.registry import Tables
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def db(tmp_path):
 
 def a_user(db: sqlite3.Connection, email: str = "ann@example.com") -> User:
     """Add a user."""
-    return USERS.insert(db, User(email=email, password="$argon2id$", created=1))
+    return Tables(db).users.insert(User(email=email, password="$argon2id$", created=1))
 
 
 def a_device(db: sqlite3.Connection, id_: str = "kitchen", owner: int | None = None) -> Device:
     """Add a device."""
-    return DEVICES.insert(db, Device(id=id_, key_hash=b"k" * 32, owner=owner, created=1))
+    return Tables(db).devices.insert(Device(id=id_, key_hash=b"k" * 32, owner=owner, created=1))
 
 
 def events(db: sqlite3.Connection, rev: int) -> list[Change]:
@@ -42,8 +42,7 @@ def events(db: sqlite3.Connection, rev: int) -> list[Change]:
 def test_every_kind_of_record_reads_back_as_it_was_written(db):
     """What goes into a table comes out of it, with its number."""
     user = a_user(db)
-    device = DEVICES.insert(
-        db,
+    device = Tables(db).devices.insert(
         Device(
             id="a",
             key_hash=b"\x00\xff",
@@ -53,8 +52,7 @@ def test_every_kind_of_record_reads_back_as_it_was_written(db):
             created=5,
         ),
     )
-    token = TOKENS.insert(
-        db,
+    token = Tables(db).tokens.insert(
         Token(
             hash=b"t",
             user=user.id,
@@ -64,13 +62,15 @@ def test_every_kind_of_record_reads_back_as_it_was_written(db):
             created=2,
         ),
     )
-    session = WEB_SESSIONS.insert(db, WebSession(hash=b"s", user=user.id, created=1, expires=2))
-    link = LINKS.insert(db, Link(hash=b"l", kind="invitation", email="x@y", created=1, expires=2))
-    assert USERS.get(db, user.id) == user
-    assert DEVICES.get(db, "a") == device
-    assert TOKENS.get(db, token.id) == token
-    assert WEB_SESSIONS.get(db, session.id) == session
-    assert LINKS.get(db, b"l") == link
+    session = Tables(db).sessions.insert(WebSession(hash=b"s", user=user.id, created=1, expires=2))
+    link = Tables(db).links.insert(
+        Link(hash=b"l", kind="invitation", email="x@y", created=1, expires=2)
+    )
+    assert Tables(db).users.get(user.id) == user
+    assert Tables(db).devices.get("a") == device
+    assert Tables(db).tokens.get(token.id) == token
+    assert Tables(db).sessions.get(session.id) == session
+    assert Tables(db).links.get(b"l") == link
     assert user.id == token.id == session.id == 1
 
 
@@ -90,8 +90,8 @@ def test_any_text_survives_the_table(name, grants):
         created=1,
     )
     try:
-        DEVICES.insert(connection, device)
-        assert DEVICES.get(connection, "a") == device
+        Tables(connection).devices.insert(device)
+        assert Tables(connection).devices.get("a") == device
     finally:
         connection.close()
 
@@ -99,7 +99,9 @@ def test_any_text_survives_the_table(name, grants):
 def test_reprs_and_public_fields_hold_no_secret(db):
     """Neither a hash nor a password leaves through a log line or an answer."""
     user, device = a_user(db), a_device(db)
-    token = TOKENS.insert(db, Token(hash=b"verysecret", user=user.id, scope="read", created=1))
+    token = Tables(db).tokens.insert(
+        Token(hash=b"verysecret", user=user.id, scope="read", created=1)
+    )
     shown = repr([user, device, token]) + str([user.public(), device.public(), token.public()])
     for secret in ("argon2", "kkkk", "verysecret", "hash", "password"):
         assert secret not in shown
@@ -110,11 +112,11 @@ def test_each_write_is_noted_as_a_change(db):
     """Insert, update and delete of every kind are seen, in order."""
     user = a_user(db)
     a_device(db)
-    DEVICES.update(db, "kitchen", name="Kitchen")
-    token = TOKENS.insert(db, Token(hash=b"t", user=user.id, scope="read", created=1))
-    session = WEB_SESSIONS.insert(db, WebSession(hash=b"s", user=user.id, created=1, expires=2))
-    WEB_SESSIONS.delete(db, session.id)
-    DEVICES.delete(db, "kitchen")
+    Tables(db).devices.update("kitchen", name="Kitchen")
+    token = Tables(db).tokens.insert(Token(hash=b"t", user=user.id, scope="read", created=1))
+    session = Tables(db).sessions.insert(WebSession(hash=b"s", user=user.id, created=1, expires=2))
+    Tables(db).sessions.delete(session.id)
+    Tables(db).devices.delete("kitchen")
     update = registry.changes(db, 0)
     assert update is not None
     assert update.events == [
@@ -129,9 +131,9 @@ def test_each_write_is_noted_as_a_change(db):
 def test_when_a_token_was_used_is_no_change(db):
     """What changes all the time wakes nobody up."""
     user = a_user(db)
-    token = TOKENS.insert(db, Token(hash=b"t", user=user.id, scope="read", created=1))
-    registry.touch_tokens(db, {token.id: 77})
-    found = TOKENS.get(db, token.id)
+    token = Tables(db).tokens.insert(Token(hash=b"t", user=user.id, scope="read", created=1))
+    registry.tidy(db, Tidying({token.id: 77}, 0, 0, 0))
+    found = Tables(db).tokens.get(token.id)
     assert found is not None
     assert found.last_used == 77
     assert events(db, 2) == []
@@ -140,12 +142,12 @@ def test_when_a_token_was_used_is_no_change(db):
 def test_a_removed_user_takes_tokens_and_sessions_along(db):
     """A cascade is noted like any other change."""
     user = a_user(db)
-    TOKENS.insert(db, Token(hash=b"t", user=user.id, scope="read", created=1))
-    WEB_SESSIONS.insert(db, WebSession(hash=b"s", user=user.id, created=1, expires=2))
-    LINKS.insert(db, Link(hash=b"l", kind="sign-in", user=user.id, created=1, expires=2))
-    USERS.delete(db, user.id)
+    Tables(db).tokens.insert(Token(hash=b"t", user=user.id, scope="read", created=1))
+    Tables(db).sessions.insert(WebSession(hash=b"s", user=user.id, created=1, expires=2))
+    Tables(db).links.insert(Link(hash=b"l", kind="sign-in", user=user.id, created=1, expires=2))
+    Tables(db).users.delete(user.id)
     assert {("token", "1", True), ("session", "1", True), ("user", "1", True)} == set(events(db, 3))
-    assert LINKS.get(db, b"l") is None
+    assert Tables(db).links.get(b"l") is None
 
 
 def test_a_user_who_owns_a_device_cannot_be_deleted(db):
@@ -153,12 +155,12 @@ def test_a_user_who_owns_a_device_cannot_be_deleted(db):
     user = a_user(db)
     a_device(db, owner=user.id)
     with pytest.raises(sqlite3.IntegrityError):
-        USERS.delete(db, user.id)
+        Tables(db).users.delete(user.id)
 
 
 def test_numbers_of_users_and_tokens_are_never_used_again(db):
     """`user:1` in the audit stays who it was."""
-    USERS.delete(db, a_user(db).id)
+    Tables(db).users.delete(a_user(db).id)
     assert a_user(db).id == 2
 
 
@@ -167,17 +169,17 @@ def test_emails_are_equal_whatever_their_case(db):
     a_user(db, "Ann@Example.com")
     with pytest.raises(sqlite3.IntegrityError):
         a_user(db, "ann@example.COM")
-    assert next(USERS.where(db, email="ANN@example.com")).id == 1
+    assert next(Tables(db).users.where(email="ANN@example.com")).id == 1
 
 
 def test_changes_that_were_trimmed_ask_for_everything(db):
     """A reader that slept too long is told so, and no other."""
     for number in range(5):
         a_device(db, f"d{number}")
-    registry.trim_changes(db, 3)
+    registry.tidy(db, Tidying({}, 0, 0, 3))
     assert registry.changes(db, 2) is None
     assert [event.key for event in events(db, 3)] == ["d3", "d4"]
-    registry.trim_changes(db, 5)
+    registry.tidy(db, Tidying({}, 0, 0, 5))
     assert registry.changes(db, 4) is None
     assert events(db, 5) == []
     rev, records = registry.everything(db)
@@ -200,7 +202,7 @@ def test_frames_of_a_removed_device_are_hidden_from_the_next_of_its_id(db):
         db.execute(
             "INSERT INTO series (type, device, channel) VALUES ('telemetry', ?, 't')", (device,)
         )
-    DEVICES.delete(db, "kitchen")
+    Tables(db).devices.delete("kitchen")
     assert db.execute("SELECT device, hidden FROM series ORDER BY id").fetchall() == [
         ("kitchen", 1),
         ("b", 0),
@@ -211,14 +213,16 @@ def test_stale_sessions_links_and_claims_go(db):
     """What has expired is removed, what has not stays."""
     user = a_user(db)
     for number, expires in enumerate((10, 11)):
-        WEB_SESSIONS.insert(
-            db, WebSession(hash=b"s%d" % number, user=user.id, created=1, expires=expires)
+        Tables(db).sessions.insert(
+            WebSession(hash=b"s%d" % number, user=user.id, created=1, expires=expires)
         )
-        LINKS.insert(db, Link(hash=b"l%d" % number, kind="invitation", created=1, expires=expires))
-    DEVICES.insert(db, Device(id="old", key_hash=b"", state="pending", created=4))
-    DEVICES.insert(db, Device(id="new", key_hash=b"", state="pending", created=5))
+        Tables(db).links.insert(
+            Link(hash=b"l%d" % number, kind="invitation", created=1, expires=expires)
+        )
+    Tables(db).devices.insert(Device(id="old", key_hash=b"", state="pending", created=4))
+    Tables(db).devices.insert(Device(id="new", key_hash=b"", state="pending", created=5))
     a_device(db, "active")
-    registry.remove_stale(db, 10, 5)
-    assert [session.expires for session in WEB_SESSIONS.all(db)] == [11]
-    assert [link.expires for link in LINKS.all(db)] == [11]
-    assert [device.id for device in DEVICES.all(db)] == ["active", "new"]
+    registry.tidy(db, Tidying({}, 10, 5, 0))
+    assert [session.expires for session in Tables(db).sessions.all()] == [11]
+    assert [link.expires for link in Tables(db).links.all()] == [11]
+    assert [device.id for device in Tables(db).devices.all()] == ["active", "new"]

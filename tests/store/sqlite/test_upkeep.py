@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from gateway.catalog import Catalog
+from gateway.errors import StoreError
 from gateway.store.history import Span
 from gateway.store.sqlite import history, upkeep
 from gateway.store.sqlite.database import LOG_BYTES, Database, open_sync
@@ -398,7 +399,7 @@ async def test_a_disk_that_refuses(store: Store, caplog: pytest.LogCaptureFixtur
         nonlocal refusals
         if refusals:
             refusals -= 1
-            raise sqlite3.OperationalError("database or disk is full")
+            raise StoreError("database or disk is full")
         return await prune(work, writing=writing)
 
     store.database.maintain = refusing  # type: ignore[method-assign]

@@ -1,0 +1,81 @@
+"""The port `gateway.store.direct.Direct`, on a database file."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from gateway.errors import StoreError
+from gateway.store.sqlite import audit, history, registry
+from gateway.store.sqlite.database import open_sync, transaction
+from gateway.store.sqlite.registry import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+    from pathlib import Path
+
+    from gateway.store.audit import Entry
+    from gateway.store.history import Row, Span
+    from gateway.store.sqlite.database import Durability
+
+BACKUP_PAGES = 1_000  # copied before a writer gets its turn
+PAUSE = 0.005  # s between two such parts
+
+
+class SqliteDirect:
+    """A connection of one thread."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.tables = Tables(db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tables]:
+        with transaction(self._db):
+            yield self.tables
+
+    def audit(self, limit: int) -> list[Entry]:
+        return audit.read(self._db, limit=limit)
+
+    def series(self, device: str, channel: str) -> list[tuple[int, str, str, str]]:
+        return history.series_of(self._db, device, channel)
+
+    def by_time(
+        self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
+    ) -> list[Row]:
+        return history.by_time(self._db, series, span, limit, newest_first=newest_first)
+
+    def revision(self) -> int:
+        return registry.revision(self._db)
+
+    def empty(self) -> bool:
+        found = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM devices)"
+            " OR EXISTS (SELECT 1 FROM frames)"
+        )
+        return not found.fetchone()[0]
+
+    def copy(self, file: Path, progress: Callable[[int, int], None]) -> None:
+        with closing(sqlite3.connect(file)) as copy:
+            self._db.backup(
+                copy,
+                pages=BACKUP_PAGES,
+                progress=lambda _, left, total: progress(left, total),
+                sleep=PAUSE,
+            )
+            found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"the database is damaged, and so is the copy: {found}")
+            copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
+            copy.commit()
+
+
+@contextmanager
+def opened(path: Path, durability: Durability = "full") -> Iterator[SqliteDirect]:
+    """Open the file for the time of a block; raises `DatabaseError`, `StoreError`."""
+    with closing(open_sync(path, durability)) as db:
+        try:
+            yield SqliteDirect(db)
+        except sqlite3.Error as error:
+            raise StoreError(f"the database refuses: {error}") from error

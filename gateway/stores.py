@@ -1,0 +1,62 @@
+"""Which store keeps everything: the one place that knows each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from gateway.store.sqlite import direct
+from gateway.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from gateway.broker.embedded.core.durable import State
+    from gateway.store.audit import AuditStore
+    from gateway.store.commands import CommandStore
+    from gateway.store.direct import Direct
+    from gateway.store.history import HistoryStore
+    from gateway.store.registry import RegistryStore
+
+
+Durability: TypeAlias = Literal["full", "normal"]
+
+
+class Upkeep(Protocol):
+    """What keeps a store in shape."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+
+
+class Store(Protocol):
+    """All ports of an open store."""
+
+    @property
+    def history(self) -> HistoryStore: ...
+    @property
+    def registry(self) -> RegistryStore: ...
+    @property
+    def commands(self) -> CommandStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
+
+    async def broker_state(self) -> State:
+        """Return what the embedded broker starts from."""
+
+    def upkeep(self, *, keep: int | None, max_size: int | None, clock: Callable[[], int]) -> Upkeep:
+        """Return what keeps it in shape. `keep`: ms that history goes back; `max_size`: bytes."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go of it."""
+
+
+async def open_store(path: Path, *, durability: Durability = "full") -> Store:
+    """Open or make the store, its schema up to date; raises `GatewayError`."""
+    return await SqliteStore.open(path, durability=durability)
+
+
+def open_direct(path: Path, *, durability: Durability = "full") -> AbstractContextManager[Direct]:
+    """Open or make the store for one command; raises `GatewayError`."""
+    return direct.opened(path, durability)
