@@ -7,7 +7,7 @@ from typing import Any
 _TEXT = {"type": "string"}
 _SEQ = {"type": "integer", "minimum": 0}
 _MS = {"type": "integer", "description": "milliseconds since 1970 UTC"}
-_ID = {"description": "any JSON; answers carry it"}
+_ID = {"type": ["string", "number", "null"], "maxLength": 64, "description": "answers carry it"}
 
 
 def _object(said: str, /, *required: str, **properties: Any) -> dict[str, Any]:
@@ -76,7 +76,12 @@ SENT: dict[str, dict[str, Any]] = {
 
 RECEIVED: dict[str, dict[str, Any]] = {
     "hello": _message(
-        "hello", "on connect; epoch names the database", "epoch", "seq", epoch=_TEXT, seq=_SEQ
+        "hello",
+        "on connect; epoch names the database",
+        "epoch",
+        "seq",
+        epoch=_TEXT,
+        seq=_SEQ,
     ),
     "ack": _message("ack", "done", id=_ID, seq=_SEQ, command=_TEXT),
     "frame": _FRAME,

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from gateway.bridges import websocket
+from gateway.bridges.websocket import requests
 from tests.end_to_end.conftest import WAIT, House, house
 
 TEXT = (Path(__file__).parents[2] / "docs" / "websocket.md").read_text("utf-8")
@@ -78,11 +78,11 @@ def test_messages_are_documented() -> None:
     )
     said = {name: set(re.findall(r"\w+", fields)) for name, fields in rows.items()}
     forms = [
-        websocket.Auth,
-        websocket.Subscribe,
-        websocket.Unsubscribe,
-        websocket.Command,
-        websocket.Ping,
+        requests.Auth,
+        requests.Subscribe,
+        requests.Unsubscribe,
+        requests.Command,
+        requests.Ping,
     ]
     known = {
         str(form.__struct_config__.tag): {f.name for f in msgspec.structs.fields(form)}

@@ -164,3 +164,30 @@ async def test_latest_is_by_time_and_of_one_s_own(core, client, reader):
     assert {channel: frame["value"] for channel, frame in latest.items()} == {"n": 1}
     assert (await client.get(f"{API}/devices/cellar/latest", headers=reader)).status == 404
     assert (await client.get(f"{API}/devices/nowhere/latest", headers=reader)).status == 404
+
+
+async def test_a_cursor_of_another_database_begins_with_a_gap(core, client, reader):
+    """With `epoch` a cursor is worth something in its own database alone; each page names it."""
+    for number in range(3):
+        await core.store("kitchen", "n", str(number))
+    epoch = core.hub.epoch
+    page, response = await get(client, f"/frames?after=1&epoch={epoch}", reader)
+    assert [frame["seq"] for frame in page["frames"]] == [2, 3]
+    assert response.headers["Gateway-Epoch"] == epoch
+    for after in (1, 900):
+        page, _ = await get(client, f"/frames?after={after}&epoch=elsewhere&wait=10", reader)
+        assert page["frames"][0] == {"type": "gap", "from": 0, "to": 0}
+        assert [frame["seq"] for frame in page["frames"][1:]] == [1, 2, 3]
+
+
+async def test_the_next_page_is_of_the_database_that_answers(core, client, reader):
+    """Who follows `Link` is told of a gap once, not on every page."""
+    for number in range(9):
+        await core.store("kitchen", "n", str(number))
+    path, got = "/frames?after=900&epoch=elsewhere&limit=4", []
+    while path:
+        page, response = await get(client, path, reader)
+        got += [frame.get("seq", frame["type"]) for frame in page["frames"]]
+        link = response.links.get("next")
+        path = link["url"].path_qs.removeprefix(API) if link else None
+    assert got == ["gap", *range(1, 10)]

@@ -118,7 +118,7 @@ def test_the_websocket_s_messages_are_those_of_its_bridge(asyncapi):
     """What the bridge reads by its type is what is documented."""
     from typing import get_args
 
-    from gateway.bridges.websocket import Request
+    from gateway.bridges.websocket.requests import Request
 
     tags = {struct.__struct_config__.tag for struct in get_args(Request)}
     messages = asyncapi["components"]["messages"]

@@ -7,13 +7,23 @@ batch.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, Socket, accepted, text
+from gateway.bridges.websocket.requests import (
+    Auth,
+    Command,
+    Id,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    id_of,
+    read,
+)
 from gateway.errors import GatewayError, Invalid, TooMany, Unauthenticated
 from gateway.frames import encode, to_json
 from gateway.hub import Encoding, Listener, Subscription
@@ -44,53 +54,6 @@ def _gap(first: int, last: int) -> bytes:
 
 
 ENCODING = Encoding(frame=_form, gap=_gap)
-
-Seq = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class Auth(msgspec.Struct, tag_field="type", tag="auth", forbid_unknown_fields=True):
-    """The first message of who sent no header."""
-
-    token: str
-    id: Any = None
-
-
-class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe", forbid_unknown_fields=True):
-    """Ask for frames; the same id again replaces the subscription."""
-
-    filter: str
-    id: Any = None
-    snapshot: bool = True
-    since: Seq | None = None
-    epoch: str | None = None
-    mode: Literal["all", "latest"] = "all"
-
-
-class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe", forbid_unknown_fields=True):
-    """Ask for them no more."""
-
-    id: Any = None
-
-
-class Command(msgspec.Struct, tag_field="type", tag="command", forbid_unknown_fields=True):
-    """Send a command to a device; `wait`, `ttl`: s."""
-
-    device: str
-    name: str
-    id: Any = None
-    value: Any = None
-    wait: Annotated[float, msgspec.Meta(ge=0, le=60)] | None = None
-    ttl: Annotated[float, msgspec.Meta(gt=0)] | None = None
-
-
-class Ping(msgspec.Struct, tag_field="type", tag="ping"):
-    """Ask whether the gateway is there."""
-
-    id: Any = None
-
-
-Request = Auth | Subscribe | Unsubscribe | Command | Ping
-_decode = msgspec.json.Decoder(Request).decode
 
 
 class WebSockets:
@@ -183,7 +146,7 @@ class _Conversation:
 
     async def _answer(self, principal: Principal, listener: Listener, text: str) -> None:
         try:
-            asked = _read(text)
+            asked = read(text)
             if isinstance(asked, Subscribe):
                 self._subscribe(listener, asked)
             elif isinstance(asked, Unsubscribe):
@@ -195,7 +158,7 @@ class _Conversation:
             else:
                 raise Invalid("this connection is signed in already")
         except GatewayError as error:
-            self._complain(_id_of(text), error)
+            self._complain(id_of(text), error)
 
     def _subscribe(self, listener: Listener, asked: Subscribe) -> None:
         key = to_json(asked.id)
@@ -224,7 +187,7 @@ class _Conversation:
         if asked.wait:
             self._spawn(self._reply(asked.id, command.id, asked.wait))
 
-    async def _reply(self, asked: Any, command: str, seconds: float) -> None:
+    async def _reply(self, asked: Id, command: str, seconds: float) -> None:
         try:
             value = await self._shared.wait(command, seconds)
             self._say(type="reply", id=asked, value=msgspec.Raw(value.encode()))
@@ -238,7 +201,7 @@ class _Conversation:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _complain(self, asked: Any, error: GatewayError) -> None:
+    def _complain(self, asked: Id, error: GatewayError) -> None:
         self._say(type="error", id=asked, code=error.code, message=str(error))
 
     def _say(self, **message: Any) -> None:
@@ -248,28 +211,9 @@ class _Conversation:
 def _token(message: WSMessage) -> str:
     """Return the token of a first message; raises `Unauthenticated` where it is no sign-in."""
     try:
-        asked = _read(message.data) if message.type is WSMsgType.TEXT else None
+        asked = read(message.data) if message.type is WSMsgType.TEXT else None
     except Invalid:
         asked = None
     if not isinstance(asked, Auth):
         raise Unauthenticated('sign in first: {"type":"auth","token":"..."}')
     return asked.token
-
-
-def _read(text: str) -> Request:
-    try:
-        request: Request = _decode(text)
-    except msgspec.ValidationError as error:
-        raise Invalid(str(error)) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Invalid(f"not JSON: {error}") from None
-    return request
-
-
-def _id_of(text: str) -> Any:
-    """Return the id of a message that is wrong otherwise, so that its sender knows which."""
-    try:
-        message = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return message.get("id") if isinstance(message, dict) else None
