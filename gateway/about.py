@@ -170,6 +170,27 @@ def _without_empty(about: About) -> About:
     return {key: value for key, value in pruned.items() if value != {}}
 
 
+def fitting(value: Mapping[str, Any]) -> About:
+    """Return what of a convention's words is about a device; what does not fit is left out.
+
+    What a convention makes of other people's announcements is not to be lost for one bad name.
+    """
+    about: About = {}
+    for key, member in value.items():
+        if key in ("channels", "commands"):
+            named = member.items() if isinstance(member, dict) else ()
+            parts = [{key: {name: fields}} for name, fields in named][:MAX_NAMED]
+        else:
+            cut = member[:200] if isinstance(member, str) else member
+            parts = [{key: cut}]
+        for part in parts:
+            try:
+                about = _patched(about, checked(part))
+            except Invalid:
+                continue
+    return about
+
+
 def unknown_key(value: Any) -> str | None:
     """Return the first key that about does not have, as a path; None where all are known."""
     return next(_unknown(value), None)

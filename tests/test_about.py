@@ -162,8 +162,19 @@ def test_any_json_is_taken_or_refused(first: Any, second: Any) -> None:
         kept = about.edited(about.edited({}, first), second)
     except Invalid:
         return
-    assert about.announced(msgspec.json.encode(kept)) == kept
+    assert about.announced(msgspec.json.encode(kept)) == kept == about.fitting(kept)
     assert about.merged(kept, kept) == kept
+
+
+def test_of_a_convention_s_words_the_fitting_ones_are_kept() -> None:
+    """One bad name does not cost the others."""
+    said = {
+        "name": "x" * 300,
+        "model": 5,
+        "channels": {"t": {"unit": "C"}, "a+": {}, "b": {"unit": 5}},
+        "commands": "none",
+    }
+    assert about.fitting(said) == {"name": "x" * 200, "channels": {"t": {"unit": "°C"}}}
 
 
 @given(st.binary(max_size=40))
