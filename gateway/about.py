@@ -179,7 +179,7 @@ def fitting(value: Mapping[str, Any]) -> About:
     for key, member in value.items():
         if key in ("channels", "commands"):
             named = member.items() if isinstance(member, dict) else ()
-            parts = [{key: {name: fields}} for name, fields in named][:MAX_NAMED]
+            parts: list[About] = [{key: {name: fields}} for name, fields in named][:MAX_NAMED]
         else:
             cut = member[:200] if isinstance(member, str) else member
             parts = [{key: cut}]
