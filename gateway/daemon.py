@@ -25,8 +25,9 @@ from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.actions import Actions
 from gateway.asking import Asking
-from gateway.bridges.mqtt import Route, Routes
 from gateway.bridges.mqtt.claiming import Claiming
+from gateway.bridges.mqtt.conventions import gateway
+from gateway.bridges.mqtt.routes import Route
 from gateway.bridges.mqtt.translation import Translation
 from gateway.catalog import Catalog
 from gateway.clock import now_ms
@@ -157,13 +158,13 @@ class Gateway:
 
     async def _build_access(self) -> None:
         access = self._config.access
-        self.routes = Routes(
+        self.routes = gateway.routes(
             [_route(number, route) for number, route in enumerate(self._config.routes, 1)]
         )
         self.registry = Registry(self.store.registry, clock=now_ms)
         await self.registry.load()
         self.policy = Policy(
-            self.registry, route=self.routes.device_of, device_to_device=access.device_to_device
+            self.registry, find=self.routes.find, device_to_device=access.device_to_device
         )
         self.journal = Journal(self.store.audit, clock=now_ms)
         self._stack.push_async_callback(self.journal.flush)
@@ -261,6 +262,7 @@ class Gateway:
                 presence=self.presence,
                 commands=self.commands,
                 asking=self.asking,
+                exists=self.registry.devices.__contains__,
             ),
             claiming=Claiming(self.registry, clock=now_ms),
             intake=self.intake,

@@ -132,7 +132,7 @@ def _reach(wide: list[str], narrow: list[str]) -> bool:
 
 
 class Captures(NamedTuple):
-    """What a route pattern took out of a topic."""
+    """What a route pattern took out of a topic; whether it fits is not looked at."""
 
     device: str | None
     channel: str | None
@@ -181,7 +181,7 @@ class TopicPattern:
 
 def _pattern_level(level: str) -> str:
     if level == "{device}":
-        return f"(?P<device>{_DEVICE.pattern})"
+        return "(?P<device>[^/]+)"
     if level == "{channel}":
         return "(?P<channel>[^/]+)"
     if level == "{channel...}":

@@ -226,7 +226,7 @@ def test_equal_filters_are_one() -> None:
         ("devices/{device}/telemetry/{channel...}", "devices/k/telemetry/a/b", ("k", "a/b")),
         ("devices/{device}/telemetry/{channel...}", "devices/k/telemetry", None),
         ("devices/{device}/telemetry", "devices/k/telemetry", ("k", None)),
-        ("tele/{device}/SENSOR", "tele/a b/SENSOR", None),
+        ("tele/{device}/SENSOR", "tele/a b/SENSOR", ("a b", None)),
         ("tele/{device}/SENSOR", "tele/a/SENSOR/x", None),
         ("{channel}/{device}", "temperature/k", ("k", "temperature")),
         ("{channel}/{device}", "$SYS/k", None),

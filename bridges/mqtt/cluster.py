@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access.principal import Principal
+from gateway.bridges.mqtt.conventions import gateway
 from gateway.bridges.mqtt.gate import MqttGate
-from gateway.bridges.mqtt.link import command_message
 from gateway.broker.port import Target
 from gateway.errors import Unauthenticated
 
@@ -32,7 +32,7 @@ class ClusterGate(MqttGate):
 
     def publishing(self, identity: object, topic: str) -> Target:
         match = self._routes.find(topic)
-        if match is None or match.kind == "command":
+        if match is None or match.kind in ("carried", "command"):
             return _CARRIED
         return Target(records=True, translate=self._translation.of(match, CLUSTER))
 
@@ -49,7 +49,7 @@ class ClusterLink:
 
     def deliver(self, command: Command, delivered: Done) -> Sent:
         """Hand a command to the external broker."""
-        self._broker.publish(command_message(command))
+        self._broker.publish(gateway.command(command))
         return "unacknowledged"
 
     def answer(self, command: Command, answer_to: AnswerTo) -> bool:

@@ -78,7 +78,7 @@ class MqttGate:
         if identity.claim is not None:  # of the one topic where the policy lets it publish
             return Target(records=True, translate=self._claiming.of(identity.claim))
         match = self._routes.find(topic)
-        if match is None:
+        if match is None or match.kind == "carried":
             return Target(records=False)
         translate = self._translation.of(match, identity)
         if (
@@ -118,9 +118,9 @@ class MqttGate:
 
     def _rejection(self, message: Message, now: int, error: GatewayError) -> Sequence[Statement]:
         self.rejected += 1
-        return rejection(
-            now, message.topic, self._routes.device_of(message.topic), str(error), message.payload
-        )
+        match = self._routes.find(message.topic)
+        device = match.device if match is not None and match.device else None
+        return rejection(now, message.topic, device, str(error), message.payload)
 
     def connected(self, connection: Connection) -> None:
         device = _device(connection)

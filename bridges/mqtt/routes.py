@@ -1,6 +1,4 @@
-"""From a topic to what it is about: the gateway's own topics, then the `[[routes]]` of
-`gateway.toml`, in order.
-"""
+"""From a topic to what it is about: one route, and all of them in order."""
 
 from __future__ import annotations
 
@@ -10,23 +8,27 @@ from gateway.errors import Invalid, InvalidTopic
 from gateway.topics import TopicPattern, check_channel, check_device
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gateway.payloads import Decode
 
-Kind: TypeAlias = Literal["telemetry", "status", "command", "reply"]
+Kind: TypeAlias = Literal["telemetry", "status", "command", "reply", "carried", "unfit"]
 
 
 class Match(NamedTuple):
     """What a topic is about. `channel` None: the channels are in the payload; of commands and
     replies, the name.
+
+    Of kind "carried": a device's, between MQTT clients; it makes no frame. "unfit": of a route, but
+    what stands for the device or the channel is neither: `reason` says why.
     """
 
     kind: Kind
-    device: str
+    device: str  # nothing, where it does not fit
     channel: str | None
     decode: Decode
     retain: bool | None
+    reason: str = ""
 
 
 class Route:
@@ -65,49 +67,40 @@ class Route:
         captures = self.pattern.match(topic)
         if captures is None:
             return None
-        device, channel = captures.device or self._device, captures.channel or self._channel
-        assert device is not None  # one of the two, as __init__ saw to
+        channel = captures.channel or self._channel
+        device = ""
         try:
+            device = check_device(captures.device or self._device or "")
             channel = None if channel is None else check_channel(channel)
-        except InvalidTopic:
-            return None
+        except InvalidTopic as error:
+            return Match("unfit", device, None, "raw", None, str(error))
         return Match(self._kind, device, channel, self._decode, self._retain)
 
 
-OWN = (
-    Route("devices/{device}/telemetry"),
-    Route("devices/{device}/telemetry/{channel...}"),
-    Route("devices/{device}/status", channel="status", kind="status", decode="text"),
-    Route("devices/{device}/commands/{channel...}", kind="command"),
-    Route("devices/{device}/replies/{channel...}", kind="reply"),
-)
-
-
 class Routes:
-    """All routes, the gateway's own first: nobody can turn those to another device."""
+    """All routes, in order: the first that a topic is of counts."""
 
-    def __init__(self, configured: Sequence[Route] = ()) -> None:
-        self._routes = (*OWN, *configured)
+    def __init__(
+        self,
+        own: Sequence[Route],
+        configured: Sequence[Route] = (),
+        *,
+        below: Callable[[str], Match | None],
+        own_filter: str,
+    ) -> None:
+        self._routes = (*own, *configured)
+        self._below = below
+        self.filters = [own_filter, *(route.pattern.filter for route in configured)]
+        """The topic filters that cover all routes, for an engine that has to subscribe."""
 
     def find(self, topic: str) -> Match | None:
-        """Return what a topic is about; None: it is carried between MQTT clients and makes no
-        frame.
-        """
+        """Return what a topic is about; None: it is nobody's, and is carried between MQTT clients."""
+        unfit = None
         for route in self._routes:
             match = route.match(topic)
-            if match is not None:
+            if match is not None and match.kind != "unfit":
                 return match
-        return None
-
-    def device_of(self, topic: str) -> str | None:
-        """Return the device that a topic belongs to, if any."""
-        levels = topic.split("/", 2)
-        if levels[0] == "devices" and len(levels) == 3:
-            return levels[1]
-        match = self.find(topic)
-        return None if match is None else match.device
-
-    @property
-    def filters(self) -> list[str]:
-        """The topic filters that cover all routes, for an engine that has to subscribe."""
-        return ["devices/#", *(route.pattern.filter for route in self._routes[len(OWN) :])]
+            unfit = unfit or match
+        if unfit is not None and unfit.device:
+            return unfit
+        return self._below(topic) or unfit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.bridges.mqtt.conventions import gateway
 from gateway.broker.port import Properties
 from gateway.commands import AnswerTo
 from gateway.errors import Untranslatable
@@ -22,29 +23,39 @@ if TYPE_CHECKING:
     from gateway.commands import Commands
     from gateway.frames import Entry, Series
     from gateway.payloads import Decode
-    from gateway.presence import Presence, Status
+    from gateway.presence import Presence
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
 
 NONE = Properties()
-STATUSES: dict[bytes, Status] = {b"online": "online", b"offline": "offline"}
 
 
 class Translation:
-    """Makes the functions that turn payloads into entries."""
+    """Makes the functions that turn payloads into entries. `exists`: whether there is a device."""
 
     def __init__(
-        self, *, catalog: Catalog, presence: Presence, commands: Commands, asking: Asking
+        self,
+        *,
+        catalog: Catalog,
+        presence: Presence,
+        commands: Commands,
+        asking: Asking,
+        exists: Callable[[str], bool],
     ) -> None:
         self._catalog = catalog
         self._presence = presence
         self._commands = commands
         self._asking = asking
+        self._exists = exists
 
     def of(self, match: Match, sender: Principal) -> Translate:
         """Return the function for what a topic is about; it raises `GatewayError` where a payload
         does not fit.
         """
+        if match.kind == "unfit":
+            return _refuse(match.reason)
+        if not self._exists(match.device):
+            return self._awaited(match, sender)
         if match.kind == "status":
             return self._status(match)
         if match.kind == "command":
@@ -52,6 +63,19 @@ class Translation:
         if match.kind == "reply":
             return self._reply(match)
         return self._many(match) if match.channel is None else self._one(match, match.channel)
+
+    def _awaited(self, match: Match, sender: Principal) -> Translate:
+        """Return the function for a device that is not there yet; once it is, it is as any other."""
+        made: list[Translate] = []
+
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            if not made:
+                if not self._exists(match.device):
+                    raise Untranslatable(f"there is no device {match.device!r}: add it first")
+                made.append(self.of(match, sender))
+            return made[0](payload, now, message)
+
+        return translate
 
     def _one(self, match: Match, channel: str) -> Translate:
         series: list[
@@ -101,10 +125,7 @@ class Translation:
 
     def _status(self, match: Match) -> Translate:
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
-            status = STATUSES.get(payload.strip().strip(b'"'))
-            if status is None:
-                raise Untranslatable("a status is online or offline")
-            return self._presence.reported(match.device, status, now)
+            return self._presence.reported(match.device, gateway.status(payload), now)
 
         return translate
 
@@ -132,6 +153,15 @@ class Translation:
             return ()  # the command has its own place in the batch
 
         return translate
+
+
+def _refuse(reason: str) -> Translate:
+    """Return a function that takes no payload of a topic, for this reason."""
+
+    def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+        raise Untranslatable(reason)
+
+    return translate
 
 
 def _codec(match: Match, message: Message) -> Decode:

@@ -19,7 +19,7 @@ Devices without an owner are the admins', and count as of one owner among themse
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 from gateway.topics import covers, is_pattern
@@ -56,6 +56,21 @@ _ABOUT_DEVICE = frozenset(
 )
 
 
+class TopicMatch(Protocol):
+    """What a topic is about: whose it is (nothing, if nobody's), and telemetry, command, reply..."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+
+
+class FindTopic(Protocol):
+    """Return what a topic is about, or None where it is nobody's."""
+
+    def __call__(self, topic: str, /) -> TopicMatch | None: ...
+
+
 class View:
     """The devices that a principal sees, now. Principals with an equal `key` see the same ones."""
 
@@ -88,7 +103,7 @@ class View:
 class Policy:
     """The rules over the records as they are now.
 
-    `route`: which device a topic outside `devices/` belongs to, by the configured routes.
+    `find`: what a topic is about, by the routes.
     `device_to_device`: whether a device may command others of its owner.
     """
 
@@ -96,11 +111,11 @@ class Policy:
         self,
         records: Records,
         *,
-        route: Callable[[str], str | None],
+        find: FindTopic,
         device_to_device: Literal["owner", "none"] = "owner",
     ) -> None:
         self._records = records
-        self._route = route
+        self._find = find
         self._device_to_device = device_to_device == "owner"
         self._rules: dict[Action, Callable[[Principal, str], bool]] = {
             Action.READ: self._sees,
@@ -149,9 +164,8 @@ class Policy:
 
     def device_of(self, topic: str) -> str | None:
         """Return the device that a topic belongs to, or None where it is nobody's."""
-        if topic.startswith("devices/"):
-            return topic.split("/", 2)[1]
-        return self._route(topic)
+        found = self._find(topic)
+        return None if found is None else found.device or None
 
     # Devices
 
@@ -198,18 +212,17 @@ class Policy:
     def _may_publish(self, principal: Principal, topic: str) -> bool:
         if topic.startswith("$"):
             return principal.claim is not None and topic == f"$claim/{principal.claim}/announce"
-        device = self.device_of(topic)
+        found = self._find(topic)
+        kind, device = ("carried", None) if found is None else (found.kind, found.device or None)
         if principal.device is not None:
             own = device == principal.device or self._granted(principal, topic)
             return own or (
-                device is not None
-                and _kind(topic) == "commands"
-                and self._may_command(principal, device)
+                device is not None and kind == "command" and self._may_command(principal, device)
             )
         if device is None:
             return principal.admin and principal.devices is None and _reaches(principal, "write")
         # What a device says of itself, and what it answers, comes from the device alone.
-        return _kind(topic) not in {"status", "replies"} and self._may_write(principal, device)
+        return kind not in {"status", "reply"} and self._may_write(principal, device)
 
     def _may_subscribe(self, principal: Principal, topic_filter: str) -> bool:
         if not is_pattern(topic_filter):
@@ -244,7 +257,7 @@ class Policy:
         return principal.admin or (device is not None and self._sees(principal, device))
 
     def _may_subscribe_as_device(self, principal: Principal, own: str, topic_filter: str) -> bool:
-        if covers(f"devices/{own}/#", topic_filter) or self._route(topic_filter) == own:
+        if covers(f"devices/{own}/#", topic_filter) or self.device_of(topic_filter) == own:
             return True
         granted = any(covers(grant, topic_filter) for grant in self._grants(own))
         return granted and self._may_cross(principal, topic_filter)
@@ -283,9 +296,3 @@ def _unlimited(principal: Principal) -> bool:
 
 def _sees_everything(principal: Principal) -> bool:
     return principal.admin and principal.devices is None
-
-
-def _kind(topic: str) -> str:
-    """The third level of the gateway's own topics: `telemetry`, `status`, `commands` or `replies`."""
-    levels = topic.split("/", 3)
-    return levels[2] if levels[0] == "devices" and len(levels) > 2 else ""

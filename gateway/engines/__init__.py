@@ -9,7 +9,7 @@ from gateway.engines import amqtt, embedded, external
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.bridges.mqtt import MqttGate
+    from gateway.bridges.mqtt.gate import MqttGate
     from gateway.broker.port import Broker
     from gateway.engines.needs import Needs
     from gateway.links import Link

@@ -14,6 +14,7 @@ from gateway.access.policy import Policy
 from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
+from gateway.bridges.mqtt.conventions import gateway
 from gateway.store.audit import By
 from gateway.stores import Store, open_store
 
@@ -68,7 +69,7 @@ async def access(tmp_path):
     journal = Journal(store.audit, clock=clock)
     passwords = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code="open sesame")
-    policy = Policy(registry, route=lambda topic: None)
+    policy = Policy(registry, find=gateway.routes().find)
     await registry.load()
     found = Access(
         tmp_path / "gateway.db",

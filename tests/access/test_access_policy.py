@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from gateway.access.policy import Action, Policy
 from gateway.access.principal import Principal, of_claim, of_device, of_session, of_token
 from gateway.access.records import Records
+from gateway.bridges.mqtt.conventions import gateway
+from gateway.bridges.mqtt.routes import Route
 from gateway.errors import Forbidden, NotFound, Unauthenticated
 from gateway.store.registry import Device, Token, User, WebSession
 
@@ -16,10 +18,7 @@ ANN, BOB, ADA = 1, 2, 3
 NOW = 1000
 
 
-def route(topic: str) -> str | None:
-    """As with the route `tele/{device}/SENSOR`."""
-    levels = topic.split("/")
-    return levels[1] if len(levels) == 3 and levels[0] == "tele" and levels[2] == "SENSOR" else None
+find = gateway.routes([Route("tele/{device}/SENSOR")]).find
 
 
 def records() -> Records:
@@ -53,7 +52,7 @@ class World:
 
     def __init__(self, **options):
         self.records = records()
-        self.policy = Policy(self.records, route=route, **options)
+        self.policy = Policy(self.records, find=find, **options)
         self.numbers = 0
 
     def device(self, id_: str) -> Principal:

@@ -17,6 +17,7 @@ from gateway.access.registry import Registry
 from gateway.access.requests import COOKIE
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
+from gateway.bridges.mqtt.conventions import gateway
 from gateway.catalog import Catalog
 from gateway.commands import Commands
 from gateway.hub import Hub
@@ -112,7 +113,7 @@ async def core(tmp_path):
     passwords = Passwords(argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     throttle = Throttle(clock=lambda: clock() / 1000)
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code="open sesame")
-    policy = Policy(registry, route=lambda topic: None)
+    policy = Policy(registry, find=gateway.routes().find)
     presence = Presence(intake=intake, catalog=catalog, clock=clock, http_timeout=60.0)
     presence.start()
     commands = Commands(

@@ -403,3 +403,22 @@ async def test_errors_of_the_command_line_at_a_running_gateway(tmp_path):
             assert process.returncode == 1, said
             assert says in said.decode()
             assert said.decode().count("\n") == 1
+
+
+async def test_a_routed_message_that_fits_no_device_is_in_the_list_with_its_reason(tmp_path):
+    """A name with spaces, or of a device that was never added, is said in words; nothing vanishes."""
+    routes = [{"topic": "zigbee2mqtt/{device}", "decode": "json"}]
+    async with house(tmp_path, routes=routes) as here:
+        bridge = MqttDevice("token", here.token, here.gateway.ports["mqtt"], protocol=here.protocol)
+        here.clients.append(bridge.client)
+        await bridge.connect()
+        for name in ("Living room lamp", "Küche", "plug"):
+            await bridge.publish(f"zigbee2mqtt/{name}", b'{"state":"ON"}')
+        rejected = (await here.get("/rejected"))["rejected"]
+        reasons = {row["topic"].partition("/")[2]: row["reason"] for row in rejected}
+        assert "'Living room lamp' is not a device id" in reasons["Living room lamp"]
+        assert "'Küche' is not a device id" in reasons["Küche"]
+        assert "there is no device 'plug'" in reasons["plug"]
+        await here.add("plug")
+        await bridge.publish("zigbee2mqtt/plug", b'{"state":"ON"}')
+        assert (await here.get("/devices/plug/latest"))["state"]["value"] == "ON"
