@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 class Seats:
     """Every entrance asks `full`, takes a seat for a connection, and leaves it at its end.
@@ -32,12 +26,3 @@ class Seats:
     def leave(self) -> None:
         """A connection has ended."""
         self.taken -= 1
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Leave a seat to another entrance, which counts the same connection for this long."""
-        self.leave()
-        try:
-            yield
-        finally:
-            self.take()

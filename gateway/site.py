@@ -15,6 +15,8 @@ from gateway.bridges.http.api import api
 from gateway.bridges.http.application import application
 from gateway.bridges.http.authentication import Authentication
 from gateway.bridges.http.metrics import Measure
+from gateway.bridges.http.origins import Origins
+from gateway.bridges.http.places import Places
 from gateway.bridges.http.porch import Porch, PorchSite
 from gateway.bridges.iotcommunicate import IotCommunicate
 from gateway.bridges.iotio import IotIo
@@ -59,12 +61,10 @@ class Site:
         )
         self._streams = Streams(hub=gateway.hub, door=door)
         self._mqtt = MqttOverWebSocket(
-            accept=gateway.broker.accept,
-            seats=gateway.seats,
-            same_origin=_same_origin,
-            max_size=self._size,
+            accept=gateway.broker.accept, same_origin=self._may_connect, max_size=self._size
         )
-        self._porch = Porch(gateway.seats)
+        self._origins = Origins(config.http.origins)
+        self._porch = Porch(Places(gateway.seats, config.limits.connections))
         self._pace = Pace(config.limits.messages_per_second)
         self._seeds = self._seed_bridges()
 
@@ -73,10 +73,11 @@ class Site:
         gateway, secure = self._gateway, self._config.http.tls is not None
         self._app = app = application(
             self._routes(),
-            Authentication(gateway.sign_in),
+            Authentication(gateway.sign_in, gateway.registry),
             body_limit=self._size,
             tls=secure,
             porch=self._porch,
+            origins=self._origins,
         )
         pages = Pages(
             gateway.registry,
@@ -214,7 +215,7 @@ class Site:
             Measure(
                 "gauge",
                 "http_connections",
-                "Connections to the HTTP port, MQTT's left out",
+                "Connections to the HTTP port, those of MQTT left out",
                 self.connections,
             ),
         ]
@@ -226,7 +227,7 @@ class Site:
 
     def connections(self) -> int:
         """Return how many connections there are; those that carry MQTT are the broker's."""
-        return len(self._porch) - len(self._mqtt)
+        return len(self._porch)
 
     async def recheck(self) -> None:
         """End the listeners whose sign-in holds no longer, and who is too slow, until cancelled."""
@@ -241,14 +242,16 @@ class Site:
     async def _end_listening(self, _: web.Application) -> None:
         await asyncio.gather(*(open_.close() for open_ in self._open()))
 
+    def _may_connect(self, request: web.Request) -> bool:
+        """Tell whether a page may open MQTT over WebSocket from where it comes: the gateway's own,
+        or one of `[http] origins`; programs name no origin.
+        """
+        try:
+            demand_same_origin(offer(request))
+        except Forbidden:
+            return self._origins.allows(request)
+        return True
+
     def _open(self) -> tuple[Open | Streams, ...]:
         """Return what is open for as long as its peer wants, by bridge."""
         return self._websockets.open, self._streams, *(bridge.open for bridge in self._seeds)
-
-
-def _same_origin(request: web.Request) -> bool:
-    try:
-        demand_same_origin(offer(request))
-    except Forbidden:
-        return False
-    return True

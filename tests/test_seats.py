@@ -1,7 +1,5 @@
 """Seats: all entrances count together."""
 
-from contextlib import suppress
-
 from gateway.seats import Seats
 
 
@@ -16,13 +14,3 @@ def test_the_reserve_is_beyond_the_limit() -> None:
     for _ in range(3):
         seats.leave()
     assert (seats.taken, seats.full()) == (1, False)
-
-
-def test_a_seat_is_lent_and_comes_back() -> None:
-    """One connection that two entrances serve counts once, whatever ends it."""
-    seats = Seats(1)
-    seats.take()
-    with suppress(ConnectionError), seats.lent():
-        assert not seats.full()
-        raise ConnectionError
-    assert seats.taken == 1

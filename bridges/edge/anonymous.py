@@ -51,7 +51,7 @@ class Anonymous:
             return False
         shown = offer(request)
         demand_same_origin(shown)
-        if may_be_foreign(request, shown):
+        if may_be_foreign(shown):
             raise Forbidden("a page of another site may not do this")
         return True
 

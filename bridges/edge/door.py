@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access.keys import TOKEN_PREFIX
-from gateway.access.requests import COOKIE, Offer, sign_in_by
+from gateway.access.requests import COOKIE, FOREIGN, Offer, sign_in_by
+from gateway.bridges.edge.sender import signed_in
 from gateway.errors import Forbidden
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from gateway.access.records import Records
     from gateway.access.sign_in import SignIn
 
-_FOREIGN = frozenset(
-    {"cross-site", "same-site"}
-)  # Fetch Metadata: a page of another site has made the browser ask
-
 
 def offer(request: web.Request) -> Offer:
     """Return what a request shows of who sends it."""
@@ -32,7 +29,9 @@ def offer(request: web.Request) -> Offer:
         authorization=request.headers.get("Authorization"),
         cookie=request.cookies.get(COOKIE),
         origin=request.headers.get("Origin"),
+        site=request.headers.get("Sec-Fetch-Site"),
         host=request.host,
+        secure=request.secure,
         address=request.remote or "",
     )
 
@@ -52,28 +51,36 @@ class Door:
         shown = offer(request)
         if shown.authorization is None and not shown.cookie:
             return None
-        return sign_in_by(self._sign_in, shown, acts=True)
+        return signed_in(request, sign_in_by(self._sign_in, shown, acts=True))
 
     def enter(self, request: web.Request, device: str) -> Principal:
         """Return who sends a request that is about a device. Raises `Unauthenticated`, `Forbidden`."""
         key = request.query.get("key")
         if key is not None:
-            return self.key(device, key, request.remote or "")
+            return self.key(request, device, key)
         shown = offer(request)
         principal = sign_in_by(self._sign_in, shown, acts=True, device=device)
-        if may_be_foreign(request, shown):
+        if may_be_foreign(shown):
             raise Forbidden("a page of another site may not do this")
-        return principal
+        return signed_in(request, principal)
 
-    def key(self, device: str, key: str, address: str) -> Principal:
+    def before_body(self, request: web.Request) -> None:
+        """Sign in who shows what needs no device's name, before a body is read that may have it:
+        others may send a short one only. Raises `Unauthenticated`, `Forbidden`.
+        """
+        scheme, _, value = (request.headers.get("Authorization") or "").partition(" ")
+        if scheme.lower() == "basic" or value.strip().startswith(TOKEN_PREFIX):
+            self.who(request)
+
+    def key(self, request: web.Request, device: str, key: str) -> Principal:
         """Return the device that has this key, or whom a token names. Raises `Unauthenticated`."""
         if key.startswith(TOKEN_PREFIX):
-            return self.token(key, address)
-        return self._sign_in.device(device, key, address)
+            return self.token(request, key)
+        return signed_in(request, self._sign_in.device(device, key, request.remote or ""))
 
-    def token(self, token: str, address: str) -> Principal:
+    def token(self, request: web.Request, token: str) -> Principal:
         """Return whom a token names. Raises `Unauthenticated`."""
-        return self._sign_in.token(token, address)
+        return signed_in(request, self._sign_in.token(token, request.remote or ""))
 
     def shows_nothing(self, request: web.Request) -> bool:
         """Tell whether a request has nothing that could sign anybody in."""
@@ -95,13 +102,12 @@ class Door:
         return self._records.stands(principal)
 
 
-def may_be_foreign(request: web.Request, shown: Offer) -> bool:
+def may_be_foreign(shown: Offer) -> bool:
     """Tell whether a page of another site may have made a browser ask: these protocols write by
     GET, too.
 
     Without TLS a browser that follows a link says neither where it comes from nor that it is one,
     but sends its cookie: a cookie then counts for nothing.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    blind = site is None and shown.origin is None and shown.authorization is None
-    return site in _FOREIGN or (blind and shown.cookie is not None)
+    blind = shown.site is None and shown.origin is None and shown.authorization is None
+    return shown.site in FOREIGN or (blind and shown.cookie is not None)

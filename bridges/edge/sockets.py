@@ -103,6 +103,7 @@ class Socket(Outlet):
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse) -> None:
         super().__init__(request)
+        self.request = request
         self.response = response
         self.address = request.remote or ""
         self.departure: Departure = "lost"

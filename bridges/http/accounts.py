@@ -13,9 +13,9 @@ from gateway.access.passwords import weakness
 from gateway.access.policy import Action
 from gateway.access.requests import demand_same_origin, set_cookie, sign_in_by
 from gateway.bridges.edge.door import offer
+from gateway.bridges.edge.sender import PRINCIPAL, signed_in
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.authentication import PRINCIPAL
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.bridges.http.users import UserAnswer
 from gateway.errors import Forbidden, Invalid
 
@@ -115,7 +115,7 @@ class Accounts:
 
     async def register(self, request: web.Request) -> web.Response:
         demand_same_origin(offer(request))
-        new = parameters.body(await request.read(), NewUser)
+        new = parameters.body(request[BODY], NewUser)
         by = self._permission.by(request, "sign-up")
         make = partial(accounts.create, email=new.email, name=new.name)
         if new.invitation is not None:
@@ -139,15 +139,16 @@ class Accounts:
         """Return who makes an account for somebody else: an admin, who needs no invitation."""
         shown = offer(request)
         if shown.authorization is not None or shown.cookie:
-            request[PRINCIPAL] = sign_in_by(self._sign_in, shown, acts=True)
+            signed_in(request, sign_in_by(self._sign_in, shown, acts=True))
             if self._permission.may(request, Action.ADMINISTER):
+                self._permission.demand(request, Action.ADMINISTER)
                 return self._permission.by(request)
         raise Forbidden("an account needs an admin's invitation")
 
     async def login(self, request: web.Request) -> web.Response:
         demand_same_origin(offer(request))
         is_form = request.content_type == _FORM
-        body = await request.read()
+        body = request[BODY]
         given = parameters.form(body, request.charset) if is_form else parameters.json(body)
         asked = parameters.fields_of(given, Login)
         issued = await self._open_session(request, asked)
@@ -212,7 +213,7 @@ class Accounts:
 
     async def set_password(self, request: web.Request) -> web.Response:
         user = self._registry.users[self._permission.user(request)]
-        asked = parameters.body(await request.read(), NewPassword)
+        asked = parameters.body(request[BODY], NewPassword)
         await self._check_current(request, user, asked.current)
         password = await self._passwords.hash(asked.password)
         by = self._permission.by(request)

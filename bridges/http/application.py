@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from gateway.bridges.http.authentication import PRINCIPAL, Authentication
+from gateway.bridges.edge import bodies
 from gateway.bridges.http.middleware import problems, security_headers
+from gateway.bridges.http.origins import Origins
+from gateway.bridges.http.routes import BODY
 from gateway.bridges.http.waiting import WAITS, end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gateway.bridges.http.authentication import Authentication
     from gateway.bridges.http.porch import Porch
     from gateway.bridges.http.routes import Handler, Route
 
@@ -25,28 +28,43 @@ def application(
     body_limit: int,
     tls: bool = False,
     porch: Porch | None = None,
+    origins: Origins | None = None,
 ) -> web.Application:
     """Return the application that serves these routes, behind a `porch` if there is one.
 
-    `body_limit`: bytes; `tls`: it is reached by HTTPS only.
+    `body_limit`: bytes; `tls`: it is reached by HTTPS only; `origins`: of pages elsewhere that may
+    use the API.
     """
-    middlewares = [problems] if porch is None else [porch.watch, problems]
+    origins = origins or Origins()
+    middlewares = [problems, origins.preflight]
+    if porch is not None:
+        middlewares.insert(0, porch.watch)
     app = web.Application(middlewares=middlewares, client_max_size=body_limit)
     app[WAITS] = {}
     app.on_shutdown.append(end)
     app.on_response_prepare.append(security_headers(tls=tls))
+    app.on_response_prepare.append(origins.tell)
     for route in routes:
-        handler = route.handler if route.open else _signed_in(route.handler, authentication)
+        handler = _serving(route, authentication)
         app.router.add_route(route.method, route.path, handler)
         if route.method == "GET" and not route.lasting:
             app.router.add_route("HEAD", route.path, handler)
     return app
 
 
-def _signed_in(handler: Handler, authentication: Authentication) -> Handler:
-    @wraps(handler)
-    async def ask(request: web.Request) -> web.StreamResponse:
-        request[PRINCIPAL] = authentication.authenticate(request)
-        return await handler(request)
+def _serving(route: Route, authentication: Authentication) -> Handler:
+    """Return what answers a route: sign-in first, then the body, and only then the handler, which
+    asks for rights: they are those of the moment of the deed.
+    """
 
-    return ask
+    @wraps(route.handler)
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if not route.open:
+            authentication.authenticate(request)
+        if route.body is not None:
+            request[BODY] = await bodies.read(request)
+            if not route.open:
+                authentication.still(request)
+        return await cast("Handler", route.handler)(request)
+
+    return serve

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.access import devices
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -57,7 +57,7 @@ class Claiming:
         ]
 
     async def post(self, request: web.Request) -> web.Response:
-        asked = parameters.body(await request.read(), Claim)
+        asked = parameters.body(request[BODY], Claim)
         board = self._sign_in.claim(asked.claim_code, asked.name or "board", request.remote or "")
         by = self._permission.by(request, board.key)
         issued = await self._registry.apply(devices.announce, by, name=asked.name, type=asked.type)

@@ -10,9 +10,9 @@ from aiohttp import web
 from msgspec import Meta, Raw, UnsetType
 
 from gateway.access.policy import Action
+from gateway.bridges.edge.sender import PRINCIPAL
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.authentication import PRINCIPAL
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.bridges.http.waiting import at_most
 from gateway.errors import Invalid, NoReply, NotFound, Unavailable, Untranslatable
 from gateway.payloads import one_value
@@ -84,7 +84,7 @@ class CommandRoutes:
         device, name = request.match_info["id"], request.match_info["name"]
         self._permission.demand(request, Action.COMMAND, device)
         asked = parameters.query(request.query, CommandQuery)
-        value = _value(await request.read())
+        value = _value(request[BODY])
         command = await self._asking.send(
             request[PRINCIPAL],
             device,
@@ -99,10 +99,11 @@ class CommandRoutes:
         try:
             async with at_most(request, asked.wait + 1):
                 await self._commands.wait(command.id, asked.wait)
+            self._permission.again(request)
         except NoReply as error:
             return answers.problem(error, id=command.id)
         except TimeoutError:
-            self._permission.still(request)
+            self._permission.again(request)
             return answers.problem(
                 Unavailable("the gateway stops; ask for the command again by its id"), id=command.id
             )
@@ -111,12 +112,18 @@ class CommandRoutes:
     async def get(self, request: web.Request) -> web.Response:
         number = request.match_info["id"]
         command = await self._commands.get(number)
-        if (
-            not self._permission.may(request, Action.READ, command.device)
-            and command.sender != request[PRINCIPAL].key
-        ):
+        if not self._may_see(request, command):
             raise NotFound(f"there is no command {number[:40]}")
         return _answer(command, 200)
+
+    def _may_see(self, request: web.Request, command: Command) -> bool:
+        """Who sees the device sees its commands; who sent one sees it for as long as they may send
+        to the device.
+        """
+        if self._permission.may(request, Action.READ, command.device):
+            return True
+        sent = command.sender == request[PRINCIPAL].key
+        return sent and self._permission.may(request, Action.COMMAND, command.device)
 
 
 def _answer(command: Command, status: int) -> web.Response:

@@ -9,9 +9,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gateway.access import devices, fields
 from gateway.access.policy import Action
+from gateway.bridges.edge.sender import PRINCIPAL
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.authentication import PRINCIPAL
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.store.registry import Style  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Devices:
 
     async def create(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.CREATE_DEVICE)
-        new = parameters.body(await request.read(), NewDevice)
+        new = parameters.body(request[BODY], NewDevice)
         self._demand_grants(request, new.topics)
         issued = await self._registry.apply(
             devices.create,
@@ -152,7 +152,7 @@ class Devices:
 
     async def change(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
-        asked = parameters.body(await request.read(), DeviceChange)
+        asked = parameters.body(request[BODY], DeviceChange)
         if asked.owner is not UNSET:
             self._permission.demand(request, Action.ADMINISTER)
         if asked.topics is not UNSET:

@@ -135,7 +135,7 @@ class History:
             limit = min(PAGE, left)
             newest_first = asked.order == "desc"
             rows = await self._store.by_time(series, span, limit, newest_first=newest_first)
-            self._permission.still(request)
+            self._permission.again(request)
             found = (
                 (seq, self._catalog.get(number), ts, value, extra)
                 for seq, number, ts, value, extra in rows
@@ -177,7 +177,7 @@ class History:
     ) -> AsyncIterator[list[buckets.Bucket]]:
         left = _limit(asked)
         async for page in pages:
-            self._permission.still(request)
+            self._permission.again(request)
             yield page[:left]
             left -= len(page)
             if left <= 0:

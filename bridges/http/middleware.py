@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from gateway.bridges.http import answers
-from gateway.errors import GatewayError, Invalid, TooLarge
+from gateway.errors import GatewayError, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,6 +24,7 @@ _WORDS = {
     404: ("not_found", "there is nothing at this path"),
     405: ("method_not_allowed", "not with this method"),
 }
+_CODES = {400: "invalid", 403: "forbidden", 426: "upgrade_required"}
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -45,8 +46,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if error.delay:
             await asyncio.sleep(error.delay)
         return _told(request, answers.problem(error))
-    except web.HTTPRequestEntityTooLarge:
-        return answers.problem(TooLarge("the body is above the size limit"))
     except web.HTTPException as error:
         return _translated(error)
     except (ConnectionError, asyncio.CancelledError):
@@ -84,7 +83,10 @@ def _told(request: web.Request, response: web.Response) -> web.Response:
 def _translated(error: web.HTTPException) -> web.StreamResponse:
     if error.status < 400:
         raise error
-    code, detail = _WORDS.get(error.status, ("http", error.reason))
+    said = (
+        error.text if error.text and not error.text.startswith(str(error.status)) else error.reason
+    )
+    code, detail = _WORDS.get(error.status, (_CODES.get(error.status, "http"), said))
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     return answers.problem_of(error.status, code, detail, headers)
 
@@ -93,11 +95,17 @@ def security_headers(*, tls: bool) -> Hook:
     """Return the signal that gives every answer its headers, unless its handler has set them
     otherwise.
     """
-    headers = {**_HEADERS, "Strict-Transport-Security": "max-age=31536000"} if tls else _HEADERS
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        response.headers["Server"] = "gateway"  # without the versions that aiohttp tells
+        add_headers(response, tls=tls)
 
     return add
+
+
+def add_headers(response: web.StreamResponse, *, tls: bool) -> None:
+    """Give an answer the headers that all have. `tls`: it is reached by HTTPS only."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if tls:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    response.headers["Server"] = "gateway"  # without the versions that aiohttp tells

@@ -4,6 +4,9 @@ aiohttp waits for a request for as long as nobody closes the connection. Here ev
 deadline, which one sweep a second looks at: for the first bytes and the head of a request, for its
 body, and between requests. While a request is being answered there is none: long polls and streams
 take as long as they take.
+
+A connection that has shown no sign-in is a stranger. Strangers have places of their own, and when
+these are taken the oldest stranger goes: whoever signs in at once always gets in.
 """
 
 from __future__ import annotations
@@ -13,56 +16,73 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
-from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.access.throttle import network
+from gateway.bridges.edge.sender import PLACE, PRINCIPAL
+from gateway.bridges.http.protocol import Requests
 
 if TYPE_CHECKING:
     import ssl
 
+    from gateway.access.principal import Principal
+    from gateway.bridges.http.places import Places
     from gateway.bridges.http.routes import Handler
-    from gateway.seats import Seats
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time
+STRANGER = 10.0  # s for the body of who has not signed in, and for signing in on a WebSocket
 IDLE = 75.0  # s between the requests of who has signed in; others have to come sooner
-STRANGERS = 2_000  # connections that have not said yet what they want, as the broker has it
+STRANGERS = 2_000  # connections that have not signed in
+OF_ADDRESS = 256  # of them from one address, in IPv6 from one /64
+UNASKED = 8 << 10  # bytes that a WebSocket may send before it has signed in
 BACKLOG = 4_096
-REFUSED = 1.0  # s for whom there is no room to send the request that is not answered
 HANDSHAKE = 10.0  # s for TLS
-FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Porch:
-    """Gives connections a seat and ends those that are too slow."""
+    """Counts the connections and ends those that are too slow. `places`: for who has signed in."""
 
-    def __init__(self, seats: Seats, *, strangers: int = STRANGERS) -> None:
-        self._seats = seats
+    def __init__(
+        self, places: Places, *, strangers: int = STRANGERS, of_address: int = OF_ADDRESS
+    ) -> None:
+        self.places = places
         self._most_strangers = strangers
+        self._most_of_address = of_address
         self._visitors: dict[asyncio.BaseProtocol, Visitor] = {}
-        self._strangers: set[Visitor] = set()
-        self.refused = 0
+        self._strangers: dict[Visitor, None] = {}
+        self._networks: dict[str, dict[Visitor, None]] = {}
+        self.ended = 0  # strangers, for others
 
     def __len__(self) -> int:
         return len(self._visitors)
 
-    def enter(self, visitor: Visitor) -> bool:
-        """Let a connection in if there is room."""
-        if len(self._strangers) >= self._most_strangers or self._seats.full(reserved=True):
-            self.refused += 1
-            return False
-        self._seats.take()
+    def enter(self, visitor: Visitor) -> None:
+        """Let a stranger in; where there is no place, that of the oldest one is taken."""
+        neighbours = self._networks.setdefault(visitor.network, {})
+        if len(neighbours) >= self._most_of_address:
+            self._end(next(iter(neighbours)))
+        elif len(self._strangers) >= self._most_strangers:
+            self._end(next(iter(self._strangers)))
         self._visitors[visitor.inner] = visitor
-        self._strangers.add(visitor)
-        return True
+        self._strangers[visitor] = None
+        self._networks.setdefault(visitor.network, {})[visitor] = None
+
+    def _end(self, oldest: Visitor) -> None:
+        self.ended += 1
+        self.known(oldest)
+        oldest.close()
 
     def leave(self, visitor: Visitor) -> None:
-        """A connection has ended."""
-        self._seats.leave()
+        """A connection has ended, or is somebody else's."""
         self._visitors.pop(visitor.inner, None)
-        self._strangers.discard(visitor)
+        self.known(visitor)
 
-    def know(self, visitor: Visitor) -> None:
-        """It has said what it wants."""
-        self._strangers.discard(visitor)
+    def known(self, visitor: Visitor) -> None:
+        """It is no stranger any more."""
+        self._strangers.pop(visitor, None)
+        neighbours = self._networks.get(visitor.network, {})
+        neighbours.pop(visitor, None)
+        if not neighbours:
+            self._networks.pop(visitor.network, None)
 
     @web.middleware
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -70,6 +90,7 @@ class Porch:
         visitor = self._visitors.get(request.protocol)
         if visitor is None:  # it has gone
             return await handler(request)
+        request[PLACE] = visitor
         visitor.answering(request)
         try:
             return await handler(request)
@@ -92,33 +113,33 @@ class Visitor(asyncio.Protocol):
 
     def __init__(self, porch: Porch, inner: asyncio.Protocol) -> None:
         self.inner = inner
+        self.network = ""
         self.deadline = float("inf")
         self._porch = porch
+        self._principal: Principal | None = None
         self._waits = True  # for the first byte of a request
-        self._inside = False
+        self._unasked: int | None = None  # bytes that it may still send, None: no bound of ours
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if not self._porch.enter(self):
-            # Closed before its request is read, the peer would see a reset instead of the answer.
-            self._transport.write(FULL)
-            asyncio.get_running_loop().call_later(REFUSED, self._transport.abort)
-            return
-        self._inside = True
+        self.network = network((transport.get_extra_info("peername") or ("",))[0])
+        self._porch.enter(self)
         self._ends_in(HEAD)
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._inside:
-            self._transport.close()
-            return
+        if self._unasked is not None:
+            self._unasked -= len(data)
+            if self._unasked < 0:
+                self.close()
+                return
         if self._waits:
             self._waits = False
             self._ends_in(HEAD)
         self.inner.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return self.inner.eof_received() if self._inside else None
+        return self.inner.eof_received()
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()
@@ -127,28 +148,55 @@ class Visitor(asyncio.Protocol):
         self.inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._inside:
-            self._porch.leave(self)
-            self.inner.connection_lost(exc)
+        self._porch.leave(self)
+        self._give_back()
+        self.inner.connection_lost(exc)
 
     def answering(self, request: web.Request) -> None:
         """The head of a request is here."""
         self._waits = False
-        self._porch.know(self)
-        self._ends_in(BODY)
-        request.content.on_eof(self._heard)
+        self._ends_in(STRANGER)
+        if self._principal is None and "Upgrade" in request.headers:
+            self._unasked = UNASKED
+        else:
+            request.content.on_eof(self._heard)
 
     def answered(self, idle: float) -> None:
         """The answer is on its way; the next request may begin for so many seconds."""
         self._waits = True
+        self._unasked = None
         self._ends_in(idle)
+
+    def signed_in(self, principal: Principal) -> None:
+        """It has shown who it is. Raises `TooMany`, `Unavailable`."""
+        if self._principal is None or self._principal.key != principal.key:
+            self._porch.places.take(principal)
+            self._give_back()
+            self._principal = principal
+            self._porch.known(self)
+        if self._unasked is not None:
+            self._heard()
+        elif self.deadline != float("inf"):
+            self._ends_in(BODY)
+
+    def hand_over(self) -> None:
+        """Somebody else counts it, and ends it, from now on."""
+        self._porch.leave(self)
+        self._give_back()
+        self._heard()
 
     def close(self) -> None:
         """End the connection; a handler that reads its body sees that it has gone."""
         self._transport.abort()
 
+    def _give_back(self) -> None:
+        if self._principal is not None:
+            self._porch.places.leave(self._principal)
+            self._principal = None
+
     def _heard(self) -> None:
         self.deadline = float("inf")
+        self._unasked = None
 
     def _ends_in(self, seconds: float) -> None:
         self.deadline = asyncio.get_running_loop().time() + seconds
@@ -181,8 +229,9 @@ class PorchSite(web.BaseSite):
         server = self._runner.server
         assert server is not None  # the runner is set up
         tls = self._ssl_context
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: Visitor(self._porch, server()),
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Visitor(self._porch, Requests(server, loop, tls=tls is not None)),
             self._host,
             self._port,
             ssl=tls,

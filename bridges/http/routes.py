@@ -7,22 +7,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohttp import web
-
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 API = "/api/v1"
+BODY = web.RequestKey("body", bytes)  # that of a request to a route with a `body`, in full
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A method and a path, who answers, and what is said about it.
 
     `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may
-    be a JSON schema. `also`: other statuses and when they come. `media`: other content types of the
+    be a JSON schema. What a route with a `body` was sent is `request[BODY]`, read before its handler
+    is called. `also`: other statuses and when they come. `media`: other content types of the
     answer. `headers`: those of the request that matter, and what they do. `open`: no sign-in at the
     door. `lasting`: the answer goes on until one side ends it.
     """

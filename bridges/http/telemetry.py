@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gateway.access.policy import Action
+from gateway.bridges.edge.sender import PRINCIPAL
 from gateway.bridges.http import answers
-from gateway.bridges.http.authentication import PRINCIPAL
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.errors import Conflict, Untranslatable
 from gateway.frames import received_extra
 from gateway.payloads import Decode, Reading, by_content_type, one_value, readings
@@ -96,7 +96,7 @@ class Telemetry:
         if self._permission.device(request, Action.WRITE, device).disabled:
             raise Conflict(f"the device {device!r} is disabled")
         self._pace.admit(device)
-        payload = await request.read()
+        payload = request[BODY]
         if (
             request[PRINCIPAL].device == device
         ):  # a user's script that posts for a device says nothing of where it is

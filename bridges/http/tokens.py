@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from gateway import times  # noqa: TC001 - msgspec reads the annotations
 from gateway.access import tokens
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Tokens:
 
     async def create(self, request: web.Request) -> web.Response:
         user = self._permission.user(request)
-        new = parameters.body(await request.read(), NewToken)
+        new = parameters.body(request[BODY], NewToken)
         issued = await self._registry.apply(
             tokens.create,
             self._permission.by(request),

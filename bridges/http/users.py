@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from gateway.access import accounts, links
 from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
-from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.routes import API, BODY, Route
 from gateway.errors import NotFound
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Users:
 
     async def change(self, request: web.Request) -> web.Response:
         number = self._number(request)
-        asked = parameters.body(await request.read(), UserChange)
+        asked = parameters.body(request[BODY], UserChange)
         user = await self._registry.apply(
             accounts.change,
             self._permission.by(request),
@@ -113,7 +113,7 @@ class Users:
 
     async def invite(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.ADMINISTER)
-        asked = parameters.body(await request.read(), NewInvitation)
+        asked = parameters.body(request[BODY], NewInvitation)
         by = self._permission.by(request)
         issued = await self._registry.apply(links.invite, by, email=asked.email, role=asked.role)
         link = issued.record

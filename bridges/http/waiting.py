@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gateway.bridges.http.authentication import PRINCIPAL
+from gateway.bridges.edge.sender import PRINCIPAL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access import devices
+from gateway.bridges.edge.sender import signed_in
 from gateway.bridges.iotio.handshake import Refusal
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.store.audit import By
@@ -48,7 +49,7 @@ class Admission:
         if hello.key is None and self._anonymous.asks(request):
             return await self._nobody(hello, request)
         if hello.key is not None:
-            principal = self._door.key(hello.device, hello.key, request.remote or "")
+            principal = self._door.key(request, hello.device, hello.key)
         else:
             principal = self._door.enter(request, hello.device)
         if principal.device != hello.device:
@@ -60,7 +61,7 @@ class Admission:
             await self._anonymous.provide(hello.device, hello.type, request, name=hello.name)
         except GatewayError as error:
             raise _refusal(error) from error
-        return self._anonymous.enter(hello.device)
+        return signed_in(request, self._anonymous.enter(hello.device))
 
     async def _check_type(self, hello: Hello, request: web.Request) -> None:
         """A device is of the type that the registry says; the first client of one that has none

@@ -9,6 +9,8 @@ import msgspec
 from aiohttp import web
 
 from gateway.access.policy import Action
+from gateway.bridges.edge import bodies
+from gateway.bridges.edge.sender import signed_in
 from gateway.bridges.edge.values import channel_of, device_of
 from gateway.bridges.iotio.endpoints import Refused
 from gateway.errors import GatewayError, Invalid, NotFound
@@ -57,7 +59,8 @@ class EndpointApi:
         return web.json_response({"success": True})
 
     async def _set(self, request: web.Request) -> None:
-        asked = await _asked(request)
+        self._door.before_body(request)
+        asked = _asked(request, await bodies.read(request))
         device, endpoint = device_of(asked["clientId"]), asked["endpointId"]
         principal = self._who(request, device)
         self._door.demand(principal, Action.COMMAND, device)
@@ -67,7 +70,7 @@ class EndpointApi:
     def _who(self, request: web.Request, device: str) -> Principal:
         """Return who asks; a device that anybody may be, anybody may set."""
         if self._anonymous.asks(request):
-            return self._anonymous.enter(device)
+            return signed_in(request, self._anonymous.enter(device))
         return self._door.enter(request, device)
 
     def _accepted(self, device: str, endpoint: str, data: Any) -> Any:
@@ -81,9 +84,8 @@ class EndpointApi:
         return link.endpoints[endpoint].accept(data)
 
 
-async def _asked(request: web.Request) -> dict[str, Any]:
+def _asked(request: web.Request, body: bytes) -> dict[str, Any]:
     """Return `clientId`, `endpointId` and `data`, from the query or a JSON body."""
-    body = await request.read()
     try:
         asked = {**request.query, **(_decode(body) if body.strip() else {})}
     except (msgspec.DecodeError, RecursionError):

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from gateway.bridges.edge.sender import PLACE
 from gateway.bridges.edge.sockets import binary
+from gateway.errors import Forbidden, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.seats import Seats
 
 SUBPROTOCOL = "mqtt"  # [MQTT-6.0.0-3]
 HIGH_WATER = 1 << 16  # bytes unread by the client above which its connection is told to pause
@@ -31,44 +32,37 @@ class MqttOverWebSocket:
         self,
         *,
         accept: Callable[[], asyncio.Protocol],
-        seats: Seats,
         same_origin: Callable[[web.Request], bool],
         max_size: int,
     ) -> None:
         self._accept = accept
-        self._seats = seats
         self._same_origin = same_origin
         self._max_size = max_size
-        self._open = 0
-
-    def __len__(self) -> int:
-        return self._open
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one MQTT client until its connection ends."""
         if not self._same_origin(request):
-            raise web.HTTPForbidden(text="this page's origin is not the gateway's")
+            raise Forbidden("this page's origin is neither the gateway's nor in [http] origins")
         offered = [
             name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         ]
         if SUBPROTOCOL not in offered:  # [MQTT-6.0.0-3]
-            raise web.HTTPBadRequest(text="ask for the WebSocket subprotocol mqtt")
+            raise Invalid("ask for the WebSocket subprotocol mqtt")
         socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,), max_msg_size=self._max_size + 16, compress=False
         )
         connection = self._accept()
         await socket.prepare(request)
+        if PLACE in request:
+            request[PLACE].hand_over()  # the engine counts who signs in
         transport = _Transport(request, socket, connection)
         connection.connection_made(transport)
         lost: Exception | None = None
-        self._open += 1
         try:
-            with self._seats.lent():  # the engine takes one for who signs in
-                await self._feed(socket, transport, connection)
+            await self._feed(socket, transport, connection)
         except ConnectionError as error:
             lost = error
         finally:
-            self._open -= 1
             transport.end()
             connection.connection_lost(lost)
         return socket

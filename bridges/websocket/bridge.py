@@ -129,11 +129,11 @@ class _Conversation:
                 message = await self._socket.next()
             if message is None:
                 return None
-            principal = self._shared.door.token(_token(message), self._socket.address)
+            principal = self._shared.door.token(self._socket.request, _token(message))
         except TimeoutError:
             await self._refuse(Unauthenticated(f"no sign-in within {AUTH_TIMEOUT:.0f} s"))
             return None
-        except Unauthenticated as error:
+        except GatewayError as error:
             await asyncio.sleep(error.delay)
             await self._refuse(error)
             return None

@@ -20,6 +20,7 @@ from gateway.store.registry import Change, Tidying
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.store.audit import By
     from gateway.store.registry import Everything, RegistryStore, Tables
 
 P = ParamSpec("P")
@@ -38,6 +39,7 @@ class Registry(Records):
         self._store = store
         self._rev = 0
         self._refreshing = asyncio.Lock()
+        self._turns = asyncio.Lock()  # of changes
         self._listeners: list[Callable[[Change], None]] = []
         self._readers: list[Callable[[int], None]] = []
         self._used: dict[int, int] = {}  # token: ms, not yet written
@@ -56,18 +58,24 @@ class Registry(Records):
 
     async def apply(
         self,
-        work: Callable[Concatenate[Tables, P], T],
+        work: Callable[Concatenate[Tables, By, P], T],
+        by: By,
         /,
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        """Run `work(tables, *args, **kwargs)` in one transaction; when this returns it can be
+        """Run `work(tables, by, *args, **kwargs)` in one transaction; when this returns it can be
         looked up, too.
 
-        What `work` raises undoes it. Raises `StoreError` where the store refuses.
+        Changes have their turns, and `by.demand` is asked in that of this one: who lost a right by
+        an earlier one has lost it for this one. What `work` raises undoes it. Raises `StoreError`
+        where the store refuses.
         """
-        result = await self._store.apply(work, *args, **kwargs)
-        await self.refresh()
+        async with self._turns:
+            if by.demand is not None:
+                by.demand()
+            result = await self._store.apply(work, by, *args, **kwargs)
+            await self.refresh()
         return result
 
     async def ask(

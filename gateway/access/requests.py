@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from gateway.access.sign_in import SignIn
 
 COOKIE = "gateway_session"
+FOREIGN = frozenset({"cross-site", "same-site"})  # Fetch Metadata: another site's page made it ask
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request shows: `Authorization`, the value of the site's cookie, `Origin`, `Host`, the
-    peer's address.
+    """What a request shows: `Authorization`, the value of the site's cookie, `Origin`,
+    `Sec-Fetch-Site`, `Host`, whether TLS carries it, the peer's address.
     """
 
     authorization: str | None = None
     cookie: str | None = None
     origin: str | None = None
+    site: str | None = None
+    secure: bool = False
     host: str = ""
     address: str = ""
 
@@ -58,8 +61,19 @@ def demand_same_origin(offer: Offer) -> None:
     """Raise `Forbidden` where a page of another site sends the request; programs, which name no
     origin, may.
     """
-    if offer.origin is not None and urlsplit(offer.origin).netloc.lower() != offer.host.lower():
+    if offer.site in FOREIGN or (offer.origin is not None and not _is_own(offer.origin, offer)):
         raise Forbidden("a page of another site may not do this")
+
+
+def _is_own(origin: str, offer: Offer) -> bool:
+    """Tell whether a page of this origin is the gateway's. Behind a proxy that ends TLS the page is
+    https where the request is not; the other way round it is somebody else's.
+    """
+    try:
+        scheme, host, *_ = urlsplit(origin)
+    except ValueError:  # no URL at all
+        return False
+    return host.lower() == offer.host.lower() and (scheme == "https" or not offer.secure)
 
 
 def set_cookie(value: str, seconds: int, *, secure: bool) -> str:

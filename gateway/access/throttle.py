@@ -41,25 +41,25 @@ class Throttle:
         """Count a failure; return the seconds to hold its answer back. `strict`: the key was a
         short one.
         """
-        network = _network(address)
+        place = network(address)
         weight = STRICT if strict else 1
-        keys: list[Hashable] = [("address", network)]
+        keys: list[Hashable] = [("address", place)]
         if name is not None:
-            keys += [("name", name), (network, name)]
+            keys += [("name", name), (place, name)]
         return max(_delay(self._add(key, weight)) for key in keys)
 
     def wait(self, address: str, name: str) -> float:
         """Return the seconds until a password for this name from this address is looked at again."""
-        count = self._counts.get((_network(address), name))
+        count = self._counts.get((network(address), name))
         return 0.0 if count is None else max(0.0, count.at + _delay(count.failures) - self._clock())
 
     def forgive(self, address: str, name: str) -> None:
         """Take back one failure, which was none, and forget the others of this name from this
         address.
         """
-        network = _network(address)
-        self._counts.pop((network, name), None)
-        for key in (("address", network), ("name", name)):
+        place = network(address)
+        self._counts.pop((place, name), None)
+        for key in (("address", place), ("name", name)):
             if key in self._counts:
                 self._add(key, -1)
 
@@ -81,8 +81,8 @@ def _delay(failures: float) -> float:
     return 0.0 if over <= 0 else min(LONGEST, FIRST * 2.0 ** min(over - 1, 32))
 
 
-def _network(address: str) -> str:
-    """An IPv6 host has a whole /64 to come from."""
+def network(address: str) -> str:
+    """Return what counts as one address: an IPv6 host has a whole /64 to come from."""
     if ":" not in address:
         return address
     try:

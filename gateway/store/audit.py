@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 class By(msgspec.Struct, frozen=True):
     """Who does something: a principal's key or `command line`, the address it comes from, and when
     (ms).
+
+    `demand`: asks once more, in the turn of the change, for the rights that were there when it was
+    asked for; it raises where they are gone.
     """
 
     actor: str
     address: str
     at: int
+    demand: Any = None  # Callable[[], None]; msgspec looks at annotations
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):

@@ -199,26 +199,23 @@ async def _filled(here: People, stack: AsyncExitStack, count: int) -> None:
         assert await wire.sign_in("token", here.home.token, f"c{number}") == 0
 
 
-async def test_too_many_connections_are_turned_away(tmp_path):
-    """`limits.connections` counts all entrances together."""
-    async with people(tmp_path, limits={"connections": 3}) as here, AsyncExitStack() as stack:
-        await _filled(here, stack, 3)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{here.home.url}/healthz") as answer,
-        ):
-            assert answer.status == 503
-
-
-async def test_probes_get_in_when_all_places_are_taken(tmp_path):
-    """One connection in a hundred more is let in over HTTP, and no further one."""
+async def test_probes_and_admins_get_in_when_all_places_are_taken(tmp_path):
+    """`limits.connections` counts who has signed in on all entrances together; one place in a
+    hundred more is for admins, and strangers have places of their own.
+    """
     async with people(tmp_path, limits={"connections": 100}) as here, AsyncExitStack() as stack:
         await _filled(here, stack, 100)
-        url = f"{here.home.url}/healthz"
-        async with aiohttp.ClientSession() as first, first.get(url) as answer:
-            assert answer.status == 200
-            async with aiohttp.ClientSession() as second, second.get(url) as refused:
-                assert refused.status == 503
+        me = f"{here.home.url}/api/v1/me"
+        sessions = [
+            await stack.enter_async_context(aiohttp.ClientSession(headers=here.shown[name].headers))
+            for name in ("read", "admin", "admin")
+        ]
+        said = []
+        for session in sessions:
+            async with session.get(me) as answer:
+                said.append(answer.status)
+        assert said == [503, 200, 503]
+        assert [await _status(session, here.home.url) for session in sessions] == [200] * 3
 
 
 async def _status(session: aiohttp.ClientSession, url: str) -> int:

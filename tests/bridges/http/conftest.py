@@ -65,7 +65,7 @@ def routes(core, sign_up, messages_per_second):
 @pytest.fixture
 def app(core, routes):
     """The application."""
-    return application(routes, Authentication(core.sign_in), body_limit=BODY_LIMIT)
+    return application(routes, Authentication(core.sign_in, core.registry), body_limit=BODY_LIMIT)
 
 
 @pytest.fixture

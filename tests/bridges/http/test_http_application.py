@@ -87,7 +87,7 @@ async def test_every_answer_has_its_security_headers(client, path):
 async def test_under_tls_a_browser_is_told_to_stay_there(core, aiohttp_client, routes):
     """Strict-Transport-Security."""
     client = await aiohttp_client(
-        application(routes, Authentication(core.sign_in), body_limit=10, tls=True)
+        application(routes, Authentication(core.sign_in, core.registry), body_limit=10, tls=True)
     )
     async with client.get("/healthz") as response:
         assert "max-age" in response.headers["Strict-Transport-Security"]
@@ -100,7 +100,9 @@ async def test_a_bug_is_a_500_that_tells_the_log_and_not_the_client(core, aiohtt
         raise RuntimeError("the secret plan")
 
     route = Route(method="GET", path="/broken", handler=broken, summary="", open=True)
-    client = await aiohttp_client(application([route], Authentication(core.sign_in), body_limit=10))
+    client = await aiohttp_client(
+        application([route], Authentication(core.sign_in, core.registry), body_limit=10)
+    )
     with caplog.at_level(logging.ERROR):
         async with client.get("/broken?token=abc") as response:
             text = await response.text()

@@ -13,7 +13,6 @@ from wire_client import PINGREQ, connect, disconnect, publish, subscribe
 from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.broker.embedded.codec.decode import Sender
 from gateway.broker.embedded.codec.packets import Connack, Pingresp, Publish, Suback
-from gateway.seats import Seats
 from tests.packet_stream import Decoder
 
 
@@ -22,7 +21,6 @@ async def url(server):
     """The address of a page that leads to the broker."""
     bridge = MqttOverWebSocket(
         accept=server.bench.broker.accept,
-        seats=Seats(1),
         same_origin=lambda _: True,
         max_size=100_000,
     )
