@@ -12,6 +12,8 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.frames import Entry
 from gateway.hub import Encoding, Hub
+from gateway.hub import hub as module
+from gateway.hub.hub import AHEAD
 from gateway.store.history import Opened, Page
 from gateway.topics import TopicFilter
 
@@ -261,3 +263,65 @@ async def test_waiting_for_the_next_frame(hub: Hub) -> None:
     cancelled.cancel()
     await asyncio.wait([cancelled])
     assert hub._groups == {}
+
+
+def test_a_time_in_the_future_does_not_stop_the_latest(hub: Hub) -> None:
+    """What is ahead of the clock gives way to what comes next; a few minutes are a clock's affair."""
+    now = 1_763_673_303_000
+    hub._clock = lambda: now
+    series = hub.catalog.series("telemetry", "k", "a")
+    show(hub, frame(hub, "k", "a", now + AHEAD + 1, "1"))
+    show(hub, frame(hub, "k", "a", now, "2"))
+    assert (series.latest_seq, series.latest_ts) == (12, now)
+    show(hub, frame(hub, "k", "a", now + AHEAD, "3"))
+    show(hub, frame(hub, "k", "a", now - 60_000, "4"))
+    assert (series.latest_seq, series.latest_ts) == (13, now + AHEAD)
+
+
+class Own(Eyes):
+    """A view of some devices, which knows which."""
+
+    def __init__(self, *devices: str) -> None:
+        super().__init__("user:own")
+        self.own = devices
+        self.asked = 0
+
+    def sees(self, device: str) -> bool:
+        self.asked += 1
+        return device in self.own
+
+    def devices(self) -> tuple[str, ...]:
+        return self.own
+
+
+async def test_a_view_does_not_walk_what_it_may_not_see(hub: Hub) -> None:
+    """A snapshot of everything costs its user's devices, however many others there are."""
+    for number in range(500):
+        show(hub, frame(hub, f"other-{number}", "a"))
+    show(hub, frame(hub, "mine", "a"), frame(hub, "mine", "b"))
+    view = Own("mine", "never-sent")
+    assert {s.path for s in hub.latest(filters("#"), view)} == {"mine/a", "mine/b"}
+    assert len(await hub.matching(filters("#", "+/a"), view) or []) == 2
+    assert view.asked == 4
+
+
+async def test_looking_for_series_lets_others_have_their_turn(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many channels times many filters are looked at in parts."""
+    monkeypatch.setattr(module, "MATCHES_A_TURN", 10)
+    for device in "klm":
+        for channel in range(10):
+            show(hub, frame(hub, device, str(channel)))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    assert await hub.matching(filters("#"), Eyes()) is None
+    counting.cancel()
+    assert turns >= 3

@@ -102,6 +102,7 @@ class World:
         self.unshown: list[tuple[int, list[Entry]]] = []
         self.reads = 0
         self.refusals: list[Exception] = []
+        self.on_read: Callable[[Sequence[int] | None], None] = lambda series: None
         self.delays: Iterable[int] = iter(())
         self.catalog = Catalog(history.opened(db))
         self.hub = Hub(epoch="here", seq=0, catalog=self.catalog, read=self.read)
@@ -111,6 +112,7 @@ class World:
         for _ in range(next(self.delays, 0)):
             await asyncio.sleep(0)
         self.reads += 1
+        self.on_read(series)
         if self.refusals:
             raise self.refusals.pop()
         page = history.after(self.db, cursor, upto, series, limit)
@@ -433,6 +435,54 @@ async def test_history_cannot_be_read(
         world.frames("k/a")
     assert peer.seqs == [1, 2, 3]
     assert len(caplog.records) == 2
+
+
+async def test_what_catches_up_with_another_subscription_is_whole(world: World) -> None:
+    """A `latest` subscription beside one that reads old frames misses nothing meanwhile, unless it
+    is more than a page behind.
+    """
+    listener, peer = listen(world)
+    world.frames("k/a", "k/a")
+    async with Running(listener):
+        subscribe(listener, "t", "k/a", mode="latest")
+        subscribe(listener, "s", "l/a", 0)
+        world.frames("k/a", "k/a", "l/a")
+        await until(lambda: listener.live)
+        subscribe(listener, "u", "#", 0)
+        await until(lambda: listener.live)
+    assert peer.seqs == [3, 4, 5, 1, 2]
+
+
+async def test_old_frames_are_read_for_those_who_are_due_them(world: World) -> None:
+    """History is read for the subscription that asked, not for those that are up to date."""
+    listener, peer = listen(world)
+    world.frames(*["k/a"] * 5, "l/a")
+    asked: list[Sequence[int] | None] = []
+    world.on_read = asked.append
+    async with Running(listener):
+        subscribe(listener, "t", "k/a")
+        subscribe(listener, "s", "l/a", 0)
+        await until(lambda: listener.live)
+    assert peer.seqs == [6]
+    assert asked == [[world.catalog.series("telemetry", "l", "a").id]]
+
+
+async def test_a_broken_outlet_ends_its_listener(world: World) -> None:
+    """It is told by `run`, so that the connection can be closed; the others go on."""
+    listener, peer = listen(world)
+    other, other_peer = listen(world)
+
+    def broken(items: list[Item], backlog: int) -> None:
+        raise ValueError("cannot be written")
+
+    peer.on_write = broken
+    subscribe(listener, "s", "#")
+    subscribe(other, "s", "#")
+    world.frames("k/a", "k/a")
+    with pytest.raises(ValueError, match="cannot be written"):
+        await asyncio.wait_for(listener.run(), 10)
+    assert other_peer.seqs == [1, 2]
+    assert world.hub.listeners == 1
 
 
 PATHS = ["k/a", "k/b", "l/a", "l/b", "m/a"]
