@@ -5,6 +5,7 @@ import errno
 import gc
 import logging
 import os
+import re
 import signal
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from gateway.cli.app import (
     out,
     show_json,
 )
+from gateway.cli.concerns import concerns
 from gateway.clock import now_ms
 from gateway.config.load import DEFAULT
 from gateway.errors import GatewayError, Invalid
@@ -51,14 +53,14 @@ def run(
     set_up(settings.log.level, settings.log.format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, demo=demo))
+            runner.run(_serve(settings, config, demo=demo))
     except Invalid as error:
         fail(f"{config or DEFAULT}: {error}", WRONG)
     except (GatewayError, OSError) as error:
-        fail(_sentence(error), REFUSED)
+        fail(_sentence(error, settings), REFUSED)
 
 
-async def _serve(settings: configuration.Config, *, demo: bool) -> None:
+async def _serve(settings: configuration.Config, config: "Path | None", *, demo: bool) -> None:
     from gateway.daemon import Gateway
 
     stopping = asyncio.Event()
@@ -67,10 +69,26 @@ async def _serve(settings: configuration.Config, *, demo: bool) -> None:
         loop.add_signal_handler(number, stopping.set)
     async with Gateway(settings) as gateway:
         _collect_rarely()
-        loop.add_signal_handler(signal.SIGHUP, gateway.reload)
+        loop.add_signal_handler(signal.SIGHUP, _reload, gateway, settings, config)
         await _greet(gateway, settings.log.format, demo=demo)
         await _until(stopping, gateway)
         log.info("stopping")
+
+
+def _reload(gateway: "Gateway", settings: configuration.Config, config: "Path | None") -> None:
+    """Let the gateway read anew what it can, and say what else has changed in the config file."""
+    gateway.reload()
+    try:
+        now = configuration.load(config, os.environ)
+    except configuration.ConfigError as error:
+        log.error("a restart would fail: %s", error)
+        return
+    changed = [
+        name for name in now.__struct_fields__ if getattr(now, name) != getattr(settings, name)
+    ]
+    if changed:
+        tables = ", ".join(f"[{name}]" for name in changed)
+        log.warning("%s: %s changed; that takes effect at a restart", config or DEFAULT, tables)
 
 
 def _collect_rarely() -> None:
@@ -118,7 +136,7 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     file = config or DEFAULT
     try:
         settings = configuration.load(config, os.environ)
-        problems = _semantic_problems(settings, config)
+        problems = [*_semantic_problems(settings, config), *_concerns(settings, config)]
     except configuration.ConfigError as error:
         problems = error.problems
     if as_json:
@@ -141,7 +159,30 @@ def _semantic_problems(settings: configuration.Config, file: "Path | None") -> l
     return [f"{file or DEFAULT}: {problem}" for problem in examine(settings)]
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"{error.strerror or error}: is another gateway or broker running? Choose another port in gateway.toml"
-    return str(error)
+def _concerns(settings: configuration.Config, file: "Path | None") -> list[str]:
+    """What a start would not look at, or only find on its way."""
+    return [f"{file or DEFAULT}: {concern}" for concern in concerns(settings)]
+
+
+def _sentence(error: Exception, settings: configuration.Config) -> str:
+    """Say what ended the start; of a port, by the key that chose it."""
+    if not isinstance(error, OSError) or error.errno not in _PORT_ADVICE:
+        return str(error)
+    keys = {settings.http.port: "[http] port", settings.mqtt.port: "[mqtt] port"}
+    if settings.mqtt.tls is not None:
+        keys[settings.mqtt.tls.port] = "[mqtt.tls] port"
+    found = re.search(r"\('.*', (\d+)", str(error))
+    port = int(found[1]) if found else None
+    place = f"{keys[port]} {port}: " if port in keys else ""
+    return f"{place}{os.strerror(error.errno).lower()}: {_PORT_ADVICE[error.errno]}"
+
+
+_PORT_ADVICE = {
+    errno.EADDRINUSE: (
+        "is another gateway or broker running? End it, or choose another port in gateway.toml"
+    ),
+    errno.EACCES: (
+        "ports below 1024 need a right (docs/operations.md: CAP_NET_BIND_SERVICE); choose another"
+        " port in gateway.toml, or give the right"
+    ),
+}
