@@ -1,8 +1,6 @@
 """docs/operations.md names every metric of /metrics, whatever the engine, and its unit file is one."""
 
-import configparser
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -41,22 +39,6 @@ async def test_metrics_are_documented(tmp_path: Path) -> None:
         (directory := tmp_path / engine["engine"]).mkdir()
         found |= await metrics(directory, engine)
     assert found == NAMED
-
-
-def test_the_unit_runs_commands_that_exist() -> None:
-    """What systemd is to run are commands of ours, and it does not restart after a mistake in the
-    configuration.
-    """
-    (text,) = re.findall(r"```ini\n(.*?)```", TEXT, re.DOTALL)
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str
-    unit.read_string(text)
-    known = set(typer.main.get_command(app).commands)
-    for key in ("ExecStartPre", "ExecStart"):
-        program, command = shlex.split(unit["Service"][key])
-        assert Path(program).name == "gateway"
-        assert command in known
-    assert unit["Service"]["RestartPreventExitStatus"] == "2"
 
 
 @pytest.mark.parametrize("page", ["operations.md", "command-line.md"])
