@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gateway.config.complaints import shown
 from gateway.errors import GatewayError
-from gateway.store.sqlite.database import open_sync
-from gateway.store.sqlite.registry import DEVICES
+from gateway.stores import open_direct
 from gateway.tls import out_of_date
 
 if TYPE_CHECKING:
@@ -100,7 +98,7 @@ def _registered(database: Path) -> set[str] | None:
     if not database.is_file() or not database.stat().st_size:
         return None
     try:
-        with closing(open_sync(database)) as db:
-            return {device.id for device in DEVICES.all(db)}
+        with open_direct(database) as store:
+            return {device.id for device in store.tables.devices.all()}
     except GatewayError:  # a start says it
         return None
