@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import TooMany
 from gateway.frames import Series
+from gateway.store.facts import SeriesAdded, SeriesHidden
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from gateway.broker.port import Statement
+    from gateway.store.facts import Fact
     from gateway.store.history import Opened
 
 MAX_SERIES = 1_000  # of one device: a sketch that makes up channel names must not fill the memory
@@ -27,7 +28,7 @@ class Catalog:
 
     def __init__(self, opened: Opened) -> None:
         self._devices: dict[str, dict[Name, Series]] = {}
-        self._unsaved: list[Statement] = []
+        self._unsaved: list[Fact] = []
         self._by_id: dict[int, Series] = {}
         self._last = 0
         self.changes = 0  # grows with every series that comes or goes
@@ -57,12 +58,7 @@ class Catalog:
             )
         series = Series(self._last + 1, type_, device, channel)
         self._add(series)
-        self._unsaved.append(
-            (
-                "INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)",
-                (series.id, type_, device, channel),
-            )
-        )
+        self._unsaved.append(SeriesAdded(series.id, type_, device, channel))
         return series
 
     def _add(self, series: Series) -> None:
@@ -71,7 +67,7 @@ class Catalog:
         self._last = max(self._last, series.id)
         self.changes += 1
 
-    def take_unsaved(self) -> list[Statement]:
+    def take_unsaved(self) -> list[Fact]:
         """Return what makes the new series durable; the caller commits it with their first frames."""
         taken, self._unsaved = self._unsaved, []
         return taken
@@ -103,7 +99,7 @@ class Catalog:
         """Every series."""
         return self._by_id.values()
 
-    def hide(self, device: str) -> Statement:
+    def hide(self, device: str) -> Fact:
         """Forget a removed device's series; return what makes that durable.
 
         It also goes with the next batch, before the series of a new device of that name, and leaves
@@ -112,9 +108,6 @@ class Catalog:
         for series in self._devices.pop(device, {}).values():
             del self._by_id[series.id]
         self.changes += 1
-        hidden = (
-            "UPDATE series SET hidden = 1 WHERE device = ? AND id <= ? AND NOT hidden",
-            (device, self._last),
-        )
+        hidden = SeriesHidden(device, self._last)
         self._unsaved.append(hidden)
         return hidden

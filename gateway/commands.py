@@ -21,7 +21,6 @@ from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMa
 from gateway.frames import command_extra, reply_extra
 from gateway.store.commands import AnswerTo, Command
 from gateway.store.patience import repeat
-from gateway.store.sqlite.commands import change, insertion
 from gateway.topics import check_channel
 from gateway.waiters import Waiters, resolve
 
@@ -180,7 +179,7 @@ class Commands:
         self._intake.submit(
             [self._entry(command)],
             partial(self._stored, command, done),
-            (insertion(command),),
+            (command.queued(),),
             len(value),
         )
         return command
@@ -280,7 +279,7 @@ class Commands:
         self._lines[device].take_out(command)
         command.state, command.reply, command.changed = "replied", value, now
         # In the batch that the caller's entries are about to join.
-        self._intake.submit((), partial(self._finished, command), (change(command),))
+        self._intake.submit((), partial(self._finished, command), (command.change(),))
         return [(series, now, value, reply_extra(command.id)), self._entry(command)]
 
     def _answered(self, device: str, name: str, correlation: bytes | None) -> Command | None:
@@ -304,7 +303,7 @@ class Commands:
                     "the device was removed",
                     self._clock(),
                 )
-            self._intake.submit((), partial(self._finished, command), (change(command),))
+            self._intake.submit((), partial(self._finished, command), (command.change(),))
 
     # The life of a command
 
@@ -330,7 +329,7 @@ class Commands:
 
     def _change(self, command: Command, state: State, done: Done | None = None) -> None:
         command.state, command.changed = state, self._clock()
-        self._intake.submit([self._entry(command)], done, (change(command),))
+        self._intake.submit([self._entry(command)], done, (command.change(),))
 
     def _entry(self, command: Command) -> Entry:
         extra = command_extra(command.id, command.state, command.error)

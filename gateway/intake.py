@@ -17,8 +17,9 @@ from gateway.errors import StoreError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from gateway.broker.port import Done, Statement
+    from gateway.broker.port import Done
     from gateway.frames import Entry
+    from gateway.store.facts import Fact
     from gateway.valve import Valve
 
 log = logging.getLogger(__name__)
@@ -34,30 +35,30 @@ class Commit(Protocol):
     """
 
     def __call__(
-        self, seq: int, entries: list[Entry], statements: Sequence[Statement]
+        self, seq: int, entries: list[Entry], facts: Sequence[Fact]
     ) -> Awaitable[None]: ...
 
 
 class _Batch:
-    __slots__ = ("bytes", "done", "entries", "first", "statements")
+    __slots__ = ("bytes", "done", "entries", "facts", "first")
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.entries: list[Entry] = []
-        self.statements: list[Statement] = []
+        self.facts: list[Fact] = []
         self.done: list[Done] = []
         self.bytes = 0
 
     @property
     def empty(self) -> bool:
-        return not (self.entries or self.statements or self.done)
+        return not (self.entries or self.facts or self.done)
 
 
 class Intake:
     """Gathers entries into batches and sees them through.
 
     `seq`: the newest seq in history. `publish(first, entries)` shows a committed batch. `unsaved`
-    gives statements to go with every batch. `valve` is closed while too much waits.
+    gives facts to go with every batch. `valve` is closed while too much waits.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Intake:
         seq: int,
         commit: Commit,
         publish: Callable[[int, Sequence[Entry]], None],
-        unsaved: Callable[[], Sequence[Statement]],
+        unsaved: Callable[[], Sequence[Fact]],
         valve: Valve,
     ) -> None:
         self.refusal: str | None = None  # why the disk takes nothing at the moment
@@ -103,7 +104,7 @@ class Intake:
         self,
         entries: Sequence[Entry],
         done: Done | None = None,
-        statements: Sequence[Statement] = (),
+        facts: Sequence[Fact] = (),
         size: int = 0,
     ) -> int:
         """Take entries in, in order; return the last one's seq. `done` runs once they are stored
@@ -116,9 +117,9 @@ class Intake:
             batch.entries += entries
             self._next += len(entries)
             self._waiting += len(entries)
-        if statements:
-            batch.statements += statements
-            size += 64 * len(statements)
+        if facts:
+            batch.facts += facts
+            size += 64 * len(facts)
         if done is not None:
             batch.done.append(done)
         batch.bytes += size
@@ -129,7 +130,7 @@ class Intake:
         return self._next - 1
 
     async def store(
-        self, entries: Sequence[Entry], statements: Sequence[Statement] = (), size: int = 0
+        self, entries: Sequence[Entry], facts: Sequence[Fact] = (), size: int = 0
     ) -> int:
         """Take entries in and return the last one's seq once they are stored and shown; raises
         `Unavailable`.
@@ -145,7 +146,7 @@ class Intake:
             raise Unavailable("more arrives than can be stored")
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         seq = self.submit(
-            entries, lambda: None if stored.done() else stored.set_result(None), statements, size
+            entries, lambda: None if stored.done() else stored.set_result(None), facts, size
         )
         self._askers.add(stored)
         try:
@@ -180,18 +181,18 @@ class Intake:
             await self._arrived.wait()
         self._gathering = _Batch(self._next)
         self._committing += 1
-        batch.statements[:0] = self._unsaved()
+        batch.facts[:0] = self._unsaved()
         task = asyncio.create_task(self._write(batch), name="commit")
         await asyncio.sleep(0)  # so that it has begun
         return batch, task
 
     async def _write(self, batch: _Batch) -> None:
-        if not batch.entries and not batch.statements:
+        if not batch.entries and not batch.facts:
             return
         pause = RETRY_FIRST
         while True:
             try:
-                await self._commit(batch.first, batch.entries, batch.statements)
+                await self._commit(batch.first, batch.entries, batch.facts)
             except StoreError as error:
                 if self.refusal is None:
                     log.error("storing fails, devices are held back until it goes on: %s", error)

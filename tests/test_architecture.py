@@ -235,6 +235,27 @@ def test_pure_values_do_nothing(module: str) -> None:
     assert {name.split(".")[0] for name in IMPORTS[module]} & doing == set()
 
 
+SQL = re.compile(
+    r"\b(SELECT .+ FROM|INSERT .*INTO|UPDATE \w+ SET|DELETE FROM|PRAGMA|CREATE TABLE)\b"
+)
+
+
+def test_sql_stays_in_its_folder() -> None:
+    """A second store is a second folder: nobody else speaks SQL or names one of them.
+
+    The device library has a file of its own on somebody else's machine.
+    """
+    wrong = []
+    for module, path in SOURCES.items():
+        if module.startswith(("gateway.store.sqlite", "gateway.device")):
+            continue
+        named = {"sqlite3", "aiosqlite"} & {name.split(".")[0] for name in IMPORTS[module]}
+        stores = {name for name in IMPORTS[module] if name.startswith("gateway.store.sqlite")}
+        if named or SQL.search(path.read_text("utf-8")) or (stores and module != "gateway.stores"):
+            wrong.append(module)
+    assert sorted(wrong) == []
+
+
 def test_mqtt_and_http_stay_outside_the_core() -> None:
     """Of the core only the broker's engines speak MQTT, and nobody HTTP but who calls out."""
     core = {room for rooms in list(LAYERS.values())[list(LAYERS).index("core") :] for room in rooms}

@@ -9,7 +9,7 @@ from gateway import catalog as catalogs
 from gateway.catalog import Catalog
 from gateway.errors import TooMany
 from gateway.store.history import Opened
-from gateway.store.sqlite import history
+from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import open_sync
 
 
@@ -21,8 +21,7 @@ def db(tmp_path: Path) -> sqlite3.Connection:
 
 def save(db: sqlite3.Connection, catalog: Catalog) -> None:
     """Run what the catalog wants with the next batch."""
-    for sql, parameters in catalog.take_unsaved():
-        db.execute(sql, parameters)
+    batch.append(db, 1, [], catalog.take_unsaved())
 
 
 def test_a_series_is_made_once(db: sqlite3.Connection) -> None:
@@ -50,7 +49,7 @@ def test_latest_is_there_after_the_start(db: sqlite3.Connection) -> None:
     catalog = Catalog(history.opened(db))
     a, b = catalog.series("telemetry", "k", "a"), catalog.series("telemetry", "k", "b")
     save(db, catalog)
-    history.append(
+    batch.append(
         db, 1, [(a, 5, "1", ""), (b, 7, "2", ""), (a, 5, "3", ',"received":9'), (a, 4, "4", "")], ()
     )
     again = Catalog(history.opened(db))
@@ -79,7 +78,7 @@ def test_a_removed_device_is_not_inherited(db: sqlite3.Connection) -> None:
     save(db, catalog)
     hidden = catalog.hide("k")
     assert (catalog.get(old.id), list(catalog.of_device("k")), len(catalog)) == (None, [], 0)
-    db.execute(*hidden)
+    batch.append(db, 1_000_000, [], [hidden])
     again = Catalog(history.opened(db))
     assert len(again) == 0
     assert again.series("telemetry", "k", "a").id > old.id
@@ -97,7 +96,7 @@ def test_removed_and_made_again_within_one_batch(db: sqlite3.Connection, saved: 
     hidden = catalog.hide("k")
     new = catalog.series("telemetry", "k", "a")
     save(db, catalog)  # the intake puts these first
-    db.execute(*hidden)
+    batch.append(db, 1_000_000, [], [hidden])
     assert [row[0] for row in history.opened(db).series] == [new.id]
 
 

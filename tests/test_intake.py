@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway import intake as intakes
-from gateway.broker.port import Statement
 from gateway.errors import StoreError, Unavailable
 from gateway.frames import Entry, Series
 from gateway.intake import Intake
+from gateway.store.facts import Fact, SeriesHidden
 from gateway.valve import Valve
 from tests.rig import until
 
@@ -25,25 +25,28 @@ def entries(*values: object) -> list[Entry]:
     return [(SERIES, 1, str(value), "") for value in values]
 
 
+def fact(name: str) -> Fact:
+    """Return a fact that can be told from others."""
+    return SeriesHidden(name, 0)
+
+
 class Disk:
     """A disk that keeps what is committed, refuses on demand, and waits when told to."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, object]] = []
         self.rows: dict[int, str] = {}
-        self.statements: list[Statement] = []
+        self.facts: list[Fact] = []
         self.commits = 0
         self.refusals: list[BaseException] = []
         self.open = asyncio.Event()
         self.open.set()
         self.begun = asyncio.Event()
-        self.unsaved: list[Statement] = []
+        self.unsaved: list[Fact] = []
         self.valve = Valve()
         self.valve.subscribe(self._pause, self._resume)
 
-    async def commit(
-        self, seq: int, entries: Sequence[Entry], statements: Sequence[Statement]
-    ) -> None:
+    async def commit(self, seq: int, entries: Sequence[Entry], facts: Sequence[Fact]) -> None:
         self.begun.set()
         await self.open.wait()
         if self.refusals:
@@ -53,7 +56,7 @@ class Disk:
             assert number not in self.rows
             self.rows[number] = entry[2]
             self.log.append(("stored", number))
-        self.statements += statements
+        self.facts += facts
 
     def publish(self, first: int, entries: Sequence[Entry]) -> None:
         self.log += [("shown", number) for number in range(first, first + len(entries))]
@@ -67,7 +70,7 @@ class Disk:
     def _resume(self) -> None:
         self.log.append(("slow", False))
 
-    def take_unsaved(self) -> list[Statement]:
+    def take_unsaved(self) -> list[Fact]:
         taken, self.unsaved = self.unsaved, []
         return taken
 
@@ -132,10 +135,10 @@ async def test_the_next_commit_begins_before_the_batch_is_shown() -> None:
     disk = Disk()
     commits: list[int] = []
 
-    async def commit(seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
+    async def commit(seq: int, entries: Sequence[Entry], facts: Sequence[Fact]) -> None:
         commits.append(seq)
         await asyncio.sleep(0)
-        await disk.commit(seq, entries, statements)
+        await disk.commit(seq, entries, facts)
 
     shown: list[tuple[int, list[int]]] = []
     intake = Intake(
@@ -165,7 +168,7 @@ async def test_a_disk_that_refuses_holds_everything_back(
     disk.refusals = [FULL] * 4
     async with running(disk) as intake:
         disk.open.clear()
-        intake.submit(entries("a"), disk.told("a"), [("one", ())])
+        intake.submit(entries("a"), disk.told("a"), [fact("one")])
         waiting = asyncio.create_task(intake.store(entries("b")))
         await disk.begun.wait()
         disk.begun.clear()
@@ -180,7 +183,7 @@ async def test_a_disk_that_refuses_holds_everything_back(
         intake.submit(entries("c"), disk.told("c"))
         await until(lambda: intake.refusal is None)
     assert disk.rows == {1: "a", 2: "b", 3: "c"}
-    assert disk.statements == [("one", ())]
+    assert disk.facts == [fact("one")]
     assert [name for kind, name in disk.log if kind == "told"] == ["a", "c"]
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
 
@@ -229,14 +232,14 @@ async def test_only_acknowledgements_do_not_touch_the_disk() -> None:
     assert disk.log == [("stored", 1), ("shown", 1), ("told", "a"), ("told", "b")]
 
 
-async def test_unsaved_statements_go_first() -> None:
-    """What the catalog has to say stands before the batch's own statements, and is taken once."""
+async def test_unsaved_facts_go_first() -> None:
+    """What the catalog has to say stands before the batch's own facts, and is taken once."""
     disk = Disk()
-    disk.unsaved = [("series", ())]
+    disk.unsaved = [fact("series")]
     async with running(disk) as intake:
-        await intake.store((), [("own", ())])
-        await intake.store((), [("later", ())])
-    assert disk.statements == [("series", ()), ("own", ()), ("later", ())]
+        await intake.store((), [fact("own")])
+        await intake.store((), [fact("later")])
+    assert disk.facts == [fact("series"), fact("own"), fact("later")]
 
 
 async def test_idle() -> None:
@@ -286,7 +289,7 @@ async def test_senders_are_slowed_by_count(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_senders_are_slowed_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few large messages count as much as many small ones; statements count too, and all is given
+    """Few large messages count as much as many small ones; facts count too, and all is given
     back.
     """
     monkeypatch.setattr(intakes, "MAX_BYTES", 1_000)
@@ -294,7 +297,7 @@ async def test_senders_are_slowed_by_bytes(monkeypatch: pytest.MonkeyPatch) -> N
     async with running(disk) as intake:
         intake.submit(entries("a"), size=1_000)
         assert not intake.full
-        intake.submit((), statements=[("one", ())])
+        intake.submit((), facts=[fact("one")])
         assert intake.full
         while intake.full:
             await asyncio.sleep(0)

@@ -11,7 +11,8 @@ from msgspec import Meta
 from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.routes import API, Route
-from gateway.store.history import REJECTED_BYTES, REJECTED_KEPT
+from gateway.store.facts import PAYLOAD_BYTES
+from gateway.store.history import REJECTED_KEPT
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -117,7 +118,7 @@ def _beginning(payload: bytes) -> str | dict[str, str]:
     """Return the payload as text, without a character that was cut in two at its end; or else as
     base64.
     """
-    cut = len(payload) - 3 if len(payload) == REJECTED_BYTES else len(payload)
+    cut = len(payload) - 3 if len(payload) == PAYLOAD_BYTES else len(payload)
     try:
         return payload.decode()
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ from gateway.bridges.http.routes import API, BODY, Route
 from gateway.errors import Conflict, Untranslatable
 from gateway.frames import received_extra
 from gateway.payloads import Decode, Reading, by_content_type, one_value, readings
-from gateway.store.sqlite.history import rejection
+from gateway.store.facts import rejection
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Telemetry:
             )
         except Untranslatable as error:
             kept = rejection(now, f"devices/{device}/{topic}", device, str(error), payload)
-            self._intake.submit((), statements=kept)
+            self._intake.submit((), facts=(kept,))
             raise
         entries = [self._entry(device, reading, now) for reading in found]
         seq = await self._intake.store(entries, size=len(payload))

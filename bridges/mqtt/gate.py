@@ -13,7 +13,7 @@ from gateway.access.policy import Action
 from gateway.bridges.mqtt.link import MqttLink
 from gateway.broker.port import Target
 from gateway.errors import GatewayError
-from gateway.store.sqlite.history import rejection
+from gateway.store.facts import rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from gateway.bridges.mqtt.claiming import Claiming
     from gateway.bridges.mqtt.routes import Routes
     from gateway.bridges.mqtt.translation import Translation
-    from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement
+    from gateway.broker.port import Connection, Credentials, Departure, Done, Message
     from gateway.commands import Command
     from gateway.frames import Entry
     from gateway.intake import Intake
     from gateway.presence import Presence
+    from gateway.store.facts import Fact
 
 
 class MqttGate:
@@ -94,11 +95,11 @@ class MqttGate:
         return self._policy.may(identity, Action.RECEIVE, topic)
 
     def receive(
-        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()
     ) -> None:
         now = self._clock()
         entries: list[Entry] = []
-        statements = list(journal)
+        facts = list(journal)
         size = 0
         for message in messages:
             translate = message.target.translate if message.target is not None else None
@@ -108,15 +109,13 @@ class MqttGate:
             try:
                 entries += translate(message.payload, now, message)
             except GatewayError as error:
-                statements += self._rejection(message, now, error)
-        if (
-            entries or statements or not self._intake.idle
-        ):  # what is acknowledged later keeps its order
-            self._intake.submit(entries, done, statements, size)
+                facts.append(self._rejection(message, now, error))
+        if entries or facts or not self._intake.idle:  # what is acknowledged later keeps its order
+            self._intake.submit(entries, done, facts, size)
         else:
             done()
 
-    def _rejection(self, message: Message, now: int, error: GatewayError) -> Sequence[Statement]:
+    def _rejection(self, message: Message, now: int, error: GatewayError) -> Fact:
         self.rejected += 1
         match = self._routes.find(message.topic)
         device = match.device if match is not None and match.device else None

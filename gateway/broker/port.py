@@ -18,7 +18,7 @@ permissions and frames. How a message passes, whatever the engine:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 
     from gateway.errors import GatewayError
     from gateway.frames import Entry
+    from gateway.store.facts import Fact
 
 Departure: TypeAlias = Literal["goodbye", "keep_alive", "lost", "taken_over", "cut_off", "stopped"]
 """Why a connection ended: DISCONNECT, keep-alive passed, socket lost, same client again, cut off, gateway stops."""
-
-Statement: TypeAlias = tuple[str, tuple[Any, ...]]
-"""One SQL statement with its parameters, to be run in the transaction of a batch."""
 
 Done: TypeAlias = Callable[[], None]
 
@@ -155,7 +153,7 @@ class Gate(Protocol):
         """
 
     def receive(
-        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()
     ) -> None:
         """Take in messages, in order; see the module's docstring."""
 

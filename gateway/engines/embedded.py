@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gateway.bridges.mqtt.gate import MqttGate as Gate
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.engine import EmbeddedBroker
-from gateway.store.sqlite import broker_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,6 @@ async def build(needs: Needs) -> Broker:
     )
     broker = EmbeddedBroker(
         needs.gate,
-        broker_state.BrokerState(),
         host=config.mqtt.host,
         port=config.mqtt.port,
         limits=limits,

@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.store.facts import CommandChanged, CommandQueued
+
 State: TypeAlias = Literal["queued", "sent", "delivered", "replied", "expired", "failed"]
 
 
@@ -39,6 +41,24 @@ class Command(msgspec.Struct, kw_only=True, eq=False):
     reply: str | None = None
     error: str | None = None
     answer_to: AnswerTo | None = None
+
+    def queued(self) -> CommandQueued:
+        """Return the fact that it was taken in."""
+        return CommandQueued(
+            id=self.id,
+            device=self.device,
+            name=self.name,
+            value=self.value,
+            created=self.created,
+            expires=self.expires,
+            sender=self.sender,
+            idempotency_key=self.idempotency_key,
+            answer_to=self.answer_to,
+        )
+
+    def change(self) -> CommandChanged:
+        """Return the fact that it is in the state in which it is."""
+        return CommandChanged(self.id, self.state, self.changed, self.reply, self.error)
 
     def json(self) -> bytes:
         """Return what the API answers: `{"id", "device", "name", "state", "value", "reply"?,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from gateway.broker.port import Statement
     from gateway.frames import Entry
+    from gateway.store.facts import Fact
 
 Row: TypeAlias = tuple[int, int, int, str, str]
 """seq, series id, ts, value, extra."""
@@ -59,7 +59,6 @@ class Rejection(NamedTuple):
 
 
 REJECTED_KEPT = 1_000
-REJECTED_BYTES = 256
 
 
 class HistoryStore(Protocol):
@@ -68,7 +67,7 @@ class HistoryStore(Protocol):
     async def opened(self) -> Opened:
         """Read what the core keeps in memory."""
 
-    async def append(self, seq: int, entries: list[Entry], statements: Sequence[Statement]) -> None:
+    async def append(self, seq: int, entries: list[Entry], facts: Sequence[Fact]) -> None:
         """Keep a batch in one transaction, its first entry as `seq`.
 
         An entry whose text cannot be stored is changed in place: what is shown is what is stored.

@@ -128,7 +128,7 @@ async def core(tmp_path):
 
     def changed(change):
         if change.kind == "device" and change.gone:
-            intake.submit((), statements=(catalog.hide(change.key),))
+            intake.submit((), facts=(catalog.hide(change.key),))
         hub.invalidate()
 
     registry.on_change(changed)

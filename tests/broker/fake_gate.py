@@ -6,11 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Statement, Target
+from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Target
 from gateway.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from gateway.store.facts import Fact
 
 PATIENCE = 10.0  # seconds; a bound for what must come, never a wait for what must not
 
@@ -69,7 +71,7 @@ class FakeGate:
         return self.may_receive(identity.key, topic)
 
     def receive(
-        self, messages: Sequence[Message], done: Done, journal: Sequence[Statement] = ()
+        self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()
     ) -> None:
         if self.failing:
             raise RuntimeError("the tap fails")

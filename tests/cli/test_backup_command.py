@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.frames import Series
-from gateway.store.sqlite import history
+from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import open_sync, transaction
 
 SERIES = Series(1, "telemetry", "kitchen", "temperature")
@@ -20,7 +20,7 @@ def filled(path: Path) -> None:
         db.execute(
             "INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', 'kitchen', 'temperature')"
         )
-        history.append(db, 1, [(SERIES, ts, str(ts), "") for ts in range(1_000)], ())
+        batch.append(db, 1, [(SERIES, ts, str(ts), "") for ts in range(1_000)], ())
 
 
 def test_a_copy_is_whole_and_has_a_name_of_its_own(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from gateway.hub import Encoding, Hub, Listener, pages
 from gateway.hub import listener as listeners
 from gateway.hub.subscription import Subscription
 from gateway.store.history import Page
-from gateway.store.sqlite import history
+from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import open_sync
 from gateway.topics import TopicFilter
 
@@ -125,7 +125,7 @@ class World:
         for path, ts in frames:
             device, _, channel = path.partition("/")
             entries.append((self.catalog.series("telemetry", device, channel), ts, "1", ""))
-        history.append(self.db, self.seq + 1, entries, self.catalog.take_unsaved())
+        batch.append(self.db, self.seq + 1, entries, self.catalog.take_unsaved())
         self.unshown.append((self.seq + 1, entries))
         self.seq += len(entries)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gateway.broker import port
-    from gateway.broker.embedded.core.durable import SessionStore, State
+    from gateway.broker.embedded.core.durable import State
 
 _FAREWELL: Final = 1.0  # seconds that a stop waits for clients to take their last packets
 
@@ -37,7 +37,6 @@ class EmbeddedBroker:
     def __init__(
         self,
         gate: port.Gate,
-        store: SessionStore,
         *,
         host: str,
         port: int,
@@ -52,7 +51,7 @@ class EmbeddedBroker:
         self._tls = tls
         self._tls_port = tls_port
         limits = limits or Limits()
-        shared = Shared(gate, store, limits, clock, _new_id, self._wake)
+        shared = Shared(gate, limits, clock, _new_id, self._wake)
         self.machine = Broker(shared, _tick(), time.monotonic, seats or Seats(limits.connections))
         self.open = Connections(self.machine)
         self._status = Status(self.machine)

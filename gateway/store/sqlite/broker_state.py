@@ -1,4 +1,4 @@
-"""The embedded broker's state in the database: its statements, and what it starts from."""
+"""The embedded broker's state in the database: its facts as statements, and what it starts from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.broker import port
 from gateway.broker.embedded.codec.packets import Will
+from gateway.broker.embedded.core import facts
 from gateway.broker.embedded.core.durable import (
     Delivery,
     Held,
@@ -21,9 +22,10 @@ from gateway.broker.embedded.core.outgoing import Outgoing
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from gateway.broker.port import Statement
+    from gateway.store.facts import Fact
+    from gateway.store.sqlite.statement import Statement, Translate
 
 _encode = msgspec.json.encode
 _properties = msgspec.json.Decoder(port.Properties).decode
@@ -31,97 +33,93 @@ _will = msgspec.json.Decoder(Will).decode
 _identifiers = msgspec.json.Decoder(tuple[int, ...]).decode
 
 
-class BrokerState:
-    """The statements that keep the broker's state; see `SessionStore`."""
+def _opened(fact: facts.SessionOpened) -> Iterator[Statement]:
+    will = None if fact.will is None else _encode(fact.will).decode()
+    yield (
+        "INSERT OR REPLACE INTO broker_sessions VALUES (?, ?, ?, ?, NULL, ?)",
+        (fact.number, fact.key, fact.client_id, fact.expiry, will),
+    )
+    yield (
+        "UPDATE broker_deliveries SET step = 1 WHERE session = ? AND step = 0",
+        (fact.number,),
+    )
 
-    def opened(
-        self, number: int, key: str, client_id: str, expiry: int, will: Will | None
-    ) -> Sequence[Statement]:
-        text = None if will is None else _encode(will).decode()
-        return (
-            (
-                "INSERT OR REPLACE INTO broker_sessions VALUES (?, ?, ?, ?, NULL, ?)",
-                (number, key, client_id, expiry, text),
-            ),
-            ("UPDATE broker_deliveries SET step = 1 WHERE session = ? AND step = 0", (number,)),
-        )
 
-    def left(self, number: int, expiry: int, when: float) -> Statement:
-        return "UPDATE broker_sessions SET expiry = ?, left_at = ? WHERE number = ?", (
-            expiry,
-            when,
-            number,
-        )
+def _left(fact: facts.SessionLeft) -> Iterator[Statement]:
+    yield (
+        "UPDATE broker_sessions SET expiry = ?, left_at = ? WHERE number = ?",
+        (fact.expiry, fact.when, fact.number),
+    )
 
-    def will_done(self, number: int) -> Statement:
-        return "UPDATE broker_sessions SET will = NULL WHERE number = ?", (number,)
 
-    def ended(self, number: int) -> Sequence[Statement]:
-        return (
-            ("DELETE FROM broker_sessions WHERE number = ?", (number,)),
-            ("DELETE FROM broker_subscriptions WHERE session = ?", (number,)),
-            ("DELETE FROM broker_deliveries WHERE session = ?", (number,)),
-            ("DELETE FROM broker_received WHERE session = ?", (number,)),
-        )
+def _ended(fact: facts.SessionEnded) -> Iterator[Statement]:
+    yield "DELETE FROM broker_sessions WHERE number = ?", (fact.number,)
+    yield "DELETE FROM broker_subscriptions WHERE session = ?", (fact.number,)
+    yield "DELETE FROM broker_deliveries WHERE session = ?", (fact.number,)
+    yield "DELETE FROM broker_received WHERE session = ?", (fact.number,)
 
-    def subscribed(self, number: int, held: Held) -> Statement:
-        sql = "INSERT OR REPLACE INTO broker_subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        return sql, (number, *msgspec.structs.astuple(held))
 
-    def unsubscribed(self, number: int, text: str) -> Statement:
-        return "DELETE FROM broker_subscriptions WHERE session = ? AND text = ?", (number, text)
+def _subscribed(fact: facts.Subscribed) -> Iterator[Statement]:
+    sql = "INSERT OR REPLACE INTO broker_subscriptions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    yield sql, (fact.number, *msgspec.structs.astuple(fact.held))
 
-    def queued(self, number: int, delivery: Delivery) -> Statement:
-        outgoing = delivery.outgoing
-        return (
-            "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                number,
-                delivery.position,
-                int(delivery.step),
-                delivery.qos,
-                delivery.retain,
-                _encode(delivery.identifiers).decode(),
-                outgoing.topic.decode(),
-                outgoing.payload,
-                _properties_text(outgoing.properties),
-                outgoing.expires,
-                delivery.share,
-            ),
-        )
 
-    def released(self, number: int, position: int) -> Statement:
-        return "UPDATE broker_deliveries SET step = 2 WHERE session = ? AND position = ?", (
-            number,
-            position,
-        )
+def _queued(fact: facts.Queued) -> Iterator[Statement]:
+    outgoing = fact.outgoing
+    yield (
+        "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            fact.number,
+            fact.position,
+            int(fact.step),
+            fact.qos,
+            fact.retain,
+            _encode(fact.identifiers).decode(),
+            outgoing.topic.decode(),
+            outgoing.payload,
+            _properties_text(outgoing.properties),
+            outgoing.expires,
+            fact.share,
+        ),
+    )
 
-    def settled(self, number: int, position: int) -> Statement:
-        return "DELETE FROM broker_deliveries WHERE session = ? AND position = ?", (
-            number,
-            position,
-        )
 
-    def received(self, number: int, packet_id: int) -> Statement:
-        return "INSERT OR IGNORE INTO broker_received VALUES (?, ?)", (number, packet_id)
-
-    def completed(self, number: int, packet_id: int) -> Statement:
-        return "DELETE FROM broker_received WHERE session = ? AND packet_id = ?", (
-            number,
-            packet_id,
-        )
-
-    def retained(self, message: Retained) -> Statement:
-        return "INSERT OR REPLACE INTO broker_retained VALUES (?, ?, ?, ?, ?)", (
+def _kept(fact: facts.Kept) -> Iterator[Statement]:
+    message = fact.message
+    yield (
+        "INSERT OR REPLACE INTO broker_retained VALUES (?, ?, ?, ?, ?)",
+        (
             message.topic,
             message.payload,
             message.qos,
             _properties_text(message.properties),
             message.expires,
-        )
+        ),
+    )
 
-    def unretained(self, topic: str) -> Statement:
-        return "DELETE FROM broker_retained WHERE topic = ?", (topic,)
+
+def _plain(sql: str) -> Translate:
+    """Return what runs one statement with the fields of a fact."""
+    return lambda fact: ((sql, msgspec.structs.astuple(fact)),)
+
+
+STATEMENTS: dict[type[Fact], Translate] = {
+    facts.SessionOpened: _opened,
+    facts.SessionLeft: _left,
+    facts.SessionEnded: _ended,
+    facts.WillDone: _plain("UPDATE broker_sessions SET will = NULL WHERE number = ?"),
+    facts.Subscribed: _subscribed,
+    facts.Unsubscribed: _plain("DELETE FROM broker_subscriptions WHERE session = ? AND text = ?"),
+    facts.Queued: _queued,
+    facts.Released: _plain(
+        "UPDATE broker_deliveries SET step = 2 WHERE session = ? AND position = ?"
+    ),
+    facts.Settled: _plain("DELETE FROM broker_deliveries WHERE session = ? AND position = ?"),
+    facts.Received: _plain("INSERT OR IGNORE INTO broker_received VALUES (?, ?)"),
+    facts.Completed: _plain("DELETE FROM broker_received WHERE session = ? AND packet_id = ?"),
+    facts.Kept: _kept,
+    facts.Unretained: _plain("DELETE FROM broker_retained WHERE topic = ?"),
+}
 
 
 def load(db: sqlite3.Connection) -> State:

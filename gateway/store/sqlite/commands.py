@@ -1,7 +1,6 @@
 """Commands in SQLite.
 
-Changes are statements that travel with the batch that holds their frame; the other functions take a
-`sqlite3.Connection` and run on a database thread.
+Changes come as facts of the batch that holds their frame. Every function runs on a database thread.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from gateway.store.commands import AnswerTo, Command
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
-    from gateway.broker.port import Statement
+    from gateway.store.facts import CommandChanged, CommandQueued
+    from gateway.store.sqlite.statement import Statement
 
 _COLUMNS = (
     "id, device, name, value, state, created, expires, changed, sender, idempotency_key, reply, error, "
@@ -21,24 +22,25 @@ _COLUMNS = (
 )
 
 
-def insertion(command: Command) -> Statement:
-    """Return the statement that keeps a new command."""
-    answer = command.answer_to
-    return (
-        f"INSERT INTO commands ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+def queued(fact: CommandQueued) -> Iterator[Statement]:
+    """Keep a new command."""
+    answer = fact.answer_to
+    yield (
         (
-            command.id,
-            command.device,
-            command.name,
-            command.value,
-            command.state,
-            command.created,
-            command.expires,
-            command.changed,
-            command.sender,
-            command.idempotency_key,
-            command.reply,
-            command.error,
+            "INSERT INTO commands (id, device, name, value, state, created, expires, changed, sender, "
+            "idempotency_key, answer_device, answer_topic, answer_correlation) "
+            "VALUES (?,?,?,?,'queued',?,?,?,?,?,?,?,?)"
+        ),
+        (
+            fact.id,
+            fact.device,
+            fact.name,
+            fact.value,
+            fact.created,
+            fact.expires,
+            fact.created,
+            fact.sender,
+            fact.idempotency_key,
             answer.device if answer else None,
             answer.topic if answer else None,
             answer.correlation if answer else None,
@@ -46,11 +48,11 @@ def insertion(command: Command) -> Statement:
     )
 
 
-def change(command: Command) -> Statement:
-    """Return the statement that keeps a command's new state."""
-    return (
+def changed(fact: CommandChanged) -> Iterator[Statement]:
+    """Keep a command's new state."""
+    yield (
         "UPDATE commands SET state = ?, changed = ?, reply = ?, error = ? WHERE id = ?",
-        (command.state, command.changed, command.reply, command.error, command.id),
+        (fact.state, fact.changed, fact.reply, fact.error, fact.id),
     )
 
 

@@ -1,4 +1,4 @@
-"""Frames in SQLite: append, read after a cursor, query by series and time.
+"""Frames in SQLite: read after a cursor, query by series and time.
 
 Every function takes a `sqlite3.Connection` and runs on a database thread. Rows are `Row` tuples. A
 frame is found by seq in `frames`, and by series and time in `frames_by_time` up to `folded`; what
@@ -8,38 +8,21 @@ is above is scanned, and `upkeep` keeps it short.
 from __future__ import annotations
 
 import heapq
-import logging
-import sqlite3
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from gateway.frames import MAX_TS, to_json
-from gateway.store.history import REJECTED_BYTES, REJECTED_KEPT, Opened, Page, Rejection, Span
-from gateway.store.sqlite.storable import storable
+from gateway.frames import to_json
+from gateway.store.history import Opened, Page, Rejection, Span
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from gateway.broker.port import Statement
-    from gateway.frames import Entry
     from gateway.store.history import Function, Row
 
-log = logging.getLogger(__name__)
-
-ROWS_AT_ONCE = 256
 WINDOW = 200_000  # frames that one call of `after` looks at
 BUCKETS_AT_ONCE = 64  # so that a wide range holds no reader for long
 PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
-# What fails whenever it is tried, unlike a disk that is full or an index that is locked.
-_LEFT_OUT = (
-    sqlite3.IntegrityError,
-    sqlite3.DataError,
-    sqlite3.ProgrammingError,
-    sqlite3.InterfaceError,
-)
-_INSERT = "INSERT INTO frames VALUES (?,?,?,?,?)"
-# One step of SQLite for many rows: the interpreter lock is given up once, not once a row.
-_INSERT_MANY = _INSERT + ",(?,?,?,?,?)" * (ROWS_AT_ONCE - 1)
 
 
 def meta(db: sqlite3.Connection, key: str) -> int:
@@ -72,46 +55,6 @@ def newest(db: sqlite3.Connection) -> int:
 def floor(db: sqlite3.Connection) -> int:
     """Return the seq after which history is complete."""
     return meta(db, "floor")
-
-
-def append(
-    db: sqlite3.Connection, seq: int, entries: list[Entry], statements: Iterable[Statement]
-) -> None:
-    """Write entries, the first as `seq`, and the statements that belong to the same batch.
-
-    A statement that breaks a constraint, or holds what cannot be stored, is left out and logged:
-    tried again it would fail again, and hold back everyone else's batch for ever. What it is about
-    was removed meanwhile, by the command line for instance. An entry whose text cannot be stored is
-    changed in place, so that what is shown is what is stored.
-    """
-    for sql, parameters in statements:
-        try:
-            db.execute(sql, parameters)
-        except _LEFT_OUT as error:
-            log.error("left out of a batch: %s: %s", error, sql)
-    try:
-        _insert(db, seq, entries)
-    except (UnicodeEncodeError, OverflowError):
-        db.execute("DELETE FROM frames WHERE seq >= ?", (seq,))
-        entries[:] = map(_storable, entries)
-        _insert(db, seq, entries)
-
-
-def _storable(entry: Entry) -> Entry:
-    series, ts, value, extra = entry
-    return series, min(max(ts, 0), MAX_TS), storable(value), storable(extra)
-
-
-def _insert(db: sqlite3.Connection, seq: int, entries: Sequence[Entry]) -> None:
-    whole = len(entries) - len(entries) % ROWS_AT_ONCE
-    for start in range(0, whole, ROWS_AT_ONCE):
-        part: list[object] = []
-        for series, ts, value, extra in entries[start : start + ROWS_AT_ONCE]:
-            part += (seq, series.id, ts, value, extra)
-            seq += 1
-        sqlite3.Connection.execute(db, _INSERT_MANY, part)
-    rest = [(seq + n, entry[0].id, *entry[1:]) for n, entry in enumerate(entries[whole:])]
-    sqlite3.Connection.executemany(db, _INSERT, rest)
 
 
 def after(
@@ -287,21 +230,6 @@ def _latest(db: sqlite3.Connection, series: Iterable[int]) -> Iterator[Row]:
         rows = [row for row in (found, recent.get(number)) if row is not None]
         if rows:
             yield max(rows, key=_time_order)
-
-
-def rejection(
-    at: int, topic: str, device: str | None, reason: str, payload: bytes
-) -> tuple[Statement, ...]:
-    """Return the statements that keep a message which could not be translated, and let go of the
-    oldest.
-    """
-    return (
-        (
-            "INSERT INTO rejected (at, topic, device, reason, payload) VALUES (?,?,?,?,?)",
-            (at, topic, device, reason, payload[:REJECTED_BYTES]),
-        ),
-        ("DELETE FROM rejected WHERE id <= (SELECT max(id) FROM rejected) - ?", (REJECTED_KEPT,)),
-    )
 
 
 def rejected(db: sqlite3.Connection, before: int | None, limit: int) -> list[Rejection]:

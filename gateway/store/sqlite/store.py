@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from gateway.store.sqlite import audit, broker_state, commands, history, registry
+from gateway.store.sqlite import audit, batch, broker_state, commands, history, registry
 from gateway.store.sqlite.database import Database
 from gateway.store.sqlite.upkeep import Upkeep
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.broker.embedded.core.durable import State
-    from gateway.broker.port import Statement
     from gateway.frames import Entry
     from gateway.store.audit import Deed
     from gateway.store.audit import Entry as Noted
     from gateway.store.commands import Command
+    from gateway.store.facts import Fact
     from gateway.store.history import Function, Opened, Page, Rejection, Row, Span
     from gateway.store.registry import Everything, Tables, Tidying, Update
     from gateway.store.sqlite.database import Durability
@@ -65,8 +65,8 @@ class History:
     async def opened(self) -> Opened:
         return await self._database.read(history.opened)
 
-    async def append(self, seq: int, entries: list[Entry], statements: Sequence[Statement]) -> None:
-        await self._database.write(lambda db: history.append(db, seq, entries, statements))
+    async def append(self, seq: int, entries: list[Entry], facts: Sequence[Fact]) -> None:
+        await self._database.write(lambda db: batch.append(db, seq, entries, facts))
 
     async def after(
         self, cursor: int, upto: int, series: Collection[int] | None, limit: int

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.store.sqlite.history import rejection
+from gateway.store.facts import rejection
 
 API = "/api/v1"
 
@@ -23,7 +23,7 @@ async def users(core):
 
 async def reject(core, device, payload, topic="t"):
     """Keep a message as rejected."""
-    await core.intake.store((), rejection(5, topic, device, "because", payload))
+    await core.intake.store((), [rejection(5, topic, device, "because", payload)])
 
 
 async def test_each_sees_the_rejected_messages_of_their_devices(core, client, users):

@@ -18,7 +18,9 @@ from gateway.broker import port
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.engine import EmbeddedBroker
 from gateway.intake import Intake
-from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.store.facts import Fact
+from gateway.store.sqlite import batch
+from gateway.store.sqlite.broker_state import load
 from gateway.store.sqlite.database import Database
 from gateway.valve import Valve
 
@@ -34,6 +36,13 @@ class Who:
     """An identity."""
 
     key: str
+
+
+class Seen(Fact, frozen=True):
+    """A message came here."""
+
+    qos: int
+    number: int
 
 
 class Recorder:
@@ -61,12 +70,9 @@ class Recorder:
         self,
         messages: Sequence[port.Message],
         done: port.Done,
-        journal: Sequence[port.Statement] = (),
+        journal: Sequence[Fact] = (),
     ) -> None:
-        seen = [
-            ("INSERT INTO seen VALUES (?, ?)", (message.qos, int(message.payload)))
-            for message in messages
-        ]
+        seen = [Seen(message.qos, int(message.payload)) for message in messages]
         self._intake.submit((), done, (*seen, *journal))
 
     def connected(self, connection: port.Connection) -> None:
@@ -83,12 +89,11 @@ async def run(path: Path, number: int) -> None:
     """Run until killed."""
     database = await Database.open(path)
 
-    async def commit(
-        seq: int, entries: Sequence[Entry], statements: Sequence[port.Statement]
-    ) -> None:
+    async def commit(seq: int, entries: Sequence[Entry], facts: Sequence[Fact]) -> None:
         def write(db: sqlite3.Connection) -> None:
-            for statement in statements:
-                db.execute(*statement)
+            batch.append(db, seq, [], [one for one in facts if not isinstance(one, Seen)])
+            seen = [(one.qos, one.number) for one in facts if isinstance(one, Seen)]
+            db.executemany("INSERT INTO seen VALUES (?, ?)", seen)
 
         await database.write(write)
 
@@ -98,7 +103,6 @@ async def run(path: Path, number: int) -> None:
     )
     broker = EmbeddedBroker(
         Recorder(intake),
-        BrokerState(),
         host="127.0.0.1",
         port=number,
         limits=Limits(queue=1_000_000),

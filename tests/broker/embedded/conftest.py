@@ -31,7 +31,8 @@ from tests.packet_stream import Decoder
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from gateway.broker.embedded.core.durable import SessionStore, State
+    from gateway.broker.embedded.core.durable import State
+    from gateway.store.facts import Fact
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -59,7 +60,7 @@ class FakeGate:
 
     hold: bool = False
     messages: list[port.Message] = field(default_factory=list)
-    journal: list[port.Statement] = field(default_factory=list)
+    journal: list[Fact] = field(default_factory=list)
     waiting: list[port.Done] = field(default_factory=list)
     calls: list[tuple[object, ...]] = field(default_factory=list)
     forbidden: set[str] = field(default_factory=lambda: {"forbidden"})
@@ -87,7 +88,7 @@ class FakeGate:
         self,
         messages: Sequence[port.Message],
         done: port.Done,
-        journal: Sequence[port.Statement] = (),
+        journal: Sequence[Fact] = (),
     ) -> None:
         self.messages += messages
         self.journal += journal
@@ -110,14 +111,6 @@ class FakeGate:
 
     def disconnected(self, connection: port.Connection, reason: port.Departure) -> None:
         self.calls.append(("disconnected", connection, reason))
-
-
-class NotingStore:
-    """A session store whose statements are the names of its calls with their arguments."""
-
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        many = name in {"opened", "ended"}
-        return lambda *arguments: [(name, arguments)] if many else (name, arguments)
 
 
 class Client:
@@ -179,13 +172,11 @@ class Bench:
         gate: FakeGate,
         limits: Limits,
         state: State | None = None,
-        store: SessionStore | None = None,
     ) -> None:
         self.gate = gate
         self.clock = 1_000_000.0
         self.broker = EmbeddedBroker(
             gate,
-            store or NotingStore(),
             host="127.0.0.1",
             port=0,
             limits=limits,

@@ -1,4 +1,4 @@
-"""Each statement of the broker's state does to the database what it says."""
+"""Each fact of the broker's state does to the database what it says."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import pytest
 
 from gateway.broker.embedded.codec.packets import Properties as WillProperties
 from gateway.broker.embedded.codec.packets import Will
-from gateway.broker.embedded.core.durable import Delivery, Held, Retained, SessionStore, Step
+from gateway.broker.embedded.core import facts
+from gateway.broker.embedded.core.durable import Delivery, Held, Retained, Step
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.port import Properties, Statement
-from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.broker.port import Properties
+from gateway.store.sqlite import batch
+from gateway.store.sqlite.broker_state import load
 from gateway.store.sqlite.database import open_sync
 
 if TYPE_CHECKING:
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gateway.store.facts import Fact
+
 PROPERTIES = Properties(1, 60, "text/plain", "r", b"\0\xff", (("a", "1"), ("a", "2")))
 HELD = Held("$share/g/a/#", "a/#", "g", 2, False, True, 1, 268_435_455)
-store: SessionStore = BrokerState()
 
 
 @pytest.fixture
@@ -32,10 +35,9 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     db.close()
 
 
-def run(db: sqlite3.Connection, *statements: Statement) -> None:
-    """Run statements in order."""
-    for statement in statements:
-        db.execute(*statement)
+def run(db: sqlite3.Connection, *written: Fact) -> None:
+    """Write facts in order."""
+    batch.append(db, 1, [], written)
 
 
 def delivery(position: int, step: Step = Step.WAITING) -> Delivery:
@@ -54,17 +56,17 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
     """Everything of a session is read as it was written."""
     run(
         db,
-        *store.opened(7, "device:a", "client", 100, None),
-        store.subscribed(7, HELD),
-        store.queued(7, delivery(2, Step.SENT)),
-        store.queued(7, delivery(1)),
-        store.queued(7, delivery(3)),
-        store.settled(7, 3),
-        store.received(7, 9),
-        store.received(7, 9),
-        store.received(7, 10),
-        store.completed(7, 10),
-        store.left(7, 200, 55.5),
+        facts.SessionOpened(7, "device:a", "client", 100, None),
+        facts.Subscribed(7, HELD),
+        facts.Queued.of(7, delivery(2, Step.SENT)),
+        facts.Queued.of(7, delivery(1)),
+        facts.Queued.of(7, delivery(3)),
+        facts.Settled(7, 3),
+        facts.Received(7, 9),
+        facts.Received(7, 9),
+        facts.Received(7, 10),
+        facts.Completed(7, 10),
+        facts.SessionLeft(7, 200, 55.5),
     )
     (session,) = load(db).sessions
     assert (session.number, session.key, session.client_id) == (7, "device:a", "client")
@@ -96,8 +98,8 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
 
 def test_opening_says_that_all_may_be_sent(db: sqlite3.Connection) -> None:
     """With a connection what waits may go out; what was released stays so."""
-    run(db, store.queued(1, delivery(1)), store.queued(1, delivery(2)), store.released(1, 2))
-    run(db, *store.opened(1, "k", "c", 10, None))
+    run(db, facts.Queued.of(1, delivery(1)), facts.Queued.of(1, delivery(2)), facts.Released(1, 2))
+    run(db, facts.SessionOpened(1, "k", "c", 10, None))
     (session,) = load(db).sessions
     assert [one.step for one in session.deliveries] == [Step.SENT, Step.RELEASED]
     assert session.left is None
@@ -108,12 +110,12 @@ def test_ending_takes_one_session_out(db: sqlite3.Connection) -> None:
     for number in (1, 2):
         run(
             db,
-            *store.opened(number, "k", f"c{number}", 10, None),
-            store.subscribed(number, HELD),
-            store.queued(number, delivery(1)),
-            store.received(number, 1),
+            facts.SessionOpened(number, "k", f"c{number}", 10, None),
+            facts.Subscribed(number, HELD),
+            facts.Queued.of(number, delivery(1)),
+            facts.Received(number, 1),
         )
-    run(db, *store.ended(1))
+    run(db, facts.SessionEnded(1))
     (session,) = load(db).sessions
     assert (
         session.number,
@@ -125,13 +127,15 @@ def test_ending_takes_one_session_out(db: sqlite3.Connection) -> None:
 
 def test_a_subscription_replaces_and_goes(db: sqlite3.Connection) -> None:
     """The same text is one subscription."""
-    run(db, *store.opened(1, "k", "c", 10, None), store.subscribed(1, Held("a", "a", None, 0)))
+    run(
+        db, facts.SessionOpened(1, "k", "c", 10, None), facts.Subscribed(1, Held("a", "a", None, 0))
+    )
     run(
         db,
-        store.subscribed(1, Held("a", "a", None, 1)),
-        store.subscribed(1, Held("b", "b", None, 1)),
+        facts.Subscribed(1, Held("a", "a", None, 1)),
+        facts.Subscribed(1, Held("b", "b", None, 1)),
     )
-    run(db, store.unsubscribed(1, "b"))
+    run(db, facts.Unsubscribed(1, "b"))
     (session,) = load(db).sessions
     assert [(held.text, held.qos) for held in session.subscriptions] == [("a", 1)]
 
@@ -141,11 +145,11 @@ def test_retained_messages_replace_and_go(db: sqlite3.Connection) -> None:
     kept = Retained("a", b"2", 1, PROPERTIES, 99.5)
     run(
         db,
-        store.retained(Retained("a", b"1", 0)),
-        store.retained(kept),
-        store.retained(Retained("b", b"1", 0)),
+        facts.Kept(Retained("a", b"1", 0)),
+        facts.Kept(kept),
+        facts.Kept(Retained("b", b"1", 0)),
     )
-    run(db, store.unretained("b"))
+    run(db, facts.Unretained("b"))
     assert load(db).retained == [kept]
 
 
@@ -156,10 +160,10 @@ def test_a_will_stays_until_it_is_withdrawn(db: sqlite3.Connection) -> None:
     )
     run(
         db,
-        *store.opened(1, "k", "c", 10, will),
-        store.left(1, 10, 5.5),
-        *store.opened(2, "k", "d", 10, will),
+        facts.SessionOpened(1, "k", "c", 10, will),
+        facts.SessionLeft(1, 10, 5.5),
+        facts.SessionOpened(2, "k", "d", 10, will),
     )
     assert [one.will for one in load(db).sessions] == [will, will]
-    run(db, *store.opened(1, "k", "c", 10, None), store.will_done(2))
+    run(db, facts.SessionOpened(1, "k", "c", 10, None), facts.WillDone(2))
     assert [one.will for one in load(db).sessions] == [None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.store.commands import AnswerTo, Command
+from gateway.store.sqlite import batch
 from gateway.store.sqlite import commands as store
 from gateway.store.sqlite.database import open_sync
 
@@ -36,7 +37,7 @@ def made(number: int, **values) -> Command:
 def keep(db, *commands: Command) -> None:
     """Insert commands."""
     for command in commands:
-        db.execute(*store.insertion(command))
+        batch.append(db, 1, [], [command.queued(), command.change()])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_change_is_kept(db):
     command = made(1)
     keep(db, command)
     command.state, command.changed, command.reply = "replied", 5, "1"
-    db.execute(*store.change(command))
+    batch.append(db, 1, [], [command.change()])
     found = store.find(db, "c1")
     assert (found.state, found.changed, found.reply) == ("replied", 5, "1")
 

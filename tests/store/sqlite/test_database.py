@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from gateway import intake as intakes
-from gateway.broker.port import Statement
 from gateway.catalog import Catalog
 from gateway.errors import StoreError, Unavailable
 from gateway.frames import Entry
 from gateway.intake import Intake
-from gateway.store.sqlite import history
+from gateway.store.facts import Fact
+from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import (
     Database,
     DatabaseError,
@@ -281,8 +281,8 @@ async def gateway_core(database: Database) -> AsyncIterator[tuple[Intake, Catalo
     catalog = Catalog(opened)
     shown: list[int] = []
 
-    async def commit(seq: int, entries: Sequence[Entry], statements: Sequence[Statement]) -> None:
-        await database.write(lambda db: history.append(db, seq, entries, statements))
+    async def commit(seq: int, entries: Sequence[Entry], facts: Sequence[Fact]) -> None:
+        await database.write(lambda db: batch.append(db, seq, entries, facts))
 
     def publish(first: int, entries: Sequence[Entry]) -> None:
         shown.extend(range(first, first + len(entries)))

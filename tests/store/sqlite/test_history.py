@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.frames import Series
+from gateway.store.facts import PAYLOAD_BYTES, SeriesAdded, rejection
 from gateway.store.history import Row, Span
-from gateway.store.sqlite import history
+from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import Database, open_sync
 
 SERIES = [Series(number, "telemetry", "k", str(number)) for number in (1, 2, 3)]
@@ -38,7 +39,7 @@ def stored(
         "INSERT INTO series (id, type, device, channel) VALUES (?, 'telemetry', 'k', ?)",
         [(s.id, s.id) for s in SERIES],
     )
-    history.append(db, 1, [(SERIES[number - 1], ts, value, "") for number, ts, value in frames], ())
+    batch.append(db, 1, [(SERIES[number - 1], ts, value, "") for number, ts, value in frames], ())
     done = int(len(frames) * folded)
     db.execute("UPDATE meta SET value=? WHERE key='folded'", (done,))
     into = "INSERT INTO frames_by_time SELECT series, ts, seq FROM frames WHERE seq"
@@ -64,23 +65,20 @@ def in_time(row: Row) -> tuple[int, int]:
 def test_batches_of_every_size(size: int) -> None:
     """Rows written many at a time and one at a time are the same rows, in one sequence."""
     with stored([(1, 5, "0")]) as db:
-        history.append(
-            db, 2, [(SERIES[n % 3], n, str(n), ',"received":1') for n in range(size)], ()
-        )
+        batch.append(db, 2, [(SERIES[n % 3], n, str(n), ',"received":1') for n in range(size)], ())
         rows = db.execute("SELECT * FROM frames WHERE seq > 1 ORDER BY seq").fetchall()
         assert rows == [(n + 2, n % 3 + 1, n, str(n), ',"received":1') for n in range(size)]
         assert history.newest(db) == size + 1
 
 
-def test_a_statement_that_breaks_a_constraint_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    """It costs neither the frames of its batch nor the other statements, and is logged."""
-    insert = "INSERT INTO series (id, type, device, channel) VALUES (?,?,?,?)"
+def test_a_fact_that_breaks_a_constraint_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    """It costs neither the frames of its batch nor the other facts, and is logged."""
     with stored([]) as db, caplog.at_level(logging.ERROR):
-        history.append(
+        batch.append(
             db,
             1,
             [(SERIES[0], 1, "1", "")],
-            [(insert, (1, "x", "y", "z")), (insert, (9, "telemetry", "l", "a"))],
+            [SeriesAdded(1, "x", "y", "z"), SeriesAdded(9, "telemetry", "l", "a")],
         )
         assert history.newest(db) == 1
         assert db.execute("SELECT device FROM series WHERE id IN (1, 9)").fetchall() == [
@@ -88,8 +86,10 @@ def test_a_statement_that_breaks_a_constraint_is_left_out(caplog: pytest.LogCapt
             ("l",),
         ]
     assert "UNIQUE" in caplog.text
-    with stored([]) as db, pytest.raises(sqlite3.OperationalError):
-        history.append(db, 1, [], [("NONSENSE", ())])
+    with stored([]) as db:
+        db.execute("DROP TABLE series")
+        with pytest.raises(sqlite3.OperationalError):
+            batch.append(db, 1, [], [SeriesAdded(9, "telemetry", "l", "a")])
 
 
 @given(
@@ -270,7 +270,7 @@ def test_latest_of_each_series(
 async def test_pruned_in_the_middle_of_a_read(tmp_path: Path) -> None:
     """A read sees one moment: what it finds missing it also finds above the floor's mark."""
     database = await Database.open(tmp_path / "a.db")
-    await database.write(lambda db: history.append(db, 1, [(SERIES[0], 1, "1", "")] * 10, ()))
+    await database.write(lambda db: batch.append(db, 1, [(SERIES[0], 1, "1", "")] * 10, ()))
     other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
 
     def prune(statement: str) -> None:
@@ -296,17 +296,15 @@ async def test_pruned_in_the_middle_of_a_read(tmp_path: Path) -> None:
 
 def test_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest are kept, with the payload's beginning, and read page by page."""
-    monkeypatch.setattr(history, "REJECTED_KEPT", 10)
+    monkeypatch.setattr(batch, "REJECTED_KEPT", 10)
     with stored([]) as db:
         for number in range(25):
-            history.append(
-                db, 1, [], history.rejection(number, f"t/{number}", None, "no", b"\xff" * 1_000)
-            )
+            batch.append(db, 1, [], [rejection(number, f"t/{number}", None, "no", b"\xff" * 1_000)])
         first = history.rejected(db, None, 6)
         second = history.rejected(db, first[-1].id, 6)
     assert [row.at for row in first] == [24, 23, 22, 21, 20, 19]
     assert [row.at for row in second] == [18, 17, 16, 15]
-    assert first[0].payload == b"\xff" * history.REJECTED_BYTES
+    assert first[0].payload == b"\xff" * PAYLOAD_BYTES
     assert (first[0].topic, first[0].device, first[0].reason) == ("t/24", None, "no")
 
 

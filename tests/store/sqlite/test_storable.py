@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.frames import Series, to_json
 from gateway.store.audit import Deed
-from gateway.store.sqlite import audit, history
+from gateway.store.facts import SeriesAdded
+from gateway.store.sqlite import audit, batch, history
 from gateway.store.sqlite.database import open_sync, transaction
 from gateway.store.sqlite.storable import storable
 
@@ -68,7 +69,7 @@ def test_an_entry_that_cannot_be_stored_is_changed_in_place(db: sqlite3.Connecti
         (series, 1 << 70, "1", ""),
     ]
     with transaction(db):
-        history.append(db, 1, entries, ())
+        batch.append(db, 1, entries, ())
     rows = history.after(db, 0, 1_000, None, 1_000).rows
     assert [row[2:] for row in rows] == [entry[1:] for entry in entries]
     assert entries[300][2] == to_json("a\ufffdb")
@@ -79,9 +80,13 @@ def test_what_cannot_be_stored_is_left_out(
     db: sqlite3.Connection, value: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A number beyond SQLite's, or no value at all, costs its own statement and nothing else."""
-    sql = "INSERT INTO series VALUES (?, 'telemetry', 'kitchen', ?, 0)"
     with transaction(db):
-        history.append(db, 1, [], [(sql, (value, "a")), (sql, (None, "b"))])
+        batch.append(
+            db,
+            1,
+            [],
+            [SeriesAdded(value, "telemetry", "k", "a"), SeriesAdded(1, "telemetry", "k", "b")],
+        )
         assert db.execute("SELECT channel FROM series").fetchall() == [("b",)]
         db.execute("DELETE FROM series")
     assert "left out of a batch" in caplog.text

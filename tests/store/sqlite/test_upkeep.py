@@ -15,7 +15,7 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.errors import StoreError
 from gateway.store.history import Span
-from gateway.store.sqlite import history, upkeep
+from gateway.store.sqlite import batch, history, upkeep
 from gateway.store.sqlite.database import LOG_BYTES, Database, open_sync
 from gateway.store.sqlite.upkeep import Upkeep
 
@@ -73,7 +73,7 @@ class Store:
             (self.catalog.series("telemetry", "k", channel), ts, value, "") for channel in channels
         ]
         statements = self.catalog.take_unsaved()
-        await self.database.write(lambda db: history.append(db, self.seq + 1, entries, statements))
+        await self.database.write(lambda db: batch.append(db, self.seq + 1, entries, statements))
         self.seq += len(entries)
 
     async def seqs(self, table: str = "frames") -> list[int]:
@@ -262,7 +262,7 @@ async def test_seq_is_never_used_again(store: Store) -> None:
     """Not even where every frame is gone and the file is opened anew."""
     await store.put(*"ab" * 20)
     hidden = store.catalog.hide("k")
-    await store.database.write(lambda db: db.execute(*hidden))
+    await store.database.write(lambda db: batch.append(db, 1_000_000, [], [hidden]))
     worker = store.upkeep(keep=0)
     await worker.fold()
     await worker.prune()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway.broker.embedded.codec.encode import encode, encode_answer
 from gateway.broker.embedded.codec.packets import PacketType, Puback, Pubcomp, Pubrec, Pubrel
 from gateway.broker.embedded.codec.reasons import ReasonCode
+from gateway.broker.embedded.core.facts import Completed, Released
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.core.pending import Pending
@@ -50,7 +51,7 @@ def receive(
     delivery = exchange.released(packet.packet_id) if exchange is not None else None
     code = ReasonCode.PACKET_IDENTIFIER_NOT_FOUND if delivery is None else ReasonCode.SUCCESS
     if delivery is not None and delivery.stored:
-        shared.journal.write(shared.store.released(session.number, delivery.position))
+        shared.journal.write(Released(session.number, delivery.position))
     pending.answers.append(encode(Pubrel(packet.packet_id, code), version))
 
 
@@ -66,7 +67,7 @@ def release(
         code = ReasonCode.SUCCESS
         exchange.received.discard(packet.packet_id)
         if session.number:
-            shared.journal.write(shared.store.completed(session.number, packet.packet_id))
+            shared.journal.write(Completed(session.number, packet.packet_id))
     pending.answers.append(encode(Pubcomp(packet.packet_id, code), version))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from gateway.broker import port
+from gateway.broker.embedded.core.facts import Unretained
 from gateway.broker.embedded.core.handshake import admit
 from gateway.broker.embedded.core.inlet import Inlet
 from gateway.broker.embedded.core.pending import InOrder, Pending, pass_on
@@ -187,7 +188,7 @@ class Broker:
         """Nothing of an identity, and nothing retained on topics that it `owns`, is left."""
         for topic in [topic for topic in self.router.retained_topics() if owns(topic)]:
             self.router.unretain(topic)
-            self.shared.journal.write(self.shared.store.unretained(topic))
+            self.shared.journal.write(Unretained(topic))
         self.sessions.purge(key)
         self.commit_journal()
 

@@ -1,14 +1,13 @@
-"""What of the broker outlives the process: the statements of its journal and the state it starts
-from.
+"""What of the broker outlives the process: the journal of its facts and the state it starts from.
 
-The broker knows no SQL. It asks a `SessionStore` for statements, gathers them in its `Journal`, and
-hands them to the gate with the messages that they belong to, so that both are in one transaction.
+The broker gathers facts in its `Journal` and hands them to the gate with the messages that they
+belong to, so that both are stored in one transaction.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.broker import port
     from gateway.broker.embedded.codec.packets import Will
     from gateway.broker.embedded.core.outgoing import Outgoing
-    from gateway.broker.port import Statement
+    from gateway.store.facts import Fact
 
 
 class Held(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -112,67 +111,22 @@ class State(msgspec.Struct):
     retained: list[Retained] = []
 
 
-class SessionStore(Protocol):
-    """The statements that keep the broker's state; `number` is a session's, unique for ever."""
-
-    def opened(
-        self, number: int, key: str, client_id: str, expiry: int, will: Will | None
-    ) -> Sequence[Statement]:
-        """A client is connected to this session; every delivery of it may be sent from now on."""
-
-    def left(self, number: int, expiry: int, when: float) -> Statement:
-        """The connection of this session has ended."""
-
-    def will_done(self, number: int) -> Statement:
-        """Its will is published, or never will be."""
-
-    def ended(self, number: int) -> Sequence[Statement]:
-        """The session is over: nothing of it stays."""
-
-    def subscribed(self, number: int, held: Held) -> Statement:
-        """The session holds a subscription, in place of one with the same text."""
-
-    def unsubscribed(self, number: int, text: str) -> Statement:
-        """The session no longer holds it."""
-
-    def queued(self, number: int, delivery: Delivery) -> Statement:
-        """A delivery waits for the client's acknowledgement."""
-
-    def released(self, number: int, position: int) -> Statement:
-        """PUBREC has come for it."""
-
-    def settled(self, number: int, position: int) -> Statement:
-        """It is acknowledged, dropped or expired."""
-
-    def received(self, number: int, packet_id: int) -> Statement:
-        """A QoS 2 message with this packet id was taken in."""
-
-    def completed(self, number: int, packet_id: int) -> Statement:
-        """Its PUBREL has come."""
-
-    def retained(self, message: Retained) -> Statement:
-        """A message is retained in place of the one before."""
-
-    def unretained(self, topic: str) -> Statement:
-        """The topic has no retained message."""
-
-
 class Journal:
-    """Statements on their way to the next transaction, in order."""
+    """Facts on their way to the next transaction, in order."""
 
     __slots__ = ("_pending",)
 
     def __init__(self) -> None:
-        self._pending: list[Statement] = []
+        self._pending: list[Fact] = []
 
     def __bool__(self) -> bool:
         return bool(self._pending)
 
-    def write(self, *statements: Statement) -> None:
-        """Add statements to the next transaction."""
-        self._pending += statements
+    def write(self, *facts: Fact) -> None:
+        """Add facts to the next transaction."""
+        self._pending += facts
 
-    def take(self) -> Sequence[Statement]:
+    def take(self) -> Sequence[Fact]:
         """Return everything that was written since the last time."""
         if not self._pending:
             return ()

@@ -27,6 +27,7 @@ from gateway.broker.embedded.codec.packets import (
 )
 from gateway.broker.embedded.codec.reasons import ReasonCode, TopicAliasInvalid
 from gateway.broker.embedded.core import acknowledging
+from gateway.broker.embedded.core.facts import Received
 from gateway.broker.embedded.core.outgoing import forwarded
 from gateway.broker.port import Message
 from gateway.errors import ProtocolError
@@ -251,7 +252,7 @@ class Inlet:
         session.open_exchange().received.add(packet_id)
         self._check_maximum(pending)
         if session.number:
-            self._shared.journal.write(self._shared.store.received(session.number, packet_id))
+            self._shared.journal.write(Received(session.number, packet_id))
         pending.answers.append(acknowledging.received(packet_id))
 
     def _check_maximum(self, pending: Pending) -> None:

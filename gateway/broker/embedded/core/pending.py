@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.broker.embedded.core.durable import Delivery, Retained
+from gateway.broker.embedded.core.facts import Kept, Unretained
 from gateway.broker.embedded.core.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -141,10 +142,7 @@ class Pending:
                 return
             retained = Retained(topic, b"", message.qos)  # rather none than one out of date
         self._retained.append(retained)
-        store = shared.store
-        shared.journal.write(
-            store.retained(retained) if retained.payload else store.unretained(topic)
-        )
+        shared.journal.write(Kept(retained) if retained.payload else Unretained(topic))
 
     def commit(self) -> None:
         """Hand everything to the gate; without anything to hand on, what is due is done in its

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.broker.embedded.core.durable import Delivery, Step
 from gateway.broker.embedded.core.exchange import Backlog, Exchange
+from gateway.broker.embedded.core.facts import Queued, Settled
 from gateway.broker.embedded.core.outgoing import Outgoing
 
 if TYPE_CHECKING:
@@ -133,13 +134,13 @@ class Session:
         self.open_exchange().place(delivery)
         # For a start after a crash: with a connection, it may have been sent.
         delivery.step = Step.SENT if self.attached else Step.WAITING
-        self._shared.journal.write(self._shared.store.queued(self.number, delivery))
+        self._shared.journal.write(Queued.of(self.number, delivery))
         delivery.step = Step.WAITING
 
     def settle(self, delivery: Delivery) -> None:
         """A delivery is over: acknowledged, dropped or expired."""
         if delivery.stored:
-            self._shared.journal.write(self._shared.store.settled(self.number, delivery.position))
+            self._shared.journal.write(Settled(self.number, delivery.position))
 
     def open_exchange(self) -> Exchange:
         """Return the exchange, made when it is first needed."""

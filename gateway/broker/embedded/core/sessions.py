@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from gateway.broker.embedded.core.facts import SessionEnded, SessionLeft, SessionOpened
 from gateway.broker.embedded.core.session import Session
 from gateway.broker.embedded.core.wheel import ticks
 
@@ -112,8 +113,8 @@ class Sessions:
 
     def _write_opened(self, session: Session, will: Will | None) -> None:
         key, client_id = session.key
-        opened = self._shared.store.opened(session.number, key, client_id, session.expiry, will)
-        self._shared.journal.write(*opened)
+        opened = SessionOpened(session.number, key, client_id, session.expiry, will)
+        self._shared.journal.write(opened)
 
     def keep(self, session: Session, expiry: int) -> None:
         """Set how long a session outlives its connection; one that does at all is stored."""
@@ -132,7 +133,7 @@ class Sessions:
         self._wait(session, session.expiry)
 
     def _write_left(self, session: Session) -> None:
-        left = self._shared.store.left(session.number, session.expiry, session.left)
+        left = SessionLeft(session.number, session.expiry, session.left)
         self._shared.journal.write(left)
 
     def _wait(self, session: Session, seconds: float) -> None:
@@ -160,7 +161,7 @@ class Sessions:
         session.subscriptions = None
         exchange, session.exchange = session.exchange, None
         if session.number:
-            self._shared.journal.write(*self._shared.store.ended(session.number))
+            self._shared.journal.write(SessionEnded(session.number))
             session.number = 0
         self._ended(Ended(session, exchange.owed() if exchange is not None else []))
 

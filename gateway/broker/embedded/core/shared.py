@@ -10,7 +10,6 @@ from gateway.broker.embedded.core.limits import Counters
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gateway.broker.embedded.core.durable import SessionStore
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.port import Gate
 
@@ -36,20 +35,18 @@ class Shared:
     """
 
     __slots__ = (
-        "_wake", "clock", "counters", "dirty", "eager", "gate", "journal", "limits", "new_id", "store",
+        "_wake", "clock", "counters", "dirty", "eager", "gate", "journal", "limits", "new_id",
     )  # fmt: skip
 
     def __init__(
         self,
         gate: Gate,
-        store: SessionStore,
         limits: Limits,
         clock: Callable[[], float],
         new_id: Callable[[], str],
         wake: Callable[[], None],
     ) -> None:
         self.gate = gate
-        self.store = store
         self.limits = limits
         self.clock = clock
         self.new_id = new_id

@@ -14,6 +14,7 @@ from gateway.broker.embedded.codec.packets import (
 )
 from gateway.broker.embedded.codec.reasons import ReasonCode
 from gateway.broker.embedded.core.durable import Delivery, Held
+from gateway.broker.embedded.core.facts import Subscribed, Unretained, Unsubscribed
 from gateway.broker.embedded.core.outgoing import Outgoing
 from gateway.broker.embedded.core.tree import MAX_LEVELS
 from gateway.errors import ProtocolError
@@ -73,7 +74,7 @@ class Subscribing:
         before = session.hold(held)
         self._router.subscribe(session, held)
         if session.number:
-            self._shared.journal.write(self._shared.store.subscribed(session.number, held))
+            self._shared.journal.write(Subscribed(session.number, held))
         return before is None
 
     def _announce(self, peer: Peer, added: list[tuple[Held, bool]]) -> None:
@@ -96,7 +97,7 @@ class Subscribing:
         for message in self._router.retained_for(session, held):
             if message.expires is not None and message.expires <= now:
                 self._router.unretain(message.topic)
-                self._shared.journal.write(self._shared.store.unretained(message.topic))
+                self._shared.journal.write(Unretained(message.topic))
             else:
                 fresh.append(message)
         if fresh and session.outlet is not None:
@@ -140,7 +141,7 @@ class Subscribing:
         if held is not None:
             self._router.unsubscribe(session, held)
             if session.number:
-                self._shared.journal.write(self._shared.store.unsubscribed(session.number, text))
+                self._shared.journal.write(Unsubscribed(session.number, text))
         return held
 
     # Permissions.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.broker.embedded.core.facts import WillDone
 from gateway.broker.embedded.core.outgoing import forwarded
 from gateway.broker.embedded.core.pending import InOrder, Pending
 from gateway.broker.embedded.core.wheel import ticks
@@ -124,4 +125,4 @@ class Wills:
     def forget(self, session: Session) -> None:
         """Store that a will is published, or never will be."""
         if session.number:
-            self._shared.journal.write(self._shared.store.will_done(session.number))
+            self._shared.journal.write(WillDone(session.number))

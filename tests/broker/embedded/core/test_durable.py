@@ -20,7 +20,8 @@ from gateway.broker.embedded.codec.packets import (
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.port import Message
-from gateway.store.sqlite.broker_state import BrokerState, load
+from gateway.store.sqlite import batch
+from gateway.store.sqlite.broker_state import load
 from gateway.store.sqlite.database import open_sync, transaction
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateway.broker import port
+    from gateway.store.facts import Fact
 
     from .conftest import Bench, Client, FakeGate
 
@@ -55,7 +57,7 @@ class Machine:
         def receive(
             messages: Sequence[port.Message],
             done: port.Done,
-            journal: Sequence[port.Statement] = (),
+            journal: Sequence[Fact] = (),
         ) -> None:
             def stored() -> None:
                 commit(journal)
@@ -64,13 +66,12 @@ class Machine:
             plain(messages, stored)
 
         gate.receive = receive  # type: ignore[method-assign]
-        self.bench = self._new_bench(gate, None, load(self._db), BrokerState())
+        self.bench = self._new_bench(gate, None, load(self._db))
         await self.bench.broker.start()
 
-    def _commit(self, journal: Sequence[port.Statement]) -> None:
+    def _commit(self, journal: Sequence[Fact]) -> None:
         with transaction(self._db):
-            for statement in journal:
-                self._db.execute(*statement)
+            batch.append(self._db, 1, [], journal)
 
     async def kill(self) -> None:
         """Kill the broker, and start another: nothing that the old one still does reaches the
@@ -286,7 +287,7 @@ async def test_sessions_that_are_too_many_at_a_start_leave_to_the_others(
     await worker(machine, "two")
     state = load(machine._db)
     assert [stored.client_id for stored in state.sessions] == ["one", "two"]
-    bench = new_bench(None, Limits(sessions=1), state, BrokerState())
+    bench = new_bench(None, Limits(sessions=1), state)
     (session,) = bench.broker.machine.sessions
     assert (session.client_id, len(session.exchange.queue)) == ("two", 1)
 

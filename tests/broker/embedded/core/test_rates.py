@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.broker import port
+    from gateway.store.facts import Fact
 
     from .conftest import Bench
 
@@ -71,7 +72,7 @@ async def test_one_write_is_no_way_around(bench: Bench) -> None:
     plain = bench.gate.receive
 
     def receive(
-        messages: Sequence[port.Message], done: port.Done, journal: Sequence[port.Statement] = ()
+        messages: Sequence[port.Message], done: port.Done, journal: Sequence[Fact] = ()
     ) -> None:
         sizes.append(len(messages))
         plain(messages, done, journal)

@@ -21,6 +21,7 @@ from gateway.broker.embedded.codec.packets import (
     Pubrel,
     Unsubscribe,
 )
+from gateway.broker.embedded.core.facts import Queued
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.port import Message
@@ -356,12 +357,14 @@ async def test_the_end_and_what_it_leaves_are_one_transaction(bench: Bench) -> N
     plain = bench.gate.receive
 
     def receive(messages, done, journal=()):  # type: ignore[no-untyped-def]
-        journals.append([name for name, _ in journal])
+        journals.append([type(fact).__name__ for fact in journal])
         plain(messages, done, journal)
 
     bench.gate.receive = receive  # type: ignore[method-assign]
     await end(bench, one, "expiry 0")
-    assert [names for names in journals if "ended" in names] == [["ended", "queued", "queued"]]
+    assert [names for names in journals if "SessionEnded" in names] == [
+        ["SessionEnded", "Queued", "Queued"]
+    ]
     assert texts(await received(other)) == ["0", "1"]
 
 
@@ -377,10 +380,7 @@ async def test_a_stop_hands_nothing_to_those_who_end_too(bench: Bench) -> None:
     assert sorted(texts(before[0]) + texts(before[1])) == ["0", "1"]
     await bench.broker.stop()
     assert [await client.rest() for client in ending] == [[Disconnect(0x8B)]] * 2
-    queued = [
-        delivery
-        for name, (_, delivery) in (one for one in bench.gate.journal if one[0] == "queued")
-    ]
+    queued = [one for one in bench.gate.journal if isinstance(one, Queued)]
     assert sorted(delivery.outgoing.payload for delivery in queued) == [b"0", b"1"]
 
 

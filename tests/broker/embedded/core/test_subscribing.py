@@ -20,6 +20,7 @@ from gateway.broker.embedded.codec.packets import (
     Unsuback,
     Unsubscribe,
 )
+from gateway.broker.embedded.core.facts import Unretained
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.port import Message
 
@@ -157,9 +158,7 @@ async def test_an_expired_retained_message_is_gone(bench: Bench) -> None:
     bench.clock += 6
     await bench.subscribe(client, "t")
     assert await received(client) == []
-    assert ("unretained", ("t",)) in bench.gate.journal + list(
-        bench.broker.machine.shared.journal.take()
-    )
+    assert Unretained("t") in bench.gate.journal + list(bench.broker.machine.shared.journal.take())
 
 
 async def test_retained_topics_are_bounded(bench: Bench) -> None:
