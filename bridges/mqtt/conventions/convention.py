@@ -64,6 +64,15 @@ class Describe(NamedTuple):
     child: str | None = None
 
 
+class Claim(NamedTuple):
+    """Further topics, as filters, that the device says are its own.
+
+    They become part of its root where they are no other device's; what is not granted is not read.
+    """
+
+    topics: tuple[str, ...]
+
+
 class Removed(NamedTuple):
     """A child that is no longer below this hub."""
 
@@ -92,7 +101,7 @@ class Outgoing(NamedTuple):
     retain: bool = False
 
 
-Fact: TypeAlias = Value | Status | Describe | Removed | Reply | Outgoing
+Fact: TypeAlias = Value | Status | Describe | Claim | Removed | Reply | Outgoing
 """What follows from a message. `Outgoing`: something that the convention wants to ask for."""
 
 Read: TypeAlias = Callable[[bytes], Sequence[Fact]]
@@ -114,7 +123,7 @@ class Dialect(Protocol):
     def reader(self, topic: str) -> Read | None:
         """Return what makes facts of that topic's payloads; None where it says nothing to us.
 
-        It is asked once a topic, until a `Describe` or a `Removed` comes.
+        It is asked once a topic, until a `Describe`, a `Claim` or a `Removed` comes.
         """
 
     def greeting(self) -> Sequence[Outgoing]:

@@ -16,7 +16,9 @@ MAX_LEAVES = 1000  # of one message
 MAX_LEVELS = 16
 
 _decode = msgspec.json.Decoder().decode
-_UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]|^$")
+_UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+_PLAIN = re.compile(r"[^+#/\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}").fullmatch
 
 
 def json_object(payload: bytes) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def _leaves(
     for key, member in members:
         if key in without or member is None:
             continue
-        name = key if type(key) is str and not _UNFIT.search(key) else fitting(str(key))
+        name = key if type(key) is str and _PLAIN(key) else fitting(str(key))
         inner = f"{path}/{name}" if path else name
         if type(member) is dict or type(member) is list:
             yield from _leaves(member, inner, without, levels - 1)
@@ -61,8 +63,9 @@ def _leaves(
 
 
 def fitting(name: str) -> str:
-    """Return a name as one that a channel may have."""
-    return _UNFIT.sub("_", name)[:256] or "_"
+    """Return a name as one that a channel may have, without levels that are empty."""
+    levels = _UNFIT.sub("_", name[:256]).split("/")
+    return "/".join(filter(None, levels)) or "_"
 
 
 def child_id(*parts: Any) -> str:
