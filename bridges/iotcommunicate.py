@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, accepted, framed
@@ -45,7 +45,13 @@ if TYPE_CHECKING:
     from gateway.presence import Presence
 
 Side = Literal["device", "client"]
-_SIDES: dict[str, Side] = {"device": "device", "client": "client"}
+MOVED = {
+    "/login": "/sign-in",
+    "/signup": "/sign-up",
+    "/mydevices": "/devices",
+    "/create": "/devices",
+    "/logout": "/account",
+}
 REMEMBERED = 2_000  # commands that were shown on one socket; twice as many as may wait for a device
 SENSOR = "value"  # of a status that names none, as in the telemetry of MQTT
 _OURS = frozenset({"sensor", "time", "write"})  # members that the server sets
@@ -69,7 +75,6 @@ class Latest(msgspec.Struct):
 
     value: msgspec.Raw
     id: str = ""
-    state: str = ""
 
 
 class Status(NamedTuple):
@@ -86,15 +91,20 @@ _asked = msgspec.json.Decoder(Put | Get).decode
 
 def taken_apart(status: dict[str, Any]) -> tuple[str, str]:
     """Return a status as the sensor's name and the JSON text of its value."""
-    sensor = status.get("sensor", SENSOR)
+    sensor = _named(status.get("sensor"))
     members = {key: value for key, value in status.items() if key not in _OURS}
     lone = members.keys() == {"value"} and not (
         isinstance(members["value"], dict) and "value" in members["value"]
     )
     text = to_json(members["value"] if lone else members)
-    return (sensor if isinstance(sensor, str) else to_json(sensor)), one_value(
-        text.encode(), "json"
-    )
+    return sensor, one_value(text.encode(), "json")
+
+
+def _named(sensor: Any) -> str:
+    """Return a sensor's name as text, since it is a channel; one without a name has a channel too."""
+    if sensor is None or sensor == "":
+        return SENSOR
+    return sensor if isinstance(sensor, str) else to_json(sensor)
 
 
 def put_together(channel: str, value: str, ts: int, side: Side) -> str:
@@ -204,7 +214,8 @@ class IotCommunicate:
     """Serves `/ws`. `send(principal, device, name, value, ttl)` sends a command, value being JSON
     text.
 
-    `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes
+    `supersede(device, name, sender)`: what a sender gave earlier under a name and waits is given
+    up. `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes
     of a message.
     """
 
@@ -218,6 +229,7 @@ class IotCommunicate:
         presence: Presence,
         ready: Callable[[str], None],
         send: SendCommand,
+        supersede: Callable[[str, str, str], None],
         command: Callable[[str], Awaitable[Command]],
         pace: Pace,
         clock: Callable[[], int],
@@ -229,6 +241,7 @@ class IotCommunicate:
         self._presence = presence
         self._ready = ready
         self._send = send
+        self._supersede = supersede
         self._command = command
         self._values = Values(intake=intake, catalog=catalog, clock=clock)
         self._pace = pace
@@ -236,7 +249,10 @@ class IotCommunicate:
         self.open = Open(door.valid)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/ws", self.handle, allow_head=False)]
+        return [
+            web.get("/ws", self.handle, allow_head=False),
+            *(web.get(old, _moved) for old in MOVED),
+        ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it ends; who shows a wrong key is closed before anything else
@@ -256,10 +272,8 @@ class IotCommunicate:
         principal = self._door.enter(request, device)
         if principal.device is None or principal.device != device:
             raise Unauthenticated("sign in as the device, with its key")
-        side = _SIDES.get(request.query.get("side", "device"))
-        if side is None:
-            raise Invalid("side is device or client")
-        return principal, side
+        given = request.query.get("side", "device")  # any other word is a side across from it
+        return principal, "device" if given in {"device", ""} else "client"
 
     async def _serve(self, socket: Socket, principal: Principal, side: Side) -> None:
         assert principal.device is not None
@@ -289,6 +303,7 @@ class IotCommunicate:
     async def _answer(
         self, socket: Socket, device: str, put: Callable[[Put], Awaitable[None]], message: WSMessage
     ) -> None:
+        asked: Put | Get | None = None
         try:
             asked = _read(message)
             if isinstance(asked, Put):
@@ -297,7 +312,8 @@ class IotCommunicate:
                 await self._values.stored()  # so that who puts and gets, gets what it put
                 socket.write(framed(await self._last(device, asked)))
         except GatewayError as error:
-            socket.write(framed(to_json({"error": str(error), "code": error.code})))
+            said = {"error": str(error), "code": error.code, **_sensor(asked)}
+            socket.write(framed(to_json(said)))
         await socket.drained()  # who asks and does not read is not read
 
     async def _put(self, principal: Principal, side: Side, asked: Put) -> None:
@@ -305,13 +321,14 @@ class IotCommunicate:
         sensor, value = taken_apart(asked.status)
         if side == "device":
             await self._values.take(principal.device, sensor, value)
-        else:
-            await self._send(principal, principal.device, channel_of(sensor), value, None)
+            return
+        name = channel_of(sensor)
+        self._supersede(principal.device, name, principal.key)  # a sensor has one state
+        await self._send(principal, principal.device, name, value, None)
 
     async def _last(self, device: str, asked: Get) -> str:
         """Return the last status of a sensor, whichever side put it; `{}` if there is none."""
-        sensor = SENSOR if asked.sensor is None else asked.sensor
-        channel = channel_of(sensor if isinstance(sensor, str) else to_json(sensor))
+        channel = channel_of(_named(asked.sensor))
         of_type = {
             series.type: series
             for series in self._catalog.of_device(device)
@@ -325,14 +342,12 @@ class IotCommunicate:
         )  # in one ms, what the device told
 
     async def _given(self, series: Series | None) -> Sequence[Status]:
-        """Return the last command of a name, with the time when it was given, unless it was in
-        vain.
+        """Return the last command of a name, with the time when it was given, whatever became of
+        it.
         """
         if series is None or series.latest is None:
             return ()
         latest = _latest(series.latest)
-        if latest.state in {"expired", "failed"}:
-            return ()
         try:
             given = (await self._command(latest.id)).created
         except NotFound:  # it is older than commands are kept
@@ -347,9 +362,12 @@ def _told(series: Series | None) -> Sequence[Status]:
     return (Status(bytes(_latest(series.latest).value).decode(), series.latest_ts, "device"),)
 
 
+async def _moved(request: web.Request) -> web.Response:
+    """Lead a bookmark of their pages to ours."""
+    raise web.HTTPFound(MOVED[request.path])
+
+
 def _read(message: WSMessage) -> Put | Get:
-    if message.type is not WSMsgType.TEXT:
-        raise Invalid("send JSON as text messages")
     try:
         asked: Put | Get = _asked(message.data)
     except msgspec.ValidationError as error:
@@ -357,6 +375,13 @@ def _read(message: WSMessage) -> Put | Get:
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Invalid(f"not JSON: {error}") from None
     return asked
+
+
+def _sensor(asked: Put | Get | None) -> dict[str, Any]:
+    """Return the sensor that was asked about: their scripts look for it in any answer."""
+    if asked is None:
+        return {}
+    return {"sensor": asked.status.get("sensor") if isinstance(asked, Put) else asked.sensor}
 
 
 def _nothing() -> None:

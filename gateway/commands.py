@@ -305,6 +305,13 @@ class Commands:
                 )
             self._intake.submit((), partial(self._finished, command), (command.change(),))
 
+    def supersede(self, device: str, name: str, sender: str) -> None:
+        """Give up what a sender gave earlier under a name and has not left: a newer one comes."""
+        line = self._lines.get(device)
+        for command in list(line.open.values()) if line is not None else ():
+            if (command.name, command.sender, command.state) == (name, sender, "queued"):
+                self._failed(command, "a newer one replaces it")
+
     # The life of a command
 
     def _sent(self, command: Command) -> None:

@@ -124,6 +124,7 @@ class Site:
             presence=gateway.presence,
             ready=gateway.commands.ready,
             send=gateway.asking.send,
+            supersede=gateway.commands.supersede,
             command=gateway.commands.get,
             pace=self._pace,
             clock=now_ms,

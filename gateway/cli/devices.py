@@ -1,5 +1,6 @@
 """`gateway device`: devices and their keys."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from gateway.cli.administration import (
     when,
 )
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
+from gateway.cli.exported import exported
 from gateway.store.registry import Device, Style, Tables
 
 app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
@@ -44,10 +46,17 @@ def add(
     style: Annotated[
         Style, typer.Option(help="gateway, or iotcommunicate: what its clients expect.")
     ] = "gateway",
+    key: Annotated[
+        str | None, typer.Option(help="A key that its sketch has already, 15 signs at least.")
+    ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Add a device and print its key, this once. Without --owner it belongs to the admins."""
+    """Add a device and print its key, this once. Without --owner it belongs to the admins.
+
+    Other users of this machine can read `--key` in its list of processes: `device import` reads
+    keys from a file.
+    """
     with changing(config) as (tables, by):
         issued = devices.create(
             tables,
@@ -58,8 +67,42 @@ def add(
             owner=_owner(tables, owner),
             grants=allow or (),
             style=style,
+            key=key,
         )
     _show_key(issued, as_json)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What mongoexport wrote of the collection users.")],
+    owner: Owner = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Add the devices of an IOTcommunicate server, with the ids and keys that they have.
+
+    Each belongs to the user with the email of its owner there, if there is one, else to --owner.
+    Devices that are here already are passed over.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", WRONG)
+    with changing(config) as (tables, by):
+        owners = {user.email.casefold(): user.id for user in tables.users.all()}
+        other = _owner(tables, owner)
+        found = [(*one, tables.devices.get(one[1].id) is None) for one in exported(data)]
+        for email, device, new in found:
+            if new:
+                whose = owners.get(email.casefold(), other)
+                devices.create(
+                    tables, by, id=device.id, key=device.key, owner=whose, style="iotcommunicate"
+                )
+    added = [device.id for _, device, new in found if new]
+    if as_json:
+        show_json({"added": added, "present": [d.id for _, d, new in found if not new]})
+    else:
+        show_line(f"{len(added)} devices are added, {len(found) - len(added)} were here already")
 
 
 @app.command("list")

@@ -7,12 +7,14 @@ import json
 
 import aiohttp
 import pytest
+import websocket
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.access import devices
+from gateway.bridges.edge import sockets
 from gateway.bridges.edge.values import channel_of
-from gateway.bridges.iotcommunicate import put_together, taken_apart
+from gateway.bridges.iotcommunicate import MOVED, put_together, taken_apart
 from gateway.errors import InvalidTopic
 from gateway.store.audit import By
 from tests.end_to_end.conftest import house
@@ -192,8 +194,8 @@ async def test_commands_wait_for_the_device(home):
         assert device.messages.empty()
 
 
-async def test_an_expired_command_is_no_status(home):
-    """`get` passes over a command that was in vain."""
+async def test_an_expired_command_is_still_the_last_status(home):
+    """`get` gives what was put last, however old: a device restores it when it starts."""
     command = await home.gateway.commands.send(home.board, "led", "1", sender="test", ttl=0.001)
     async with home.listen(f"{home.board}/led", since=0) as listening:
         await listening.frame(
@@ -201,19 +203,108 @@ async def test_an_expired_command_is_no_status(home):
         )
     async with Script(url(home, "client")) as phone:
         phone.send(method="get", sensor="led")
-        assert await phone.next() == {}
+        assert (await phone.next())["value"] == 1
+
+
+async def test_a_newer_put_replaces_the_one_that_waits(home):
+    """While the device is away a sensor has one state: the last put waits, however many came before
+    it; other sensors and other senders are not concerned.
+    """
+    await home.gateway.commands.send(home.board, "slider", "-1", sender="user:1")
+    async with bare(url(home, "client")) as phone:
+        for number in range(1_100):
+            put = {"method": "put", "status": {"sensor": "slider", "value": number}}
+            await phone.socket.send_str(json.dumps(put))
+        await phone.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 1}}')
+        await phone.socket.send_str('{"method": "get", "sensor": "slider"}')
+        assert json.loads(await phone.text())["value"] == 1_099
+    assert home.gateway.commands.waiting(home.board) == 3
+    async with Script(url(home)) as device:
+        got = [await device.next() for _ in range(3)]
+        assert [(each["sensor"], each["value"]) for each in got] == [
+            ("slider", -1),
+            ("slider", 1_099),
+            ("led", 1),
+        ]
+        assert device.messages.empty()
+
+
+async def test_what_the_device_gets_while_it_is_there(home):
+    """A device that is connected gets every put, also those that follow at once."""
+    async with Script(url(home)) as device, bare(url(home, "client")) as phone:
+        for number in range(100):
+            put = {"method": "put", "status": {"sensor": "slider", "value": number}}
+            await phone.socket.send_str(json.dumps(put))
+        assert [(await device.next())["value"] for _ in range(100)] == list(range(100))
+
+
+@pytest.mark.parametrize("side", ["phone", "web", "client"])
+async def test_any_other_side_is_the_clients(home, side):
+    """Any word is a side; an empty one is the device's; JSON in a binary message is JSON."""
+    async with Script(url(home, "device")) as device, bare(url(home, side)) as phone:
+        await until(lambda: home.gateway.presence.is_online(home.board))
+        await phone.socket.send_bytes(b'{"method": "put", "status": {"sensor": "led", "value": 1}}')
+        assert (await device.next())["value"] == 1
+    async with bare(url(home) + "&side="):
+        await until(lambda: home.gateway.presence.is_online(home.board))
+
+
+@pytest.mark.parametrize("sensor", ["", None])
+async def test_a_sensor_without_a_name(home, sensor):
+    """A status whose sensor has no name is kept as one that has none."""
+    async with Script(url(home)) as device:
+        device.send(method="put", status={"sensor": sensor, "value": 5})
+        device.send(method="get", sensor=sensor)
+        got = await device.next()
+        assert (got["sensor"], got["value"]) == ("value", 5)
+
+
+async def test_an_error_names_its_sensor(home):
+    """What is refused is answered with the sensor, which their scripts look for."""
+    async with Script(url(home)) as device:
+        device.send(method="put", status={"sensor": "x" * 300, "value": 5})
+        got = await device.next()
+        assert (got["code"], got["sensor"]) == ("invalid_topic", "x" * 300)
+
+
+async def test_a_script_that_does_not_read_for_long(home, monkeypatch):
+    """A script that waits in its callback, and so answers no ping, is not cut off: what it puts
+    later reaches the other side.
+    """
+    monkeypatch.setattr(sockets, "HEARTBEAT", 0.05)
+    idle = await asyncio.to_thread(websocket.create_connection, url(home, "client"))
+    async with home.http.ws_connect(f"{home.url}/api/v1/ws", autoping=False) as listener:
+        async for _ in listener:
+            pass  # until it is cut off, since it answers no ping
+    async with Script(url(home)) as device:
+        await until(lambda: home.gateway.presence.is_online(home.board))
+        idle.send('{"method": "put", "status": {"sensor": "led", "value": 1}}')
+        assert (await device.next())["value"] == 1
+    idle.shutdown()
+
+
+async def test_an_id_and_a_key_that_a_sketch_has(home):
+    """The URL of the project's own documentation works once its id and key are known here."""
+    seed = {"device": "MBIJ0R5BGXBDSYO0GIIE", "key": "SQC8JVFAL8NQRJS"}
+    await home.gateway.registry.apply(
+        devices.create,
+        By("test", "", 1),
+        id=seed["device"],
+        key=seed["key"],
+        style="iotcommunicate",
+    )
+    async with Script(url(home, **seed)) as device:
+        device.send(method="put", status={"sensor": "temp", "value": 20})
+        device.send(method="get", sensor="temp")
+        assert (await device.next())["value"] == 20
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [
-        ({"key": "SQC8JVFAL8NQRJS"}, 4401),
-        ({"device": "MBIJ0R5BGXBDSYO0GIIE"}, 4401),
-        ({"side": "roof"}, 1008),
-    ],
+    [({"key": "SQC8JVFAL8NQRJS"}, 4401), ({"device": "MBIJ0R5BGXBDSYO0GIIE"}, 4401)],
 )
 async def test_bad_credentials(home, changes, code):
-    """A wrong key, an unknown device and an unknown side are closed before anything else happens."""
+    """A wrong key and an unknown device are closed before anything else happens."""
     async with bare(url(home, **changes)) as peer:
         await peer.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 1}}')
         assert await peer.closed() == code
@@ -296,3 +387,13 @@ async def test_get_gives_what_was_put_last(home):
         assert json.loads(await device.text()) == {}
         phone.send(method="get", sensor="led")
         assert await phone.next() == answered
+
+
+@pytest.mark.parametrize("old", MOVED)
+async def test_bookmarks_of_their_pages(home, old):
+    """Their pages lead to ours, which are there."""
+    async with aiohttp.ClientSession() as browser:
+        async with browser.get(f"{home.url}{old}", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (302, MOVED[old])
+        async with browser.get(f"{home.url}{old}") as response:
+            assert response.status == 200

@@ -16,7 +16,8 @@ from gateway.access import accounts, sessions
 from gateway.access.keys import matches
 from gateway.cli import audit as audit_command
 from gateway.cli import devices, tokens, users
-from gateway.errors import Unauthenticated
+from gateway.cli.exported import exported
+from gateway.errors import Invalid, Unauthenticated
 from gateway.store.audit import By
 from gateway.stores import open_direct
 
@@ -359,3 +360,66 @@ def test_the_audit_shows_who_did_what(gateway, ann):
     table = ok(gateway("audit", "--limit", "5"))
     assert "invitation link" in table
     assert secret not in table
+
+
+EXPORT = (
+    """\
+{"_id":{"$oid":"1"},"email":"Ann@example.com","pass":"plain","devices":[
+""".strip()
+    + (
+        '{"deviceid":"1wWaItGHJ91EBngTHXet","devicekey":"aTijWhDFbcvDH146fdgr"},'
+        '{"deviceid":"MBIJ0R5BGXBDSYO0GIIE","devicekey":"SQC8JVFAL8NQRJS"}]}\n'
+        '{"email":"bob@example.com","devices":[]}\n'
+        '{"email":"eve@example.com","devices":[{"deviceid":"X","devicekey":"ABCDEFGHIJKLMNO"}]}\n'
+    )
+)
+
+
+def test_device_add_with_a_key_that_a_sketch_has(gateway, db):
+    """The key is the one that is given, and one that is too short or a token is refused."""
+    told = ok(gateway("device", "add", "board", "--key", "SQC8JVFAL8NQRJS", "--json"))
+    assert json.loads(told) == {"device": "board", "key": "SQC8JVFAL8NQRJS"}
+    assert matches("SQC8JVFAL8NQRJS", DEVICES.get(db, "board").key_hash)
+    for wrong in ("short", "with a blank in it", "gwt_" + "x" * 30, "ü" * 20):
+        assert "key" in refused(gateway("device", "add", "other", "--key", wrong))
+
+
+@pytest.mark.parametrize("form", ["lines", "array"])
+def test_device_import(gateway, db, ann, tmp_path, form):
+    """What mongoexport writes of their users becomes devices with their ids and keys; a second time
+    nothing changes.
+    """
+    users = [json.loads(line) for line in EXPORT.splitlines()]
+    file = tmp_path / "users.json"
+    file.write_text(EXPORT if form == "lines" else json.dumps(users))
+    told = json.loads(ok(gateway("device", "import", str(file), "--json")))
+    assert told == {"added": ["1wWaItGHJ91EBngTHXet", "MBIJ0R5BGXBDSYO0GIIE", "X"], "present": []}
+    found = {device.id: device for device in DEVICES.all(db)}
+    owner = next(iter(USERS.where(db, email=ann))).id
+    assert (found["MBIJ0R5BGXBDSYO0GIIE"].owner, found["X"].owner) == (owner, None)
+    assert matches("aTijWhDFbcvDH146fdgr", found["1wWaItGHJ91EBngTHXet"].key_hash)
+    assert "0 devices are added, 3 were here" in ok(gateway("device", "import", str(file)))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"{", b"[1]", b"\xff", b'{"devices": 1}',
+     b'{"devices":[{"deviceid":"a b","devicekey":"' + b"x" * 20 + b'"}]}']
+)  # fmt: skip
+def test_device_import_of_something_else(gateway, db, tmp_path, data):
+    """A file that is no export is refused with one line, and nothing is added."""
+    file = tmp_path / "users.json"
+    file.write_bytes(data)
+    refused(gateway("device", "import", str(file)))
+    refused(gateway("device", "import", str(tmp_path / "none.json")), 2)
+    assert not list(DEVICES.all(db))
+
+
+@given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
+def test_any_export_is_read_or_refused(data):
+    """No bytes do anything but give devices or `Invalid`."""
+    try:
+        found = list(exported(data))
+    except Invalid:
+        return
+    assert all(isinstance(device.key, str) for _, device in found)
