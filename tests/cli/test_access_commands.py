@@ -379,7 +379,7 @@ def test_device_add_with_a_key_that_a_sketch_has(gateway, db):
     """The key is the one that is given, and one that is too short or a token is refused."""
     told = ok(gateway("device", "add", "board", "--key", "SQC8JVFAL8NQRJS", "--json"))
     assert json.loads(told) == {"device": "board", "key": "SQC8JVFAL8NQRJS"}
-    assert matches("SQC8JVFAL8NQRJS", DEVICES.get(db, "board").key_hash)
+    assert matches("SQC8JVFAL8NQRJS", db.tables.devices.get("board").key_hash)
     for wrong in ("short", "with a blank in it", "gwt_" + "x" * 30, "ü" * 20):
         assert "key" in refused(gateway("device", "add", "other", "--key", wrong))
 
@@ -394,8 +394,8 @@ def test_device_import(gateway, db, ann, tmp_path, form):
     file.write_text(EXPORT if form == "lines" else json.dumps(users))
     told = json.loads(ok(gateway("device", "import", str(file), "--json")))
     assert told == {"added": ["1wWaItGHJ91EBngTHXet", "MBIJ0R5BGXBDSYO0GIIE", "X"], "present": []}
-    found = {device.id: device for device in DEVICES.all(db)}
-    owner = next(iter(USERS.where(db, email=ann))).id
+    found = {device.id: device for device in db.tables.devices.all()}
+    owner = next(iter(db.tables.users.where(email=ann))).id
     assert (found["MBIJ0R5BGXBDSYO0GIIE"].owner, found["X"].owner) == (owner, None)
     assert matches("aTijWhDFbcvDH146fdgr", found["1wWaItGHJ91EBngTHXet"].key_hash)
     assert "0 devices are added, 3 were here" in ok(gateway("device", "import", str(file)))
@@ -412,7 +412,7 @@ def test_device_import_of_something_else(gateway, db, tmp_path, data):
     file.write_bytes(data)
     refused(gateway("device", "import", str(file)))
     refused(gateway("device", "import", str(tmp_path / "none.json")), 2)
-    assert not list(DEVICES.all(db))
+    assert not list(db.tables.devices.all())
 
 
 @given(st.binary(max_size=80) | st.text(max_size=80).map(str.encode))
