@@ -35,7 +35,8 @@ from gateway.commands import Commands
 from gateway.engines import ENGINES
 from gateway.engines.needs import Needs
 from gateway.errors import Forbidden, Invalid
-from gateway.handlers import Handlers, loading
+from gateway.handlers import loading
+from gateway.handlers.runtime import Handlers
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
@@ -234,6 +235,7 @@ class Gateway:
                 f"device:{change.key}", lambda topic: self.policy.device_of(topic) == change.key
             )
             self.rules.forget(change.key)
+            self.handlers.forget(change.key)
         if change.kind == "session" and not change.gone:
             return
         if not self._settling:
@@ -291,6 +293,8 @@ class Gateway:
     async def _build_reactions(self) -> None:
         self.handlers = Handlers(
             hub=self.hub,
+            intake=self.intake,
+            catalog=self.catalog,
             commands=self.commands,
             presence=self.presence,
             describe=self.registry.devices.get,

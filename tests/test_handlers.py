@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from gateway.errors import Invalid, NoReply, NotFound, Unavailable
-from gateway.handlers import Device, DeviceType, Handlers
+from gateway.handlers import Device, DeviceType
 from gateway.handlers.loading import load
-from gateway.handlers.runtime import LANE_EVENTS, method_name
+from gateway.handlers.runtime import LANE_EVENTS, Handlers, method_name
 from gateway.handlers.threads import LONG, Threads
 from tests.rig import Clock, FakeLink, Rig, running, until
 
@@ -29,6 +29,8 @@ class House:
         self.types = dict.fromkeys(rig.devices, "thing")
         self.handlers = Handlers(
             hub=rig.hub,
+            intake=rig.intake,
+            catalog=rig.catalog,
             commands=rig.commands,
             presence=rig.presence,
             describe=self.describe,
@@ -581,7 +583,7 @@ def test_modules_are_found_beside_the_config_file(tmp_path):
         ),
         (
             GOOD.format(answer=1) + "    def on_conect(self, device): pass",
-            r"Lamp.on_conect is to be on_conect\(self, v",
+            r"Lamp.on_conect must be on_conect\(self, v",
         ),
         (GOOD.format(answer=1) + "    def on_connect(self): pass", r"on_connect\(self, device\)"),
         (
@@ -693,3 +695,207 @@ async def test_the_quickstart_of_iotio(house, capsys):
         "Message from Client with ID 'kitchen': hi",
         "Echo Client Disconnected! ID: kitchen",
     ]
+
+
+class Everybody(DeviceType):
+    """Notes what happens to devices of any type."""
+
+    type = "*"
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    async def on_connect(self, device: Device) -> None:
+        self.seen.append(("connect", device.id))
+
+    async def on_temperature(self, value: Any, device: Device) -> None:
+        self.seen.append((device.id, value))
+
+    async def on_disconnect(self, device: Device) -> None:
+        self.seen.append(("disconnect", device.id))
+
+
+async def test_a_handler_for_every_type(house):
+    """The type `*` hears of devices of every type, beside the type's own handlers."""
+    any_, thing = Everybody(), Thing()
+    house.use(any_, thing)
+    house.types["garden"] = "another"
+    house.rig.devices.add("garden")
+    links = [FakeLink(), FakeLink("garden")]
+    for link in links:
+        house.rig.presence.connected(link)
+    await house.tell("temperature", 5, "garden")
+    await house.done()
+    house.rig.presence.disconnected(links[1], "lost")
+    await house.done()
+    assert any_.seen[:2] == [("connect", "kitchen"), ("connect", "garden")]
+    assert any_.seen[2:] == [("garden", 5), ("disconnect", "garden")]
+    assert thing.seen == [("connect", "kitchen", True)]
+
+
+async def test_updates(house):
+    """`on_update` hears of a command that somebody gives a device, and of none that handlers send."""
+
+    class Watch(DeviceType):
+        type = "thing"
+        seen: list[Any] = []  # noqa: RUF012
+
+        async def on_update(self, name, value, device):
+            self.seen.append((name, value, device.id))
+            return "echo", value
+
+        async def on_x(self, value, device):
+            device.send("from_handler", value)
+
+    house.use(Watch())
+    link = FakeLink()
+    house.rig.presence.connected(link)
+    await house.rig.commands.send("kitchen", "led", "1", sender="user:1")
+    await house.tell("x", 2)
+    assert await house.sent() == [("led", 1), ("echo", 1), ("from_handler", 2)]
+    assert Watch.seen == [("led", 1, "kitchen")]
+
+
+async def test_a_channel_named_update(house, tmp_path):
+    """With two parameters `on_update` is the method of the channel `update`."""
+
+    class Zigbee(DeviceType):
+        type = "thing"
+        seen: list[Any] = []  # noqa: RUF012
+
+        async def on_update(self, value, device):
+            self.seen.append(value)
+
+    house.use(Zigbee())
+    await house.tell("update", {"state": "idle"})
+    await house.rig.commands.send("kitchen", "led", "1", sender="user:1")
+    await house.done()
+    assert Zigbee.seen == [{"state": "idle"}]
+
+
+async def test_who_is_there(house):
+    """Handlers may ask which devices are online: all, of a type, in a room."""
+    thing = Thing()
+    house.use(thing)
+    house.types["garden"] = "another"
+    house.rig.devices.add("garden")
+    for device in ("kitchen", "garden"):
+        house.rig.presence.connected(FakeLink(device))
+    gateway = thing.gateway
+    gateway.device("garden").join("hall")
+    assert [device.id for device in gateway.devices()] == ["kitchen", "garden"]
+    assert [device.id for device in gateway.devices(type="thing")] == ["kitchen"]
+    assert [device.id for device in await asyncio.to_thread(gateway.devices, room="hall")] == [
+        "garden"
+    ]
+
+
+async def test_now_or_never(house):
+    """With a ttl of 0 a command goes to a device that is connected, or not at all; it waits for
+    none that comes later.
+    """
+    thing = Thing()
+    house.use(thing)
+    kitchen = thing.gateway.device("kitchen")
+    assert not kitchen.send("led", 1, ttl=0)
+    assert thing.gateway.emit("led", 1, device="kitchen", ttl=0) == 0
+    assert await house.sent() == []
+    link = FakeLink(room=0)  # it is there, and takes nothing now
+    house.rig.presence.connected(link)
+    assert kitchen.send("led", 2, ttl=0)
+    assert thing.gateway.emit("led", 3, type="thing", ttl=0) == 1
+    await house.done()
+    house.rig.clock.forward(2)
+    link.room = 10
+    house.rig.commands.sweep()
+    await house.done()
+    assert link.values == []
+
+
+async def test_a_type_whose_answers_do_not_wait(house):
+    """`ttl` of a type holds for what its methods return and send, unless they say otherwise."""
+
+    class Chat(DeviceType):
+        type = "thing"
+        ttl = 0
+
+        async def on_message(self, value, device):
+            device.send("kept", value, ttl=60)
+            return value
+
+    house.use(Chat())
+    await house.tell("message", "hello")
+    assert await house.sent() == [("kept", "hello")]
+
+
+async def test_a_handler_publishes_a_value(house):
+    """A converted or flattened value is a reading like any other, for handlers and listeners."""
+
+    class Meter(DeviceType):
+        type = "thing"
+        seen: list[Any] = []  # noqa: RUF012
+
+        async def on_ENERGY(self, value, device):  # noqa: N802
+            device.publish("power", value["Power"])
+
+        def on_power(self, value, device):
+            self.seen.append((value, device.latest("power"), device.latest("none", 7)))
+            device.publish("raw", b"\0\xff")
+
+    meter = Meter()
+    house.use(meter)
+    await house.tell("ENERGY", {"Power": 12.5})
+    await house.done()
+    await house.done()
+    frames = await house.rig.frames("telemetry")
+    assert [(f["channel"], f["value"]) for f in frames][1:] == [
+        ("power", 12.5),
+        ("raw", {"base64": "AP8="}),
+    ]
+    assert Meter.seen == [(12.5, 12.5, 7)]
+    with pytest.raises(NotFound):
+        meter.gateway.device("nobody").publish("x", 1)
+
+
+async def test_bytes_are_bytes(house):
+    """What a handler sends as bytes is bytes on the wire of those that have them."""
+
+    class Camera(DeviceType):
+        type = "thing"
+
+        async def on_x(self, value, device):
+            return b"\0\xff"
+
+    house.use(Camera())
+    await house.tell("x", 1)
+    assert await house.sent() == [("x", {"base64": "AP8="})]
+
+
+async def test_a_removed_device_leaves_nothing(house):
+    """The lane, the waiting events and the rooms of a removed device are let go, though no
+    `offline` is told of it; a handler that still runs puts it into no room.
+    """
+    held = asyncio.Event()
+
+    class Slow(DeviceType):
+        type = "thing"
+
+        async def on_x(self, value, device):
+            device.join("hall")
+            await held.wait()
+            device.join("late")
+
+    slow = Slow()
+    house.use(slow)
+    house.rig.presence.connected(FakeLink())
+    for value in range(3):
+        await house.tell("x", value)
+    await until(lambda: bool(house.handlers._context.rooms.members("hall")))
+    house.types.pop("kitchen")
+    house.handlers.forget("kitchen")
+    held.set()
+    await house.done()
+    assert house.handlers._lanes == {}
+    assert house.handlers._waiting == 0
+    assert house.handlers._context.rooms.of("kitchen") == frozenset()
+    house.handlers.forget("kitchen")

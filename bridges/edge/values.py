@@ -10,7 +10,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import msgspec
+
 from gateway.access.fields import device_id
+from gateway.frames import to_json
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 # What no channel may hold; a slash where it would leave a level empty; what would read as an
 # escape.
 _UNFIT = re.compile(r"[+#\x00-\x1f\x7f-\x9f]|^/|/$|/(?=/)|%(?=[0-9A-Fa-f]{2})")
+_decode = msgspec.json.Decoder().decode
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_:-]+")
 _NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _READABLE = 51  # characters of a name that its id shows, before a dot and 12 of its hash
@@ -72,6 +76,15 @@ class Values:
         self._intake.submit([(series, self._clock(), value, "")], size=len(value))
         if self._intake.full:
             await self.stored()
+
+    def last(self, device: str, name: str) -> str | None:
+        """Return the latest value of a device under a name, as JSON text."""
+        channel = channel_of(name)
+        for series in self._catalog.of_device(device):
+            known = series.type == "telemetry" and series.channel == channel
+            if known and series.latest is not None:
+                return to_json(_decode(series.latest)["value"])
+        return None
 
     async def stored(self) -> None:
         """Return when what was taken in so far is stored and shown; the sender's socket is not read

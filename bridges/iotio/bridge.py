@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
@@ -19,6 +19,7 @@ from gateway.bridges.iotio.link import V0_2, IotIoLink, complain, read, spoken
 from gateway.bridges.iotio.packets import Packet
 from gateway.errors import Forbidden, GatewayError, Invalid, Unauthenticated
 from gateway.frames import to_json
+from gateway.payloads import one_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,14 +133,23 @@ class IotIo:
         self.open.add(socket, principal)
         try:
             self._begin(link)
-            if hello.data:  # what the client tells of itself is kept, but for its key
-                await self._take(link, Packet("data", to_json(hello.data)))
+            await self._tell(link, "data", hello.data)  # what it says of itself, but for its key
+            await self._tell(link, "endpoints", hello.declared)
             while (message := await socket.next()) is not None:
                 await self._pace.turn(link.device)
                 await self._read(link, message)
         finally:
             self.open.discard(socket)
             self._end(link)
+
+    async def _tell(self, link: IotIoLink, name: str, value: Any) -> None:
+        """Keep what a client says when it connects, where that is new."""
+        last = self._values.last(link.device, name)
+        if last is None and not value:
+            return
+        text_ = one_value(to_json(value).encode(), "json")
+        if text_ != last:
+            await self._take(link, Packet(name, text_))
 
     def _begin(self, link: IotIoLink) -> None:
         older = self._links.get(link.device)

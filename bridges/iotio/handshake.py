@@ -35,8 +35,8 @@ class Refusal(Invalid):
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Who wants in. `device`: the id that the client says, or the one that stands for it, and then
-    `name` is what it says. `endpoints`: None where the client does not say; `key`: its own, if it
-    is in the data.
+    `name` is what it says. `endpoints`: None where the client does not say, as it declared them
+    in `declared`; `key`: its own, if it is in the data.
     """
 
     device: str
@@ -45,6 +45,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     data: Any
     key: str | None = None
     endpoints: dict[str, Endpoint] | None = None
+    declared: Any = ()
 
     def __repr__(self) -> str:
         return f"Hello(device={self.device!r}, type={self.type!r})"
@@ -71,14 +72,16 @@ def from_headers(headers: Mapping[str, str]) -> Hello:
     data = _data(headers.get("IoT-IO-Data"))
     if not isinstance(data, dict):
         raise Refusal("client_invalid_data", "the data is not a JSON object")
-    endpoints = _endpoints(headers.get("IoT-IO-Endpoints"))
+    listed = _listed(headers.get("IoT-IO-Endpoints"))
+    endpoints = _endpoints(listed)
     if version is None:
         raise Refusal("client_no_protocol_version")
     if version.strip() != VERSION:
         raise Refusal(
             "client_incompatible_protocol_version", f"version {version[:20]!r} is not {VERSION}"
         )
-    return _hello(id_, type_, data, endpoints)
+    hello = _hello(id_, type_, data)
+    return msgspec.structs.replace(hello, endpoints=endpoints, declared=listed)
 
 
 def from_packet(packet: str) -> Hello:
@@ -98,7 +101,7 @@ def _named(id_: str | None, type_: str | None) -> tuple[str, str]:
     return id_, type_
 
 
-def _hello(id_: str, type_: str, data: Any, endpoints: dict[str, Endpoint] | None = None) -> Hello:
+def _hello(id_: str, type_: str, data: Any) -> Hello:
     key = data.pop("key", None) if isinstance(data, dict) else None
     return Hello(
         device=(device := device_of(id_)),
@@ -106,7 +109,6 @@ def _hello(id_: str, type_: str, data: Any, endpoints: dict[str, Endpoint] | Non
         type=type_,
         data=data,
         key=key if isinstance(key, str) else None,
-        endpoints=endpoints,
     )
 
 
@@ -120,14 +122,17 @@ def _data(text_: str | None) -> Any:
         return text_.encode(errors="replace").decode()
 
 
-def _endpoints(text_: str | None) -> dict[str, Endpoint] | None:
-    if not text_:
-        return None
+def _listed(text_: str | None) -> Any:
     try:
-        return declared(_decode(text_)) or None
-    except Misdeclared as error:
-        info = {"endpointId": error.endpoint, "endpointProblem": error.problem}
-        raise Refusal("client_invalid_endpoints", str(error), info=info) from None
+        return _decode(text_) if text_ else []
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         info = {"endpointId": "", "endpointProblem": "invalid_json"}
         raise Refusal("client_invalid_endpoints", "the endpoints are not JSON", info=info) from None
+
+
+def _endpoints(listed: Any) -> dict[str, Endpoint] | None:
+    try:
+        return declared(listed) or None
+    except Misdeclared as error:
+        info = {"endpointId": error.endpoint, "endpointProblem": error.problem}
+        raise Refusal("client_invalid_endpoints", str(error), info=info) from None

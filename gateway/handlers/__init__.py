@@ -10,7 +10,6 @@ class Thermostat(DeviceType):
             return "fan", 1
 """
 
-from gateway.handlers.device import Device, DeviceType, Gateway
-from gateway.handlers.runtime import Handlers
+from gateway.handlers.device import Device, DeviceType, Fleet
 
-__all__ = ["Device", "DeviceType", "Gateway", "Handlers"]
+__all__ = ["Device", "DeviceType", "Fleet"]

@@ -102,14 +102,30 @@ def _make(cls: type[DeviceType]) -> DeviceType:
     return made
 
 
+def hears_updates(handler: DeviceType) -> bool:
+    """Tell whether its `on_update` is for commands; with two parameters it is for a channel of that
+    name.
+    """
+    method = getattr(handler, "on_update", None)
+    return method is not None and _takes(method, ("name", "value", "device"))
+
+
 def _check(cls: type[DeviceType], name: str, method: Any) -> None:
-    expected = ("device",) if name in {"on_connect", "on_disconnect"} else ("value", "device")
+    expected: tuple[str, ...] = (
+        ("device",) if name in {"on_connect", "on_disconnect"} else ("value", "device")
+    )
     if name == "on_frame":
         expected = ("frame", "device")
-    try:
-        inspect.signature(method).bind(*expected)
-    except TypeError:
+    if name == "on_update" and not _takes(method, expected):
+        expected = ("name", "value", "device")
+    if not _takes(method, expected):
         wanted = ", ".join(("self", *expected))
-        raise Invalid(
-            f"[handlers] modules: {cls.__qualname__}.{name} is to be {name}({wanted})"
-        ) from None
+        raise Invalid(f"[handlers] modules: {cls.__qualname__}.{name} must be {name}({wanted})")
+
+
+def _takes(method: Any, arguments: tuple[str, ...]) -> bool:
+    try:
+        inspect.signature(method).bind(*arguments)
+    except TypeError:
+        return False
+    return True

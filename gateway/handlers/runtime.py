@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.errors import GatewayError, Unavailable
-from gateway.handlers.device import Core, Device, DeviceType, Gateway, Rooms
-from gateway.handlers.loading import load
+from gateway.frames import is_new_command
+from gateway.handlers.context import Context
+from gateway.handlers.device import ANY, Device, DeviceType, Fleet
+from gateway.handlers.loading import hears_updates, load
+from gateway.handlers.rooms import Rooms
 from gateway.handlers.threads import Threads
 from gateway.hub import Encoding, Group
 from gateway.topics import TopicFilter
@@ -30,10 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from gateway.catalog import Catalog
     from gateway.commands import Commands
     from gateway.frames import Entry
-    from gateway.handlers.device import Described
+    from gateway.handlers.context import Described
     from gateway.hub import Hub
+    from gateway.intake import Intake
     from gateway.presence import Presence
 
 log = logging.getLogger(__name__)
@@ -82,7 +87,7 @@ class _Handled:
 
     def sees(self, device: str) -> bool:
         described = self._describe(device)
-        return described is not None and described.type in self._types
+        return described is not None and (described.type in self._types or ANY in self._types)
 
 
 class Handlers:
@@ -97,6 +102,8 @@ class Handlers:
         self,
         *,
         hub: Hub,
+        intake: Intake,
+        catalog: Catalog,
         commands: Commands,
         presence: Presence,
         describe: Callable[[str], Described | None],
@@ -109,9 +116,21 @@ class Handlers:
         self._clock = clock
         self._folder = folder
         loop = asyncio.get_running_loop()
-        self._core = Core(loop, threading.get_ident(), commands, presence, describe, Rooms())
+        self._context = Context(
+            loop=loop,
+            thread=threading.get_ident(),
+            commands=commands,
+            presence=presence,
+            intake=intake,
+            catalog=catalog,
+            clock=clock,
+            describe=describe,
+            rooms=Rooms(),
+            own={},
+        )
         self._threads = Threads(clock)
         self._types: dict[str, DeviceType] = {}
+        self._hearing_updates: frozenset[str] = frozenset()  # types that have `on_update`
         self._modules: tuple[str, ...] = ()
         self._reloading = asyncio.Lock()  # two signals at once must not import over each other
         self._lanes: dict[str, _Lane] = {}
@@ -140,13 +159,14 @@ class Handlers:
     def use(self, types: dict[str, DeviceType]) -> None:
         """Let these objects handle events from the next one on, in place of those before."""
         for name, handler in types.items():
-            handler.gateway = Gateway(self._core, name)
+            handler.gateway = Fleet(self._context, name, handler.ttl)
         self._types = dict(types)
+        self._hearing_updates = frozenset(filter(lambda name: hears_updates(types[name]), types))
         if self._group is not None:
             self._hub.leave(self._group, self)
             self._group = None
         if types and not self._closing:
-            view = _Handled(frozenset(types), self._core.describe)
+            view = _Handled(frozenset(types), self._context.describe)
             self._group = self._hub.join(_ENCODING, _EVERYTHING, view, self)
 
     # Events in
@@ -154,9 +174,31 @@ class Handlers:
     def take(self, joined: list[_Event], seq: int) -> None:
         """Put what the hub shows into the lanes."""
         for event in joined:
-            series = event[0][0]
+            series, _, _, extra = event[0]
             if series.type in {"telemetry", "presence"}:
                 self._put(series.device, event)
+            elif self._hearing_updates and series.type == "command" and is_new_command(extra):
+                self._hear(series.device, event)
+
+    def _hear(self, device: str, event: _Event) -> None:
+        """Pass on a command, unless a handler has sent it: that would go in a circle."""
+        if msgspec.json.decode(event[1])["id"] in self._context.own:
+            return
+        described = self._context.describe(device)
+        if described is not None and self._hearing_updates & {described.type, ANY}:
+            self._put(device, event)
+
+    def forget(self, device: str) -> None:
+        """Let go what is kept of a removed device."""
+        self._context.rooms.leave_all(device)
+        lane = self._lanes.get(device)
+        if lane is None:
+            return
+        self._waiting -= len(lane.events)
+        lane.events.clear()
+        lane.connected = False
+        if lane.task is None:
+            del self._lanes[device]
 
     def _put(self, device: str, event: _Event) -> None:
         lane = self._lanes.get(device)
@@ -167,7 +209,9 @@ class Handlers:
         lane.events.append(event)
         self._waiting += 1
         if lane.task is None:
-            lane.task = self._core.loop.create_task(self._work(lane), name=f"handlers of {device}")
+            lane.task = self._context.loop.create_task(
+                self._work(lane), name=f"handlers of {device}"
+            )
 
     def _drop(self, lane: _Lane) -> None:
         if not lane.events:
@@ -201,49 +245,60 @@ class Handlers:
                 self._lanes.pop(lane.device, None)
 
     async def _handle(self, lane: _Lane, event: _Event) -> None:
-        described = self._core.describe(lane.device)
-        handler = self._types.get(described.type) if described is not None else None
-        if handler is None:
+        described = self._context.describe(lane.device)
+        if described is None:
             return
+        series, online = event[0][0], event[0][2] == '"online"'
+        if series.type == "presence" and not (online or lane.connected):
+            return  # of a time before the gateway began
+        lane.connected = lane.connected or series.type == "presence"
+        for type_ in dict.fromkeys((ANY, described.type)):
+            if type_ in self._types:
+                await self._dispatch(lane, self._types[type_], event)
+        if series.type == "presence" and not online:
+            lane.connected = False
+            self._context.rooms.leave_all(lane.device)
+
+    async def _dispatch(self, lane: _Lane, handler: DeviceType, event: _Event) -> None:
+        """Call the method of a handler that an event is for, if it has one."""
         (series, _, value, _), data = event
         device = handler.gateway.device(lane.device)
         if series.type == "presence":
-            await self._presence(lane, handler, device, online=value == '"online"')
-            return
-        method = (
-            None
-            if (name := method_name(series.channel)) in _NOT_CHANNELS
-            else getattr(handler, name, None)
-        )
-        if method is not None:
-            await self._run(lane, method, (msgspec.json.decode(value), device), series.channel)
-        elif (method := getattr(handler, "on_frame", None)) is not None:
-            await self._run(lane, method, (msgspec.json.decode(data), device), series.channel)
+            name = "on_connect" if value == '"online"' else "on_disconnect"
+            await self._run(lane, handler, name, (device,), None)
+        elif series.type == "command":
+            if handler.type in self._hearing_updates:
+                update = (series.channel, msgspec.json.decode(value), device)
+                await self._run(lane, handler, "on_update", update, series.channel)
+        elif hasattr(handler, name := self._method(handler, series.channel)):
+            given = (msgspec.json.decode(value), device)
+            await self._run(lane, handler, name, given, series.channel)
+        else:
+            frame = (msgspec.json.decode(data), device)
+            await self._run(lane, handler, "on_frame", frame, series.channel)
 
-    async def _presence(
-        self, lane: _Lane, handler: DeviceType, device: Device, *, online: bool
-    ) -> None:
-        if online:
-            lane.connected = True
-        elif not lane.connected:
-            return  # of a time before the gateway began
-        method = getattr(handler, "on_connect" if online else "on_disconnect", None)
-        if method is not None:
-            await self._run(lane, method, (device,), None)
-        if not online:
-            lane.connected = False
-            self._core.rooms.leave_all(lane.device)
+    def _method(self, handler: DeviceType, channel: str) -> str:
+        """Return the name of the method for a channel; nothing, where it means something else."""
+        name = method_name(channel)
+        taken = name in _NOT_CHANNELS or (
+            name == "on_update" and handler.type in self._hearing_updates
+        )
+        return "" if taken else name
 
     async def _run(
         self,
         lane: _Lane,
-        method: Callable[..., Any],
+        handler: DeviceType,
+        name: str,
         arguments: tuple[Any, ...],
         channel: str | None,
     ) -> None:
-        """Call a method, and do what it answers; what goes wrong is logged and costs this one
-        event.
+        """Call a method, if there is one, and do what it answers; what goes wrong is logged and
+        costs this one event.
         """
+        method: Callable[..., Any] | None = getattr(handler, name, None)
+        if method is None:
+            return
         lane.since = self._clock()
         try:
             answer = await self._call(method, arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from iotio_client import EndpointConstraint, EndpointInfo, EndpointType
 
 from gateway.bridges.edge import sockets
+from gateway.handlers import DeviceType
 from tests.end_to_end.conftest import house, running
 from tests.rig import until
 from tests.seed_peers import WAIT, RealClient
@@ -279,3 +281,40 @@ async def test_a_handler_that_takes_long(home, client, monkeypatch):
     release.set()
     await client.send("message", "still here")
     assert await client.next("message") == "still here"
+
+
+async def test_what_a_client_says_is_there_for_handlers(home):
+    """`client.data` and `client.endpoints`: a handler reads them from the device, also in
+    `on_connect`, and they are stored when they change.
+    """
+    told = asyncio.get_running_loop().create_future()
+
+    class Reader(DeviceType):
+        type = "echo"
+
+        def on_connect(self, device):
+            told.get_loop().call_soon_threadsafe(told.set_result, (device.data, device.endpoints))
+
+        def on_message(self, message, device):
+            return b"\0\xff"
+
+    home.gateway.handlers.use({"echo": Reader()})
+    data = {"key": home.keys["e1"], "firmware": "1.2"}
+    for _ in range(2):
+        client = RealClient("e1", "echo", dict(data))
+        client.on("level", ENDPOINTS[1][1])
+        client.on("message")
+        await connected(client, home)
+        await client.send("message", "bytes please")
+        assert await client.next("message") == b"\0\xff"
+        await client.stop(home.gateway)
+        await until(lambda: not home.gateway.presence.is_online("e1"))
+        if not told.done() or told.cancelled():
+            break
+        found, endpoints = await told
+        assert found == {"firmware": "1.2"}
+        assert [(each["id"], each["constraints"]["max"]) for each in endpoints] == [("level", 10)]
+        told = asyncio.get_running_loop().create_future()
+    for channel in ("data", "endpoints"):
+        frames = (await home.get("/history", device="e1", channel=channel))["frames"]
+        assert len(frames) == 1
