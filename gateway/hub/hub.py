@@ -145,7 +145,7 @@ class Hub:
 
     def publish(self, first: int, entries: Sequence[Entry]) -> None:
         """Show committed frames, the first of which is `first`."""
-        seq = first - 1
+        seq, believable = first - 1, self._clock() + AHEAD
         generation = self._generation
         dirty: list[Group] = []
         for entry in entries:
@@ -154,7 +154,7 @@ class Hub:
             data = (
                 f'{series.head}{seq}{series.middle}{ts},"value":{value}{extra}}}'.encode()
             )  # Series.json, in place
-            if ts >= series.latest_ts or series.latest_ts > self._clock() + AHEAD:
+            if ts >= series.latest_ts or series.latest_ts > believable:
                 series.latest, series.latest_ts, series.latest_seq = data, ts, seq
             if series.generation != generation:
                 self._resolve(series)
