@@ -26,6 +26,7 @@ class Page(msgspec.Struct, frozen=True):
 PAGES = (
     Page("/", "now"),
     Page("/devices", "devices"),
+    Page("/devices/{id}", "device", menu=False),
     Page("/docs", "connect"),
     Page("/rejected", "rejected"),
     Page("/tokens", "tokens"),
@@ -39,7 +40,7 @@ PAGES = (
 def menu(current: Page, words: Words, *, admin: bool) -> str:
     """Return the links to every page that such a person may see."""
     return "\n".join(
-        _link(page, words, current=page is current)
+        _link(page, words, current=page is current or current.path.startswith(f"{page.path}/"))
         for page in PAGES
         if page.menu and (admin or not page.admin)
     )

@@ -3,7 +3,11 @@
 const READERS = 3;
 const HOUR = 3_600_000; // ms
 
-/** @typedef {{device: string, channel: import("./channel.js").Channel}} Wanted */
+/**
+ * @typedef {{name: string, spark: import("./sparkline.js").Sparkline | null, wasRead: boolean}}
+ * Readable
+ * @typedef {{device: string, channel: Readable}} Wanted
+ */
 
 export class HistoryReader {
   /** @type {Wanted[]} */
@@ -24,7 +28,7 @@ export class HistoryReader {
   /**
    * Reads what was not read yet.
    * @param {string} device
-   * @param {Iterable<import("./channel.js").Channel>} channels
+   * @param {Iterable<Readable>} channels
    */
   want(device, channels) {
     for (const channel of channels) {

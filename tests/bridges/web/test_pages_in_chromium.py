@@ -25,6 +25,7 @@ LATER = 10**13  # ms since 1970
 PAGES = {  # what is there once a page has what it shows
     "/": ".channel .value",
     "/devices": "#list li",
+    "/devices/kitchen": ".chart .figures div",
     "/docs": "#from pre",
     "/rejected": "#empty:not([hidden])",
     "/tokens": "#list li",
@@ -179,6 +180,76 @@ async def test_theme_and_language(home, browser):
     style = "getComputedStyle(document.documentElement).colorScheme"
     assert await page.evaluate(style) == "dark"
     assert await page.get_attribute("html", "lang") == "de"
+    assert tab.complaints == []
+
+
+async def test_the_page_of_a_device(home, browser):
+    """Values, charts and what happened, live; the window of time is in the address and comes back
+    from there; a control follows its channel.
+    """
+    key, name = home.keys["kitchen"], "soil/moisture"
+    await report(home.url, key, **{name: 40, "note": "<b>bold</b>", "on": True})
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices/kitchen")
+    await page.get_by_role("heading", name="Kitchen window").wait_for()
+    await page.get_by_text("<b>bold</b>", exact=True).wait_for()
+    chart = page.locator(".chart", has_text=name)
+    await chart.locator(".figures", has_text="Last40").wait_for()
+    await report(home.url, key, **{name: 44})
+    await chart.locator(".figures", has_text="Last44").wait_for()
+    await page.locator("#log", has_text="Online").wait_for()
+    for button, part in (("24 h", "range=24h"), ("1 h", "range=1h")):
+        await page.get_by_role("button", name=button, exact=True).click()
+        await tab.until(f"location.search.includes('{part}')")
+    await chart.locator(".plot").focus()
+    await page.keyboard.press("+")
+    await tab.until("location.search.includes('from=')")
+    await page.reload()
+    await chart.locator(".figures", has_text="Max44").wait_for()
+    assert await page.get_by_role("button", name="Live").get_attribute("aria-pressed") == "false"
+    await page.keyboard.press("Escape")
+    await chart.get_by_role("button", name="Table").click()
+    assert await chart.locator("tbody tr").count() > 0
+    await page.locator(".reading", has_text="on").locator("button").first.click()
+    await page.locator(".chart").nth(1).wait_for()
+    csv = await chart.locator("[data-format=csv]").get_attribute("href")
+    async with home.http.get(home.url + csv) as answer:
+        assert "soil/moisture" in await answer.text()
+    assert tab.complaints == []
+
+
+async def test_a_chart_is_zoomed_with_the_pointer(home, browser):
+    """A stretch that is marked becomes the window of every chart, and a double click goes back."""
+    await report(home.url, home.keys["kitchen"], a=1, b=2)
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices/kitchen?range=1h")
+    await page.locator(".chart .figures div").nth(4).wait_for()
+    over = page.locator(".u-over").first
+    box = await over.bounding_box()
+    at = box["y"] + box["height"] / 2
+    await page.mouse.move(box["x"] + 100, at)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 300, at, steps=5)
+    await page.mouse.up()
+    await tab.until("location.search.includes('from=')")
+    span = "Number(q.get('to')) - Number(q.get('from'))"
+    shown = await page.evaluate(f"() => {{ const q = new URLSearchParams(location.search); return {span}; }}")  # fmt: skip
+    assert abs(shown - 3_600_000 * 200 / box["width"]) < 60_000
+    await over.dblclick()
+    await tab.until("location.search.includes('range=1h')")
+    await page.mouse.wheel(0, -200)
+    await tab.until("location.search.includes('from=')")
+    assert tab.complaints == []
+
+
+async def test_a_device_that_is_not_there(home, browser):
+    """The page says so in the API's words, and goes on working."""
+    tab = await tab_of(browser, home)
+    await tab.page.goto(f"{home.url}/devices/nowhere")
+    await tab.page.wait_for_selector("#problem:not([hidden])")
+    assert "nowhere" in await tab.page.inner_text("#problem")
     assert tab.complaints == []
 
 
