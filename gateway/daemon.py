@@ -40,6 +40,7 @@ from gateway.handlers.runtime import Handlers
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
+from gateway.rates import Rates
 from gateway.rules import Rules
 from gateway.running import Whereabouts, alone
 from gateway.seats import Seats
@@ -187,6 +188,7 @@ class Gateway:
         self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=read)
         self.valve = Valve()
         most = self._config.limits.connections
+        self.rates = Rates(self._config.limits.messages_per_second, time.monotonic)
         self.seats = Seats(most, reserve=most // RESERVE)
         self.intake = Intake(
             seq=opened.seq,
@@ -282,6 +284,7 @@ class Gateway:
             tls=self.mqtt_tls,
             filters=self.routes.filters,
             seats=self.seats,
+            rates=self.rates,
         )
         self.broker = await engine.build(needs)
         self.presence.stand_in(partial(engine.links, self.broker))

@@ -65,7 +65,7 @@ class Site:
         )
         self._origins = Origins(config.http.origins)
         self._porch = Porch(Places(gateway.seats, config.limits.connections))
-        self._pace = Pace(config.limits.messages_per_second)
+        self._pace = Pace(gateway.rates)
         self._seeds = self._seed_bridges()
 
     def application(self) -> web.Application:

@@ -72,6 +72,7 @@ class Webhook:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.dropped = 0
+        self._lost = 0  # since the last that was taken
         self._name = name
         self._url = url
         self._key = None if secret is None else signing_key(secret)
@@ -100,7 +101,9 @@ class Webhook:
     def _drop(self, why: str) -> None:
         post = self._waiting.popleft()
         self.dropped += 1
-        log.warning("webhook %s: %s is dropped: %s", self._name, post.body.decode(), why)
+        self._lost += 1
+        if self._lost == 1:  # the others are counted, and told of when one gets through
+            log.warning("webhook %s: %s is dropped: %s", self._name, post.body.decode(), why)
 
     async def _work(self) -> None:
         try:
@@ -111,10 +114,16 @@ class Webhook:
                     continue  # it was dropped meanwhile
                 if why is None:
                     self._waiting.popleft()
+                    self._recovered()
                 else:
                     self._drop(why)
         finally:
             self._task = None
+
+    def _recovered(self) -> None:
+        if self._lost > 1:
+            log.warning("webhook %s: takes posts again; %d were dropped", self._name, self._lost)
+        self._lost = 0
 
     async def _deliver(self, post: _Post) -> str | None:
         """Try until it is taken; return why it was given up, if it was."""

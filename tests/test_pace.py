@@ -1,6 +1,7 @@
 """How often a device may post."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import TooMany
 from gateway.pace import Pace
+from gateway.rates import Rates
 
 
 def count(pace, device="kitchen", most=1000):
@@ -24,7 +26,7 @@ def count(pace, device="kitchen", most=1000):
 def test_never_more_than_a_second_s_worth_and_the_rate(rate, pauses):
     """Over any time: at most one second's worth more than the rate gives."""
     now, let_through = [0.0], 0
-    pace = Pace(rate, clock=lambda: now[0])
+    pace = Pace(Rates(rate, lambda: now[0]))
     for pause in pauses:
         let_through += count(pace)
         now[0] += pause
@@ -36,7 +38,7 @@ def test_never_more_than_a_second_s_worth_and_the_rate(rate, pauses):
 def test_a_slow_rate_lets_one_through_at_a_time():
     """Less than one a second; the refusal says how long to wait, and does not lengthen it."""
     now = [0.0]
-    pace = Pace(0.5, clock=lambda: now[0])
+    pace = Pace(Rates(0.5, lambda: now[0]))
     pace.admit("kitchen")
     for _ in range(3):
         with pytest.raises(TooMany) as raised:
@@ -48,19 +50,20 @@ def test_a_slow_rate_lets_one_through_at_a_time():
 
 def test_no_limit_and_bounded_memory():
     """0 lets everything through; devices that have rested are forgotten."""
-    assert count(Pace(0)) == 1000
+    assert count(Pace(Rates(0, time.monotonic))) == 1000
     now = [0.0]
-    pace = Pace(5, clock=lambda: now[0])
+    rates = Rates(5, lambda: now[0])
+    pace = Pace(rates)
     for number in range(25_000):
         now[0] += 0.01
         pace.admit(f"device-{number}")
-    assert len(pace._full) <= 10_000
+    assert len(rates) <= 10_000
 
 
 async def test_turns_come_one_after_the_other(monkeypatch):
     """Who waits for a turn gets it when there is one, and is counted then."""
     now = [0.0]
-    pace = Pace(2, clock=lambda: now[0])
+    pace = Pace(Rates(2, lambda: now[0]))
 
     async def sleep(seconds):
         now[0] += seconds
@@ -71,3 +74,13 @@ async def test_turns_come_one_after_the_other(monkeypatch):
     assert now[0] == pytest.approx(2)
     with pytest.raises(TooMany):
         pace.admit("kitchen")
+
+
+def test_one_rate_over_all_entrances():
+    """What a device sends over MQTT counts for what it posts, and the other way round."""
+    rates = Rates(4, lambda: 0.0)
+    pace = Pace(rates)
+    rates.spend("device:kitchen", 2)
+    assert count(pace) == 2
+    assert rates.allowance("device:kitchen") == 1
+    assert count(pace, "hall") == 4

@@ -149,14 +149,19 @@ async def test_what_is_no_url_is_given_up_at_once(make, caplog):
     assert "1 is dropped: InvalidUrl" in caplog.text
 
 
-async def test_the_oldest_of_too_many_is_dropped(server, make):
-    """What waits is bounded."""
+async def test_the_oldest_of_too_many_is_dropped(server, make, caplog):
+    """What waits is bounded; the log says it once, and how many there were when one gets through."""
     hook = make()
     for number in range(WAITING + 3):
         hook.post(str(number).encode())
     await until(lambda: len(server.got) == WAITING)
     assert server.bodies == [str(number).encode() for number in range(3, WAITING + 3)]
     assert hook.dropped == 3
+    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.webhooks"]
+    assert [line.partition(": ")[2] for line in lines] == [
+        "0 is dropped: too many wait",
+        "takes posts again; 3 were dropped",
+    ]
 
 
 async def test_close_drops_what_waits(server, make):

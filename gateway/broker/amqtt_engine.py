@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from gateway.broker.amqtt.broker import GateBroker
 from gateway.broker.amqtt.streams import READ_SIZE, PacketReader, PacketWriter
+from gateway.rates import Rates
 from gateway.seats import Seats
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class AmqttEngine:
         tls: ssl.SSLContext | None = None,
         tls_port: int = 8883,
         seats: Seats | None = None,
+        rates: Rates | None = None,
         packet_size: int = 262_144,
         connect_timeout: float = 10.0,
         window: int = 20,
@@ -57,6 +60,7 @@ class AmqttEngine:
         self._host = host
         self._listeners = {"mqtt": (port, None)} | ({"mqtts": (tls_port, tls)} if tls else {})
         self._seats = seats or Seats(CONNECTIONS)
+        self._rates = rates or Rates(0, time.monotonic)
         self._connect_timeout = connect_timeout
         self._write_buffer = write_buffer
         self._limits = {
@@ -76,7 +80,7 @@ class AmqttEngine:
         except OSError:
             await self._close_listeners()
             raise
-        self._broker = GateBroker(self._gate, self._limits, self._session_expiry)
+        self._broker = GateBroker(self._gate, self._limits, self._session_expiry, self._rates)
         await self._broker.start()
         for server in self._servers.values():
             await server.start_serving()

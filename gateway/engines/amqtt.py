@@ -28,6 +28,7 @@ async def build(needs: Needs) -> Broker:
         tls_port=needs.tls_port,
         packet_size=config.limits.packet_size,
         seats=needs.seats,
+        rates=needs.rates,
     )
 
 

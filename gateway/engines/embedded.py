@@ -27,7 +27,6 @@ async def build(needs: Needs) -> Broker:
     limits = Limits(
         connections=config.limits.connections,
         packet_size=config.limits.packet_size,
-        messages_per_second=config.limits.messages_per_second,
         keep_alive=KEEP_ALIVE,
     )
     broker = EmbeddedBroker(
@@ -38,6 +37,7 @@ async def build(needs: Needs) -> Broker:
         tls=needs.tls.context if needs.tls else None,
         tls_port=needs.tls_port,
         seats=needs.seats,
+        rates=needs.rates,
     )
     broker.restore(await needs.store.broker_state())
     return broker

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
 
     from gateway.broker.port import Gate
     from gateway.config import Config
+    from gateway.rates import Rates
     from gateway.seats import Seats
     from gateway.stores import Store
     from gateway.tls import ServerTls
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """`filters`: what covers all routes, for an engine that has to subscribe. `seats`: those that
-    all entrances share.
+    """`filters`: what covers all routes, for an engine that has to subscribe. `seats`, `rates`:
+    those that all entrances share.
     """
 
     config: Config
@@ -27,6 +28,7 @@ class Needs(msgspec.Struct, frozen=True):
     tls: ServerTls | None
     filters: Sequence[str]
     seats: Seats
+    rates: Rates
 
     @property
     def tls_port(self) -> int:

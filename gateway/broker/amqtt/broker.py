@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.broker.amqtt.packets import Frame
     from gateway.broker.amqtt.streams import PacketReader, PacketWriter
     from gateway.broker.port import Gate, Identity
+    from gateway.rates import Rates
 
 _log = logging.getLogger(__name__)
 _LISTENER = "default"  # the name amqtt insists on; the sockets are the engine's own
@@ -52,7 +53,7 @@ class GateBroker(Broker):
     its client left.
     """
 
-    def __init__(self, gate: Gate, limits: Mapping[str, int], expiry: int) -> None:
+    def __init__(self, gate: Gate, limits: Mapping[str, int], expiry: int, rates: Rates) -> None:
         listener = ListenerConfig(type=ListenerType.EXTERNAL)
         super().__init__(
             BrokerConfig(
@@ -63,6 +64,7 @@ class GateBroker(Broker):
             gate, self.subscriptions, self.retained_messages, limits["retained"]
         )
         self.statistics = self.delivery.statistics
+        self.rates = rates
         self.clients: dict[str, Client] = {}
         self._gate = gate
         self._limits = limits

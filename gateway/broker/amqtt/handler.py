@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.broker.amqtt.client import Client
     from gateway.broker.amqtt.delivery import Delivery, SessionState
     from gateway.broker.amqtt.packets import Frame
+    from gateway.rates import Rates
 
 _log = logging.getLogger(__name__)
 REFUSED = 0x80  # a SUBACK return code
@@ -35,6 +36,8 @@ class Home(Protocol):
 
     @property
     def delivery(self) -> Delivery: ...
+    @property
+    def rates(self) -> Rates: ...
     def announce(self, client: Client) -> None: ...
     def resume_delivery(self, client: Client, state: SessionState) -> None: ...
     async def add_subscription(self, subscription: tuple[str, int], session: Any) -> int: ...
@@ -172,6 +175,7 @@ class GateHandler(BrokerProtocolHandler):
             batch.is_done = True
             self._answer()
 
+        self._client.reader.hold(self._broker.rates.spend(self._client.identity.key, len(messages)))
         if not messages:
             done()
         elif not self._delivery.receive(messages, done):

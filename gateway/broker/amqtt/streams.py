@@ -33,14 +33,27 @@ class PacketReader(ReaderAdapter):
         self.keep_alive = timeout
         self._stream = stream
         self._buffer = bytearray()
+        self._paused = False
         self._open = asyncio.Event()
         self._open.set()
 
     def pause(self) -> None:
+        self._paused = True
         self._open.clear()
 
     def resume(self) -> None:
+        self._paused = False
         self._open.set()
+
+    def hold(self, seconds: float) -> None:
+        """Read nothing for so long: who is at the other end sends too fast."""
+        if seconds > 0 and not self._paused:
+            self._open.clear()
+            asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._paused:
+            self._open.set()
 
     async def first(self) -> Frame | None:
         """Return the first packet, None at the end of the stream; what came with it stays for

@@ -15,6 +15,7 @@ from gateway.broker.embedded.core.shared import Shared
 from gateway.broker.embedded.core.wheel import TICKS
 from gateway.broker.embedded.listener import Listener
 from gateway.broker.embedded.status import Status
+from gateway.rates import Rates
 from gateway.seats import Seats
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class EmbeddedBroker:
         tls_port: int = 8883,
         clock: Callable[[], float] = time.time,
         seats: Seats | None = None,
+        rates: Rates | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -52,7 +54,8 @@ class EmbeddedBroker:
         self._tls_port = tls_port
         limits = limits or Limits()
         shared = Shared(gate, limits, clock, _new_id, self._wake)
-        self.machine = Broker(shared, _tick(), time.monotonic, seats or Seats(limits.connections))
+        rates = rates or Rates(limits.messages_per_second, time.monotonic)
+        self.machine = Broker(shared, _tick(), rates, seats or Seats(limits.connections))
         self.open = Connections(self.machine)
         self._status = Status(self.machine)
         self._listeners: list[Listener] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.asking import Asking
@@ -11,6 +13,7 @@ from gateway.bridges.http.api import api
 from gateway.bridges.http.application import application
 from gateway.bridges.http.authentication import Authentication
 from gateway.pace import Pace
+from gateway.rates import Rates
 
 BODY_LIMIT = 4096
 
@@ -53,7 +56,7 @@ def routes(core, sign_up, messages_per_second):
         sign_up=sign_up,
         secure=False,
         version="0.1.0",
-        pace=Pace(messages_per_second),
+        pace=Pace(Rates(messages_per_second, time.monotonic)),
         others=[
             listening.stream(elsewhere),
             listening.websocket(elsewhere),

@@ -16,7 +16,6 @@ from gateway.broker.embedded.core.facts import Unretained
 from gateway.broker.embedded.core.handshake import admit
 from gateway.broker.embedded.core.inlet import Inlet
 from gateway.broker.embedded.core.pending import InOrder, Pending, pass_on
-from gateway.broker.embedded.core.rates import Rates
 from gateway.broker.embedded.core.router import Router
 from gateway.broker.embedded.core.sessions import Ended, Sessions, StoredIdentity
 from gateway.broker.embedded.core.subscribing import Subscribing
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.broker.embedded.core.peer import Peer
     from gateway.broker.embedded.core.session import Session
     from gateway.broker.embedded.core.shared import Shared
+    from gateway.rates import Rates
     from gateway.seats import Seats
 
 
@@ -53,7 +53,7 @@ class SignedIn(port.Connection, Protocol):
 class Broker:
     """The parts of the machine, and what concerns more than one client.
 
-    `monotonic`: seconds that only go forward.
+    `rates`: how fast each sender may send.
     `seats`: those that all entrances share.
     `clients`: whoever signed in, by session.
     `paused`: the intake is full, nothing is read.
@@ -63,14 +63,14 @@ class Broker:
         self,
         shared: Shared,
         tick: int,
-        monotonic: Callable[[], float],
+        rates: Rates,
         seats: Seats,
     ) -> None:
         self.shared = shared
         self.seats = seats
         self.wheel = Wheel(tick)
         self.router = Router(shared.gate)
-        self.rates = Rates(shared.limits.messages_per_second, monotonic)
+        self.rates = rates
         self.sessions = Sessions(shared, self.router, self.wheel, self._ended)
         self.wills = Wills(shared, self.router, self.wheel)
         self.subscribing = Subscribing(shared, self.router)
@@ -146,14 +146,14 @@ class Broker:
 
     def allowance(self, peer: Peer) -> int:
         """Return how many messages a client may send now."""
-        if not self.shared.limits.messages_per_second:
+        if self.rates.unlimited:
             return sys.maxsize
         return self.rates.allowance(peer.session.identity.key)
 
     def spend(self, peer: Peer, count: int) -> float:
         """Count messages of a client; return the seconds that it should wait."""
         self.shared.counters.messages_received += count
-        if not count or not self.shared.limits.messages_per_second:
+        if not count or self.rates.unlimited:
             return 0.0
         return self.rates.spend(peer.session.identity.key, count)
 
