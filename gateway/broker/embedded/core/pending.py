@@ -186,25 +186,27 @@ class Pending:
             coming.pop(position, None)
         for outgoing, sent_qos, retain, routes in self._copies:
             for route in routes:
-                qos, outlet = min(sent_qos, route.qos), route.session.outlet
-                retained = retain and route.retain_as_published
-                if qos and route.stored:
-                    continue  # it is among the deliveries
-                if outlet is None:
-                    if qos and route.share is not None:  # its session has ended meanwhile
-                        gone = Delivery(outgoing, sent_qos, retain, share=route.share)
-                        pass_on(self._shared, self._router, [gone])
-                elif qos:
-                    route.session.send(
-                        Delivery(outgoing, qos, retained, route.identifiers, route.share)
-                    )
-                else:
-                    outlet.send_unacknowledged(outgoing, retained, route.identifiers, now)
+                outlet, qos = route.session.outlet, sent_qos and min(sent_qos, route.qos)
+                if not qos:
+                    if outlet is not None:
+                        shown = retain and route.retain_as_published
+                        outlet.send_unacknowledged(outgoing, shown, route.identifiers, now)
+                elif not route.stored:
+                    self._send(route, outgoing, sent_qos, retain)
         for session, delivery in self._deliveries:
             if session.outlet is not None:
                 session.send(delivery)
             elif session.number:
                 session.enqueue(delivery)
+
+    def _send(self, route: Route, outgoing: Outgoing, sent_qos: int, retain: bool) -> None:
+        """Send a copy with QoS 1 or 2 that is not in the journal."""
+        if route.session.outlet is not None:
+            qos, shown = min(sent_qos, route.qos), retain and route.retain_as_published
+            route.session.send(Delivery(outgoing, qos, shown, route.identifiers, route.share))
+        elif route.share is not None:  # its session has ended meanwhile
+            gone = Delivery(outgoing, sent_qos, retain, share=route.share)
+            pass_on(self._shared, self._router, [gone])
 
 
 def pass_on(shared: Shared, router: Router, owed: list[Delivery]) -> None:
