@@ -77,6 +77,7 @@ class Gateway:
         self._stack = AsyncExitStack()
         self._failed: asyncio.Future[None] | None = None
         self._settling = False
+        self._gone: list[Change] = []  # what the broker has not purged yet
         self._site: Site | None = None
 
     async def __aenter__(self) -> Gateway:
@@ -233,24 +234,34 @@ class Gateway:
             self.commands.forget(change.key)
             self.intake.submit((), None, (self.catalog.hide(change.key),))
             self.presence.forget(change.key, Forbidden("this device was removed"))
-            self.broker.purge(
-                f"device:{change.key}", lambda topic: self.policy.device_of(topic) == change.key
-            )
             self.rules.forget(change.key)
             self.handlers.forget(change.key)
         if change.kind == "session" and not change.gone:
             return
+        if change.gone:
+            self._gone.append(change)
         if not self._settling:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
 
     def _settle(self) -> None:
         self._settling = False
+        self._purge()
         self.hub.invalidate()
         self.broker.forget()
         for connection in list(self.broker.connections()):
             if not self.registry.stands(cast("Principal", connection.identity)):
                 connection.close(Forbidden("your access has ended"))
+
+    def _purge(self) -> None:
+        """Nothing of devices, tokens and users that are gone is left in the broker."""
+        gone, self._gone = self._gone, []
+        keys = {f"{change.kind}:{change.key}" for change in gone if change.kind != "session"}
+        devices = {change.key for change in gone if change.kind == "device"}
+        if devices:
+            self.broker.purge(keys, lambda topic: self.policy.device_of(topic) in devices)
+        elif keys:
+            self.broker.purge(keys)
 
     # MQTT
 

@@ -16,7 +16,7 @@ from gateway.seats import Seats
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from gateway.broker.port import Connection, Gate, Message
 
@@ -115,9 +115,9 @@ class AmqttEngine:
         if self._broker is not None:
             self._broker.forget()
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
         if self._broker is not None:
-            self._broker.purge(key, owns)
+            self._broker.purge(keys, owns)
 
     def pause(self) -> None:
         self._paused = True

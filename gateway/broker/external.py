@@ -28,7 +28,7 @@ from gateway.broker.port import Message
 from gateway.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -151,7 +151,7 @@ class ExternalEngine:
     def forget(self) -> None:
         self._targets.clear()
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
         """Nothing: the cluster's broker keeps its sessions and retained messages by its own rules."""
 
     def pause(self) -> None:

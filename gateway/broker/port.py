@@ -17,7 +17,7 @@ permissions and frames. How a message passes, whatever the engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -42,12 +42,17 @@ Sent: TypeAlias = Literal["acknowledged", "unacknowledged"]
 
 
 class Identity(Protocol):
-    """Who signed in. `key` names the principal for ever (`device:kitchen`, `user:7`): sessions are
-    keyed by it.
+    """Who signed in.
+
+    `key` names the principal for ever (`device:kitchen`, `user:7`): sessions are keyed by it.
+    `owner`: the user that it acts for, or None. Shared subscriptions divide their messages among
+    the principals of one owner.
     """
 
     @property
     def key(self) -> str: ...
+    @property
+    def owner(self) -> int | None: ...
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -166,7 +171,10 @@ class Gate(Protocol):
         """
 
     def disconnected(self, connection: Connection, reason: Departure) -> None:
-        """The connection has ended; called after its will, if due at once, was received."""
+        """The connection has ended; called after its will, if due at once, was received.
+
+        With `taken_over` the new connection of the same client was told of before.
+        """
 
 
 class Broker(Protocol):
@@ -204,11 +212,11 @@ class Broker(Protocol):
         refused.
         """
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        """Somebody is gone for good: end the sessions of the identity `key`, retain nothing on
-        topics that it `owns`.
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
+        """Identities are gone for good: end their sessions. Nothing on topics that `owns` is kept,
+        retained or waiting for anybody.
 
-        A later identity of the same key, which may be somebody else, finds nothing of it.
+        A later identity of the same key, which may be somebody else's, finds nothing of it.
         """
 
     def pause(self) -> None:

@@ -32,7 +32,7 @@ from gateway.errors import (
 from gateway.topics import check_filter, check_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from gateway.broker.amqtt.packets import Frame
     from gateway.broker.amqtt.streams import PacketReader, PacketWriter
@@ -265,13 +265,13 @@ class GateBroker(Broker):
         await super()._del_all_subscriptions(session)
         self.delivery.forget()
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        """End all sessions of an identity, and retain nothing on topics that it owns."""
-        for topic in [topic for topic in self.retained_messages if owns(topic)]:
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None) -> None:
+        """End all sessions of identities, and retain nothing on topics that `owns`."""
+        for topic in [topic for topic in self.retained_messages if owns and owns(topic)]:
             del self.retained_messages[topic]
         for name, (session, _) in list(self.sessions.items()):
             state: SessionState = session.attributes[STATE]
-            if state.identity.key == key:
+            if state.identity.key in keys:
                 for topic_filter in tuple(state.filters):
                     self.unsubscribe(topic_filter, session)
                 del self.sessions[name]

@@ -20,7 +20,7 @@ from gateway.seats import Seats
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from gateway.broker import port
     from gateway.broker.embedded.core.durable import State
@@ -126,8 +126,8 @@ class EmbeddedBroker:
     def forget(self) -> None:
         self.machine.forget()
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        self.machine.purge(key, owns)
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
+        self.machine.purge(keys, owns)
 
     def pause(self) -> None:
         self.machine.paused = True

@@ -47,9 +47,10 @@ def pytest_asyncio_loop_factories(
 
 @dataclass
 class Someone:
-    """An identity."""
+    """An identity, and the user that it acts for."""
 
     key: str
+    owner: int | None = None
 
 
 @dataclass
@@ -66,14 +67,22 @@ class FakeGate:
     forbidden: set[str] = field(default_factory=lambda: {"forbidden"})
     delay: float = 0.0
     target: port.Target = field(default_factory=lambda: port.Target(records=False))
+    owners: dict[str, int] = field(default_factory=dict)  # by user name
+    gone: set[str] = field(default_factory=lambda: {"gone"})  # user names
+    unseen: set[tuple[str, str]] = field(default_factory=set)  # user names and first levels
 
     def sign_in(self, credentials: port.Credentials) -> port.Identity:
         if credentials.username == "nobody":
             raise Unauthenticated(delay=self.delay)
-        return Someone(f"device:{credentials.username}")
+        return self.someone(str(credentials.username))
+
+    def someone(self, name: str) -> Someone:
+        """Return who has this name."""
+        return Someone(f"device:{name}", self.owners.get(name))
 
     def known(self, key: str) -> port.Identity | None:
-        return None if key == "device:gone" else Someone(key)
+        name = key.removeprefix("device:")
+        return None if name in self.gone else self.someone(name)
 
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return None if topic.split("/")[0] in self.forbidden else self.target
@@ -82,7 +91,8 @@ class FakeGate:
         return topic_filter.split("/")[0] not in self.forbidden
 
     def receiving(self, identity: port.Identity, topic: str) -> bool:
-        return topic.split("/")[0] not in self.forbidden
+        first, name = topic.split("/")[0], identity.key.removeprefix("device:")
+        return first not in self.forbidden and (name, first) not in self.unseen
 
     def receive(
         self,

@@ -23,7 +23,7 @@ from gateway.broker.embedded.core.wheel import Wheel
 from gateway.broker.embedded.core.wills import Wills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from gateway.broker.embedded.codec.packets import Connect
     from gateway.broker.embedded.core.durable import State
@@ -40,8 +40,8 @@ class SignedIn(port.Connection, Protocol):
 
     @property
     def open(self) -> bool: ...
-    def take_over(self) -> None:
-        """The same client has connected again."""
+    def take_over(self) -> port.Connection | None:
+        """The same client has connected again: end. Return the connection that the gate knows."""
 
     def stop(self) -> None:
         """The broker stops."""
@@ -100,22 +100,28 @@ class Broker:
         """
         return self.seats.full() and self.sessions.find(identity, client_id) not in self.clients
 
-    def enter(self, client: SignedIn, admission: Admission) -> tuple[Session, bool]:
-        """Give a client its session, and tell whether it was there before [MQTT-3.1.4-3]."""
+    def enter(
+        self, client: SignedIn, admission: Admission
+    ) -> tuple[Session, bool, port.Connection | None]:
+        """Give a client its session; tell whether it was there before, and the connection that it
+        replaces [MQTT-3.1.4-3].
+
+        The gate learns of that one's end when the new one is there, so that it sees no outage.
+        """
         identity, client_id = admission.identity, admission.client_id
         before = self.sessions.find(identity, client_id)
-        if before is not None and before in self.clients:
-            self.clients[before].take_over()
+        there = self.clients.get(before) if before is not None else None
+        replaced = there.take_over() if there is not None else None
         session, present = self.sessions.open(
             identity, client_id, admission.expiry, clean=admission.clean_start, will=admission.will
         )
-        if present:
-            self.wills.cancel(session)
         self.clients[session] = client
         self.seats.take()
         if present:
-            self.subscribing.check_resumed(session)
-        return session, present
+            self.wills.cancel(session)
+            self.router.generation += 1
+            self.subscribing.drop_refused(session)
+        return session, present, replaced
 
     def withdraw(self, session: Session) -> None:
         """A client is gone before it was told that it is let in."""
@@ -128,7 +134,8 @@ class Broker:
         self._give_up(peer.session)
         if peer.will is not None:
             self.wills.leave(peer, peer.will)
-        self.shared.gate.disconnected(peer.origin, departure)
+        if departure != "taken_over":
+            self.shared.gate.disconnected(peer.origin, departure)
         self.sessions.leave(peer.session)
 
     def _give_up(self, session: Session) -> None:
@@ -162,7 +169,7 @@ class Broker:
     def _ended(self, ended: Ended) -> None:
         """A session is over: what it owed goes to others, and its will is due now [MQTT-3.1.2-8]."""
         if ended.owed:
-            pass_on(self.shared, self.router, ended.owed)
+            pass_on(self.shared, self.router, ended.owed, ended.session.identity.owner)
         self.wills.publish(ended.session)
 
     def publish(self, message: port.Message) -> None:
@@ -176,7 +183,7 @@ class Broker:
         pending.commit()
 
     def forget(self) -> None:
-        """Permissions have changed: drop the gate's answers, and subscriptions refused by now."""
+        """Permissions have changed: drop the gate's answers, and what is refused by now."""
         self.router.generation += 1
         for session, client in list(self.clients.items()):
             if client.open:
@@ -184,12 +191,17 @@ class Broker:
                 self.subscribing.drop_refused(session)
         self.commit_journal()
 
-    def purge(self, key: str, owns: Callable[[str], bool]) -> None:
-        """Nothing of an identity, and nothing retained on topics that it `owns`, is left."""
-        for topic in [topic for topic in self.router.retained_topics() if owns(topic)]:
-            self.router.unretain(topic)
-            self.shared.journal.write(Unretained(topic))
-        self.sessions.purge(key)
+    def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
+        """Nothing of these identities is left, and nothing on topics that `owns`: neither retained
+        nor waiting for anybody.
+        """
+        if owns is not None:
+            for topic in [topic for topic in self.router.retained_topics() if owns(topic)]:
+                self.router.unretain(topic)
+                self.shared.journal.write(Unretained(topic))
+            for session in self.sessions:
+                session.withdraw(owns)
+        self.sessions.purge(keys)
         self.commit_journal()
 
     def stop(self) -> None:

@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, ProtocolError
 from gateway.topics import covers
 
 if TYPE_CHECKING:
+    from gateway.broker import port
     from gateway.broker.embedded.codec.packets import Connect
     from gateway.broker.embedded.core.broker import Broker
     from gateway.broker.embedded.core.handshake import Address, Admission
@@ -47,14 +48,16 @@ class Greeting:
 
     `answering`: its CONNECT was read; the answer waits for a commit, or is held back.
     `answer`: the refusal that is held back.
+    `replaced`: the connection of the same client that this one has taken over.
     """
 
-    __slots__ = ("address", "answer", "answering")
+    __slots__ = ("address", "answer", "answering", "replaced")
 
     def __init__(self, address: Address) -> None:
         self.address = address
         self.answering = False
         self.answer = b""
+        self.replaced: port.Connection | None = None
 
 
 class Client:
@@ -210,7 +213,7 @@ class Client:
     def _let_in(self, admission: Admission, version: int) -> None:
         """Give the client its session; what changes is stored before the client is told."""
         broker = self._broker
-        session, present = broker.enter(self, admission)
+        session, present, self._greeting.replaced = broker.enter(self, admission)
         outlet = Outlet(
             broker.shared, self.wire.sink, mqtt5=version == 5, largest=admission.largest,
             window=admission.window, aliases=admission.aliases,
@@ -226,6 +229,7 @@ class Client:
             return
         broker, peer = self._broker, self.peer
         self._stage = Stage.OPEN
+        replaced = self._greeting.replaced
         del self._greeting
         broker.shared.counters.connects += 1
         peer.open = True
@@ -233,7 +237,7 @@ class Client:
         self._watch(admission.keep_alive)
         peer.outlet.put(welcome(admission, peer.version, present=present))  # [MQTT-3.2.0-1]
         peer.session.attach(peer.outlet)
-        self._announce()
+        self._announce(replaced)
         broker.shared.flush()
         self.wire.let_in()
 
@@ -245,10 +249,12 @@ class Client:
         if self._keep_alive:
             wheel.watch(self, wheel.now + self._keep_alive)
 
-    def _announce(self) -> None:
-        """Tell the gate who is here, and what is subscribed to already."""
+    def _announce(self, replaced: port.Connection | None) -> None:
+        """Tell the gate who is here, whom it replaces, and what is subscribed to already."""
         gate, session = self._broker.shared.gate, self.peer.session
         gate.connected(self)
+        if replaced is not None:
+            gate.disconnected(replaced, "taken_over")
         for held in list((session.subscriptions or {}).values()):
             if self.open:
                 gate.subscribed(self, held.topic_filter)
@@ -299,9 +305,13 @@ class Client:
             self.peer.will = None  # [MQTT-3.14.4-3]; any other code publishes it [MQTT-3.1.2-8]
         self._end("goodbye")
 
-    def take_over(self) -> None:
-        """The same client has connected again [MQTT-3.1.4-3]."""
+    def take_over(self) -> port.Connection | None:
+        """The same client has connected again [MQTT-3.1.4-3]; see `Broker.enter`."""
+        known: port.Connection | None = self
+        if self._stage is Stage.GREETING:
+            known, self._greeting.replaced = self._greeting.replaced, None
         self._end("taken_over", ReasonCode.SESSION_TAKEN_OVER)
+        return known
 
     def stop(self) -> None:
         """The broker stops."""
@@ -320,13 +330,20 @@ class Client:
         if stage is Stage.OPEN:
             self._leave(departure, code)
         else:
-            del self._greeting
-            if hasattr(self, "peer"):
-                self._broker.withdraw(self.peer.session)
+            self._go_unseen()
         if departure != "lost":
             wheel = self._broker.wheel
             wheel.watch(self, wheel.now + _GRACE)
         self.wire.over(departure, hang_up=departure == "cut_off" and stage is Stage.OPEN)
+
+    def _go_unseen(self) -> None:
+        """The connection ends before it was let in."""
+        replaced = self._greeting.replaced
+        del self._greeting
+        if hasattr(self, "peer"):
+            self._broker.withdraw(self.peer.session)
+        if replaced is not None:
+            self._broker.shared.gate.disconnected(replaced, "taken_over")
 
     def _leave(self, departure: Departure, code: int | None) -> None:
         peer = self.peer

@@ -24,7 +24,7 @@ from gateway.broker.embedded.core.durable import Step
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.broker.embedded.core.durable import Delivery
 
@@ -77,10 +77,15 @@ class Backlog:
         self._bytes -= delivery.outgoing.size
         return delivery
 
-    def remove(self, delivery: Delivery) -> None:
-        """Take one out, wherever it is."""
-        self._deliveries.remove(delivery)
-        self._bytes -= delivery.outgoing.size
+    def sift(self, goes: Callable[[Delivery], bool]) -> list[Delivery]:
+        """Take out what goes, wherever it is, and return it."""
+        gone: list[Delivery] = []
+        stays: deque[Delivery] = deque()
+        for delivery in self._deliveries:
+            (gone if goes(delivery) else stays).append(delivery)
+        self._deliveries = stays
+        self._bytes -= sum(delivery.outgoing.size for delivery in gone)
+        return gone
 
 
 class Exchange:
@@ -168,14 +173,25 @@ class Exchange:
             raise ProtocolError(f"not the answer to a message with QoS {delivery.qos}")
         return delivery
 
-    def waiting(self) -> list[Delivery]:
-        """Return what is to be sent, or sent again, when the client is back; what is released is
-        not.
+    def withdraw(self, unwanted: Callable[[str], bool], *, sent: bool) -> list[Delivery]:
+        """Take back what waits on unwanted topics; with `sent` also what would be sent again. Return
+        it.
+
+        What the gateway sends to this client alone stays, and what is released.
         """
-        return [
-            *self.queue,
-            *(delivery for delivery in self.flight.values() if delivery.step is Step.SENT),
-        ]
+        asked: dict[bytes, bool] = {}
+
+        def goes(delivery: Delivery) -> bool:
+            topic = delivery.outgoing.topic
+            if topic not in asked:
+                asked[topic] = unwanted(topic.decode())
+            return asked[topic] and not delivery.passing
+
+        gone = self.queue.sift(goes)
+        for delivery in list(self.flight.values()) if sent else ():
+            if delivery.step is Step.SENT and goes(delivery):
+                gone.append(self.flight.pop(delivery.packet_id))
+        return gone
 
     def owed(self) -> list[Delivery]:
         """Return, in order, what another member of the same shared subscription may get when this
@@ -193,20 +209,12 @@ class Exchange:
         )
         return sorted(unsent, key=_position)
 
-    def withdraw(self, delivery: Delivery) -> None:
-        """Take back a delivery that waits."""
-        if delivery.step is Step.WAITING:
-            self.queue.remove(delivery)
-        else:
-            del self.flight[delivery.packet_id]
-
     def part(self) -> None:
         """The connection has ended: what belongs to it alone is dropped."""
         self.flight = {
             number: delivery for number, delivery in self.flight.items() if not delivery.passing
         }
-        for delivery in [delivery for delivery in self.queue if delivery.passing]:
-            self.queue.remove(delivery)
+        self.queue.sift(lambda delivery: delivery.passing)
 
     def resume(self) -> list[Delivery]:
         """A client is back: return what is released already, in order, to repeat its PUBREL

@@ -206,11 +206,12 @@ class Pending:
             route.session.send(Delivery(outgoing, qos, shown, route.identifiers, route.share))
         elif route.share is not None:  # its session has ended meanwhile
             gone = Delivery(outgoing, sent_qos, retain, share=route.share)
-            pass_on(self._shared, self._router, [gone])
+            pass_on(self._shared, self._router, [gone], route.session.identity.owner)
 
 
-def pass_on(shared: Shared, router: Router, owed: list[Delivery]) -> None:
-    """Send what came through shared subscriptions to members that are there now, in order (4.8.2).
+def pass_on(shared: Shared, router: Router, owed: list[Delivery], owner: int | None) -> None:
+    """Send what came through shared subscriptions of an owner to members that are there now, in
+    order (4.8.2).
 
     Their queues are written in the transaction of what was written before, the end of the session
     that had it.
@@ -222,7 +223,7 @@ def pass_on(shared: Shared, router: Router, owed: list[Delivery]) -> None:
         if outgoing.expires is not None and outgoing.expires <= now:
             shared.counters.messages_expired += 1
             continue
-        route = router.successor(str(delivery.share), outgoing.topic.decode())
+        route = router.successor(str(delivery.share), outgoing.topic.decode(), owner)
         if route is not None:
             pending.pass_on(delivery, route)
     pending.commit()

@@ -4,7 +4,6 @@ topic.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,6 +12,8 @@ from gateway.broker.embedded.codec import bodies
 from gateway.broker.embedded.core.tree import MAX_LEVELS, FilterTree, TopicTree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.broker.embedded.core.durable import Held, Retained
     from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.session import Session
@@ -36,20 +37,22 @@ class Route(msgspec.Struct, frozen=True, gc=False, eq=False):
 
 
 class Share:
-    """A shared subscription: the sessions that hold it, and whose turn it is."""
+    """A shared subscription: the sessions that hold it, and whose turn it is.
 
-    __slots__ = ("members", "turn")
+    Its messages are divided among the sessions of one owner; those of another owner, who may have
+    chosen the same name, divide theirs among themselves. `turns` counts by owner.
+    """
+
+    __slots__ = ("members", "turns")
 
     def __init__(self) -> None:
         self.members: dict[Session, Held] = {}
-        self.turn = 0
+        self.turns: dict[int | None, int] = {}
 
-    def take_turn(self) -> list[tuple[Session, Held]]:
-        """Return all members, the next one first."""
-        self.turn += 1
-        members = list(self.members.items())
-        first = self.turn % len(members)
-        return members[first:] + members[:first]
+    def next_turn(self, owner: int | None, count: int) -> int:
+        """Return whose turn it is among so many members of an owner."""
+        turn = self.turns[owner] = self.turns.get(owner, 0) + 1
+        return turn % count
 
 
 class Group:
@@ -57,18 +60,52 @@ class Group:
     [MQTT-4.8.2-4].
     """
 
-    __slots__ = ("_members", "_share")
+    __slots__ = ("_members", "_owner", "_share")
 
-    def __init__(self, share: Share, members: list[Route]) -> None:
+    def __init__(self, share: Share, owner: int | None, members: list[Route]) -> None:
         self._share = share
+        self._owner = owner
         self._members = members
 
     def pick(self) -> Route:
         """Return the next member that is connected, or else the next whose session waits for it."""
-        count = len(self._members)
-        self._share.turn += 1
-        turns = [self._members[(self._share.turn + step) % count] for step in range(count)]
+        first = self._share.next_turn(self._owner, len(self._members))
+        turns = [*self._members[first:], *self._members[:first]]
         return next((route for route in turns if route.session.outlet is not None), turns[0])
+
+
+class Sight:
+    """Who may get one topic, by the rights of this moment; the gate is asked once a session."""
+
+    __slots__ = ("_asked", "_gate", "_topic")
+
+    def __init__(self, gate: Gate, topic: str) -> None:
+        self._gate = gate
+        self._topic = topic
+        self._asked: dict[Session, Identity | None] = {}
+
+    def receiver(self, session: Session, held: Held) -> Identity | None:
+        """Return whose session it is, or None where the topic may not reach it this way.
+
+        What a connected client has subscribed to by name it may have: `forget` ends what is
+        refused. For an absent one, which nobody ends, it is asked.
+        """
+        wild = "+" in held.topic_filter or "#" in held.topic_filter
+        if wild:
+            if session not in self._asked:
+                self._asked[session] = self._asking(session, self._gate.receiving, self._topic)
+            return self._asked[session]
+        if session.attached:
+            return session.identity
+        return self._asking(session, self._gate.subscribing, held.topic_filter)
+
+    def _asking(
+        self, session: Session, may: Callable[[Identity, str], bool], subject: str
+    ) -> Identity | None:
+        identity: Identity | None = session.identity
+        if not session.attached:
+            identity = self._gate.known(session.identity.key)
+        return identity if identity is not None and may(identity, subject) else None
 
 
 class Publication:
@@ -142,22 +179,27 @@ class Router:
             if not share.members:
                 del self._shares[held.text]
 
-    def successor(self, share: str, topic: str) -> Route | None:
-        """Return the next member of a shared subscription that may get a topic; who is connected
-        comes first.
+    def successor(self, share: str, topic: str, owner: int | None) -> Route | None:
+        """Return the next member of an owner's shared subscription that may get a topic; a member
+        that is connected comes first.
         """
-        found = self._shares.get(share)
-        turns = found.take_turn() if found is not None else []
-        here = ((session, held) for session, held in turns if session.outlet is not None)
-        away = (
+        found, sight = self._shares.get(share), Sight(self._gate, topic)
+        if found is None:
+            return None
+        members = [
             (session, held)
-            for session, held in turns
-            if session.outlet is None and session.number and held.qos
-        )
-        for session, held in chain(here, away):
-            if self._may_see(session, held, topic):
-                return _route(session, [held], share)
-        return None
+            for session, held in found.members.items()
+            if (session.outlet is not None or (session.number and held.qos))
+            and (receiver := sight.receiver(session, held)) is not None
+            and receiver.owner == owner
+        ]
+        if not members:
+            return None
+        first = found.next_turn(owner, len(members))
+        turns = [*members[first:], *members[:first]]
+        here = (member for member in turns if member[0].outlet is not None)
+        session, held = next(here, turns[0])
+        return _route(session, [held], share)
 
     def publication(
         self, identity: Identity | None, raw: bytes, target: Target | None = None
@@ -178,29 +220,25 @@ class Router:
         """Find the routes of a publication again."""
         publication.generation = self.generation
         plain: dict[Session, list[Held]] = {}
-        shared: dict[str, list[Route]] = {}
+        shared: dict[tuple[str, int | None], list[Route]] = {}
         carried = publication.target is None or publication.target.carried
+        sight = Sight(self._gate, publication.topic)
         for session, held in self._tree.match(publication.topic) if carried else ():
             if held.no_local and session is sender:  # [MQTT-3.8.3-3]
                 continue
-            if not self._may_see(session, held, publication.topic):
+            receiver = sight.receiver(session, held)
+            if receiver is None:
                 continue
             if held.group is None:
                 plain.setdefault(session, []).append(held)
             else:
-                shared.setdefault(held.text, []).append(_route(session, [held], held.text))
+                members = shared.setdefault((held.text, receiver.owner), [])
+                members.append(_route(session, [held], held.text))
         publication.routes = tuple(_route(session, helds) for session, helds in plain.items())
         publication.groups = tuple(
-            Group(self._shares[text], members) for text, members in shared.items()
+            Group(self._shares[text], owner, members) for (text, owner), members in shared.items()
         )
         publication.silent = not publication.routes and not publication.groups
-
-    def _may_see(self, session: Session, held: Held, topic: str) -> bool:
-        """Ask the gate where the filter says more than one topic; for the absent, when they are
-        back.
-        """
-        wild = "+" in held.topic_filter or "#" in held.topic_filter
-        return not wild or not session.attached or self._gate.receiving(session.identity, topic)
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""
@@ -238,8 +276,11 @@ class Router:
 
     def retained_for(self, session: Session, held: Held) -> list[Retained]:
         """Return the retained messages that a new subscription may get."""
-        found = self._retained.match(held.topic_filter)
-        return [message for message in found if self._may_see(session, held, message.topic)]
+        return [
+            message
+            for message in self._retained.match(held.topic_filter)
+            if Sight(self._gate, message.topic).receiver(session, held) is not None
+        ]
 
 
 def _route(session: Session, helds: list[Held], share: str | None = None) -> Route:

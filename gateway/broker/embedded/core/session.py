@@ -15,7 +15,7 @@ from gateway.broker.embedded.core.facts import Queued, Settled
 from gateway.broker.embedded.core.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gateway.broker.embedded.core.durable import Held
     from gateway.broker.embedded.core.outlet import Outlet
@@ -141,6 +141,13 @@ class Session:
         """A delivery is over: acknowledged, dropped or expired."""
         if delivery.stored:
             self._shared.journal.write(Settled(self.number, delivery.position))
+
+    def withdraw(self, unwanted: Callable[[str], bool]) -> None:
+        """Take back what waits on unwanted topics, and what a client that is gone may have got."""
+        if self.exchange is None:
+            return
+        for delivery in self.exchange.withdraw(unwanted, sent=self.outlet is None):
+            self.settle(delivery)
 
     def open_exchange(self) -> Exchange:
         """Return the exchange, made when it is first needed."""

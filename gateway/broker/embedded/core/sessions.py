@@ -9,7 +9,7 @@ from gateway.broker.embedded.core.session import Session
 from gateway.broker.embedded.core.wheel import ticks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from gateway.broker.embedded.codec.packets import Will
     from gateway.broker.embedded.core.durable import Delivery, StoredSession
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from gateway.broker.port import Identity
 
 _FIRST_NUMBER: Final = 1
+_NOBODY: Final = -1  # no user has this number
 
 
 class StoredIdentity:
-    """Who a restored session belongs to, until the client signs in again."""
+    """Who a restored session belongs to, where the gate does not know the key any more."""
 
     __slots__ = ("key",)
+
+    owner = _NOBODY
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -174,9 +177,9 @@ class Sessions:
                 if held.group is not None:
                     self._router.unsubscribe(session, held)
 
-    def purge(self, key: str) -> None:
-        """End all sessions of an identity: those of connected clients with their connection."""
-        gone = [session for session in self._sessions.values() if session.identity.key == key]
+    def purge(self, keys: Collection[str]) -> None:
+        """End all sessions of identities: those of connected clients with their connection."""
+        gone = [session for session in self._sessions.values() if session.identity.key in keys]
         self.leave_shares(gone)
         for session in gone:
             if session.attached:
@@ -197,7 +200,8 @@ class Sessions:
             self._wait(session, session.left + session.expiry - now)
 
     def _take_up(self, one: StoredSession, now: float) -> None:
-        session = Session(self._shared, StoredIdentity(one.key), one.client_id)
+        identity = self._shared.gate.known(one.key) or StoredIdentity(one.key)
+        session = Session(self._shared, identity, one.client_id)
         session.number = one.number
         session.expiry = one.expiry
         session.left = now if one.left is None else one.left

@@ -147,29 +147,18 @@ class Subscribing:
     # Permissions.
 
     def drop_refused(self, session: Session) -> None:
-        """Remove the subscriptions that a connected session may not have any more."""
-        for held in list((session.subscriptions or {}).values()):
-            if not self._shared.gate.subscribing(session.identity, held.topic_filter):
-                self._drop(session, held.text)
+        """Take from a session what its client may not have any more: subscriptions, and messages
+        that wait for it.
 
-    def check_resumed(self, session: Session) -> None:
-        """Take from a session what its client may no longer have, now that it is known who signed
-        in.
-
-        Nothing is asked of the gate for a session without a connection: after a restart only the
-        key of its identity is known, and what its client has signed in with may have been replaced
-        meanwhile.
+        For a session without a connection the router asks at each message, and this is called when
+        its client is back.
         """
-        self._router.generation += 1
-        self.drop_refused(session)
-        if session.exchange is None:
-            return
+        gate, identity = self._shared.gate, session.identity
+        for held in list((session.subscriptions or {}).values()):
+            if not gate.subscribing(identity, held.topic_filter):
+                self._drop(session, held.text)
         exact = {held.topic_filter for held in (session.subscriptions or {}).values()}
-        for delivery in session.exchange.waiting():
-            topic = delivery.outgoing.topic.decode()
-            if topic not in exact and not self._shared.gate.receiving(session.identity, topic):
-                session.exchange.withdraw(delivery)
-                session.settle(delivery)
+        session.withdraw(lambda topic: topic not in exact and not gate.receiving(identity, topic))
 
 
 def _check_answer(peer: Peer, answer: Suback | Unsuback) -> None:

@@ -131,14 +131,15 @@ def test_withdrawing_finds_it_wherever_it_waits() -> None:
     """What is taken back is gone, whether it was in flight, waits again or never went out."""
     exchange = exchange_of(10, 2)
     for name in "abcd":
-        exchange.offer(delivery(name))
+        exchange.offer(Delivery(Outgoing(name.encode(), name.encode()), 1))
+    exchange.offer(Delivery(Outgoing(b"a", b"command"), 1, passing=True))
     sent(exchange)
-    exchange.part()
-    exchange.withdraw(exchange.waiting()[-1])  # in flight
+    assert exchange.withdraw("bd".__contains__, sent=False)[0].outgoing.topic == b"d"
+    assert names(exchange.withdraw("bd".__contains__, sent=True)) == ["b"]
+    assert exchange.withdraw("x".__contains__, sent=True) == []
     exchange.resume()
-    exchange.withdraw(exchange.waiting()[0])  # waits again
-    exchange.withdraw(exchange.waiting()[0])  # never went out
-    assert names(sent(exchange)) == ["d"]
+    assert names(exchange.withdraw("a".__contains__, sent=False)) == ["a"]
+    assert names(sent(exchange)) == ["c", "command"]
 
 
 def test_restored_deliveries_keep_ids_and_order() -> None:
