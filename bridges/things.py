@@ -275,7 +275,7 @@ class Things:
         if not self._anonymous.asks(request):
             return self._door.enter(request, device), device
         there = device in self._registry.devices
-        return self._anonymous.enter(device) if there else None, device
+        return self._anonymous.enter(request, device) if there else None, device
 
     async def _provide(self, request: web.Request) -> tuple[Principal, str]:
         """Return who may write a device, and the device, which is made if there is none and the
@@ -286,7 +286,7 @@ class Things:
         name = "" if device == slug else line_of(slug)
         if principal is None:
             await self._anonymous.provide(device, "thing", request, name=name)
-            principal = self._anonymous.enter(device)
+            principal = self._anonymous.enter(request, device)
         if device not in self._registry.devices and self._door.may(principal, Action.CREATE_DEVICE):
             by = By(principal.key, request.remote or "", self._clock())
             await self._registry.apply(

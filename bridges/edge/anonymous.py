@@ -8,6 +8,7 @@ from gateway.access import devices
 from gateway.access.principal import of_device
 from gateway.access.requests import demand_same_origin
 from gateway.bridges.edge.door import may_be_foreign, offer
+from gateway.bridges.edge.sender import signed_in
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.store.audit import By
 
@@ -55,12 +56,12 @@ class Anonymous:
             raise Forbidden("a page of another site may not do this")
         return True
 
-    def enter(self, device: str) -> Principal:
-        """Return a device that anybody may be; raises `Unauthenticated`."""
+    def enter(self, request: web.Request, device: str) -> Principal:
+        """Return a device that anybody may be; raises `Unauthenticated`, and what `signed_in` does."""
         found = self._registry.allowed_device(device)
         if found is None or found.owner is not None or found.key_hash:
             raise Unauthenticated("this device needs its key")
-        return of_device(found)
+        return signed_in(request, of_device(found))
 
     async def provide(self, device: str, type_: str, request: web.Request, *, name: str) -> None:
         """Make a device unless there is one of this id; raises `Unauthenticated` where there are

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access import devices
-from gateway.bridges.edge.sender import signed_in
 from gateway.bridges.iotio.handshake import Refusal
-from gateway.errors import GatewayError, Unauthenticated
+from gateway.errors import GatewayError, Invalid, Unauthenticated
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ class Admission:
     async def _nobody(self, hello: Hello, request: web.Request) -> Principal:
         try:
             await self._anonymous.provide(hello.device, hello.type, request, name=hello.name)
-        except GatewayError as error:
+        except Invalid as error:
             raise _refusal(error) from error
-        return signed_in(request, self._anonymous.enter(hello.device))
+        return self._anonymous.enter(request, hello.device)
 
     async def _check_type(self, hello: Hello, request: web.Request) -> None:
         """A device is of the type that the registry says; the first client of one that has none

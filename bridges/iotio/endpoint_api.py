@@ -10,7 +10,6 @@ from aiohttp import web
 
 from gateway.access.policy import Action
 from gateway.bridges.edge import bodies
-from gateway.bridges.edge.sender import signed_in
 from gateway.bridges.edge.values import channel_of, device_of
 from gateway.bridges.iotio.endpoints import Refused
 from gateway.errors import GatewayError, Invalid, NotFound
@@ -70,7 +69,7 @@ class EndpointApi:
     def _who(self, request: web.Request, device: str) -> Principal:
         """Return who asks; a device that anybody may be, anybody may set."""
         if self._anonymous.asks(request):
-            return signed_in(request, self._anonymous.enter(device))
+            return self._anonymous.enter(request, device)
         return self._door.enter(request, device)
 
     def _accepted(self, device: str, endpoint: str, data: Any) -> Any:

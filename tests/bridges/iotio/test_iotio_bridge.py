@@ -14,6 +14,7 @@ import pytest
 
 from gateway.access import devices
 from gateway.bridges.edge.values import device_of
+from gateway.bridges.iotio import bridge
 from gateway.store.audit import By
 from tests.end_to_end.conftest import house
 from tests.rig import until
@@ -420,3 +421,14 @@ async def test_endpoints_of_anonymous_clients(tmp_path):
             assert await peer.event() == ("led", "5")
             assert await set_("e1") == 401
             assert await set_("my lamp", Origin="http://evil.example") == 403
+
+
+async def test_who_says_nothing_is_sent_away(home, monkeypatch):
+    """A connection without headers has as long for its first packet as anybody who has not signed
+    in.
+    """
+    assert bridge.FIRST_PACKET == 10.0
+    monkeypatch.setattr(bridge, "FIRST_PACKET", 0.01)
+    async with bare(url(home)) as peer:
+        assert "client_no_id" in await peer.text()
+        assert await peer.closed() == 1008
