@@ -49,6 +49,8 @@ async def test_one_value_everywhere(tmp_path, engine):
             home.listen(f"{board}/temp", snapshot=False) as listening,
             home.listen("+/status") as presence,
         ):
+            # the post that nobody has heard comes first
+            assert json.loads(await thing.text())["State Vector"]["s0"] == "0.0000"
             screen.run(gateway.ports["http"])
             await old_screen.socket.send_str(
                 f'[/"old-screen"/][/"display"/][/"{json.dumps({"key": keys["old-screen"]})}"/]'
