@@ -5,7 +5,7 @@ On the gateway:
     gateway device add attic --owner you@example.com    # prints the KEY
     gateway send attic led true --wait 5                # switches the LED and prints the reply
     gateway send attic interval 2                       # reports every two seconds from now on
-On the Pi (`pip install device-gateway`, and gpiozero for the LED):
+On the Pi (docs/device-library.md says how to install it; gpiozero is for the LED):
     python raspberry_pi.py attic KEY --host gateway.local --keep-in unsent.db
 """
 
@@ -56,7 +56,12 @@ def switch_led(on: bool) -> None:
 def main() -> None:
     args = arguments()
     device = Device(
-        args.device, args.key, args.host, args.port, ca_file=args.ca_file, path=args.keep_in
+        args.device,
+        args.key,
+        args.host,
+        port=args.port,
+        ca_file=args.ca_file,
+        path=args.keep_in,
     )
     interval = args.interval
     changed = threading.Event()

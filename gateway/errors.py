@@ -24,15 +24,13 @@ and an MQTT 5 reason code, and `code`, a word that scripts can compare. A bridge
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class GatewayError(Exception):
     """Something that was asked for did not happen; the message says what to do about it."""
 
-    code: ClassVar[str] = "internal"
-    status: ClassVar[int] = 500  # RFC 9110
-    close_code: ClassVar[int] = 1011  # RFC 6455 section 7.4
+    code: str = "internal"
+    status: int = 500  # RFC 9110
+    close_code: int = 1011  # RFC 6455 section 7.4
     reason_code: int = 0x80  # MQTT 5 section 2.4
     retry_after: float | None = None
     delay: float = 0.0  # s to hold the answer back
@@ -40,6 +38,11 @@ class GatewayError(Exception):
     def __init__(self, message: str, *, fields: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.fields = fields or {}
+
+    @property
+    def detail(self) -> str:
+        """What happened, and what to do about it."""
+        return str(self)
 
 
 class Invalid(GatewayError):

@@ -5,12 +5,12 @@ filter)`.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from gateway.backoff import delays
@@ -37,6 +37,9 @@ _BACKLOG = 64  # frames between the connections of several filters and the progr
 
 class ListenerRefused(GatewayError):
     """The gateway does not accept the token or what was asked for; trying again would not help."""
+
+    code = "forbidden"
+    status = 403
 
 
 class Arrival(NamedTuple):
@@ -104,13 +107,14 @@ class Listener:
         """Send a command and return the device's reply.
 
         Raises NoReply after `wait` seconds, ListenerRefused where the token may not write,
-        GatewayError for anything else that the gateway answers. Needs `async with`, like any use
+        GatewayError for anything else that the gateway answers; each has the answer's `status`,
+        `code` and `detail`. Needs `async with`, like any use
         beside iteration.
         """
         url = self._api / "devices" / device / "commands" / name
         headers = {"Content-Type": "application/json"}
         patience = aiohttp.ClientTimeout(total=wait + 10)
-        body = msgspec.json.encode(value)
+        body = json.dumps(value, allow_nan=False).encode()
         async with self._http_session().post(
             url,
             params={"wait": str(wait)},
@@ -121,11 +125,8 @@ class Listener:
         ) as response:
             answer = await response.read()
         if response.status == 200:
-            return msgspec.json.decode(answer).get("reply")
-        problem = f"{response.status} {answer[:500].decode(errors='replace')}"
-        if response.status == NoReply.status:
-            raise NoReply(problem)
-        raise (ListenerRefused if response.status in _REFUSED_STATUS else GatewayError)(problem)
+            return json.loads(answer).get("reply")
+        raise _answered(response.status, answer)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -193,9 +194,7 @@ class _Feed:
                 problem = _closed(socket)
             except aiohttp.WSServerHandshakeError as error:
                 if error.status in _REFUSED_STATUS:
-                    raise ListenerRefused(
-                        f"the gateway refused the token: {error.status} {error.message}"
-                    ) from error
+                    raise _refused(error.status) from error
                 problem = f"{error.status} {error.message}"
             except (aiohttp.ClientError, OSError) as error:
                 problem = str(error) or type(error).__name__
@@ -206,12 +205,12 @@ class _Feed:
     async def _received(
         self, socket: aiohttp.ClientWebSocketResponse
     ) -> AsyncGenerator[Arrival, None]:
-        await socket.send_str(msgspec.json.encode(self._subscription()).decode())
+        await socket.send_str(json.dumps(self._subscription()))
         epoch = None
         async for message in socket:
             if message.type is not aiohttp.WSMsgType.TEXT:
                 return
-            frame = msgspec.json.decode(message.data)
+            frame = json.loads(message.data)
             match frame["type"]:
                 case "hello":
                     epoch = frame["epoch"]
@@ -245,9 +244,12 @@ class _Feed:
             self._cursor = frame["seq"]
 
     def _complain(self, error: dict[str, Any]) -> None:
-        problem = f"{error.get('code')}: {error.get('message')}"
-        if error.get("code") not in _PASSING:
-            raise ListenerRefused(f"the gateway refused {self.filter.text!r}: {problem}")
+        code = str(error.get("code"))
+        problem = f"{code}: {error.get('message')}"
+        if code not in _PASSING:
+            refusal = ListenerRefused(f"the gateway refused {self.filter.text!r}: {problem}")
+            refusal.code = code
+            raise refusal
         log.warning("%s", problem)
 
 
@@ -292,9 +294,34 @@ def _matches(feed: _Feed, frame: dict[str, Any]) -> bool:
     return "channel" in frame and feed.filter.matches(f"{frame['device']}/{frame['channel']}")
 
 
+def _answered(status: int, body: bytes) -> GatewayError:
+    """Return the error that an answer says: a problem document (RFC 9457), or any text."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        problem = None
+    said = problem if isinstance(problem, dict) else {}
+    text = str(said.get("detail") or body[:500].decode(errors="replace") or f"status {status}")
+    kinds: dict[int, type[GatewayError]] = {NoReply.status: NoReply}
+    kinds |= dict.fromkeys(_REFUSED_STATUS, ListenerRefused)
+    error = kinds.get(status, GatewayError)(text)
+    error.status, error.code = status, str(said.get("code") or error.code)
+    return error
+
+
+def _refused(status: int) -> ListenerRefused:
+    """Return what a wrong token, or one that may not listen, is told."""
+    error = ListenerRefused(
+        f"the gateway refused the token ({status}): it is wrong, has expired or was revoked. "
+        "`gateway token add` makes a new one."
+    )
+    error.status, error.code = status, "unauthenticated" if status == 401 else "forbidden"
+    return error
+
+
 def _closed(socket: aiohttp.ClientWebSocketResponse) -> str:
     if socket.close_code in _REFUSED_CLOSE:
-        raise ListenerRefused(f"the gateway refused the token: close code {socket.close_code}")
+        raise _refused(socket.close_code - 4_000)
     return f"closed with code {socket.close_code}"
 
 

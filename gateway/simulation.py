@@ -93,7 +93,7 @@ async def simulate(
 ) -> None:
     """Publish a device's readings every so many seconds until cancelled."""
     thing = KINDS[kind](random.Random(device))  # noqa: S311 - the weather is no secret
-    client = Device(device, key, host, port)
+    client = Device(device, key, host, port=port)
     for name in thing.commands:
         client.on(name)(lambda value, name=name: thing.obey(name, value))
     await asyncio.to_thread(client.start)

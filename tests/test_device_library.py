@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from gateway.backoff import delays
 from gateway.device import Device, DeviceRefused
-from gateway.device.link import decode
 from gateway.device.outbox import Outbox
+from gateway.device.values import decoded
 from tests.mqtt_peer import WAIT, MqttPeer
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def peer() -> Iterator[MqttPeer]:
 
 def kitchen(peer: MqttPeer, **options: Any) -> Device:
     """Make a device of the peer."""
-    return Device("kitchen", "secret", "127.0.0.1", peer.port, retry=QUICK, **options)
+    return Device("kitchen", "secret", "127.0.0.1", port=peer.port, retry=QUICK, **options)
 
 
 def values(payload: bytes) -> Any:
@@ -282,8 +282,10 @@ def test_a_wrong_key_is_an_error(version: int, code: int) -> None:
     """A refused sign-in ends `run` and `start` with the reason instead of trying for ever."""
     refusals = {version: code} if version == 5 else {5: 1, 4: code}
     with MqttPeer(refusals=refusals) as peer:
-        with pytest.raises(DeviceRefused, match="refused device 'kitchen'"):
+        with pytest.raises(DeviceRefused, match="refused device 'kitchen'") as raised:
             kitchen(peer).run()
+        found = raised.value
+        assert (found.reason_code, found.status, found.code) == (code, 401, "unauthenticated")
         device = kitchen(peer)
         with pytest.raises(DeviceRefused):
             device.start()
@@ -403,7 +405,7 @@ def test_a_network_that_goes_silent_is_noticed(peer: MqttPeer) -> None:
     """Bytes that nobody answers end the connection after the keep-alive, and the device comes back."""
     with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as stack:
         device = Device(
-            "kitchen", "secret", "127.0.0.1", silent.getsockname()[1], retry=QUICK, keepalive=1
+            "kitchen", "secret", "127.0.0.1", port=silent.getsockname()[1], retry=QUICK, keepalive=1
         )
         starter = threading.Thread(target=device.start)
         starter.start()
@@ -423,7 +425,7 @@ async def test_speaks_to_a_broker_of_3_1_1(monkeypatch: pytest.MonkeyPatch) -> N
     await broker.start()
     port = broker._servers["default"].instance.sockets[0].getsockname()[1]
     try:
-        device = Device("kitchen", "secret", "127.0.0.1", port, retry=QUICK)
+        device = Device("kitchen", "secret", "127.0.0.1", port=port, retry=QUICK)
         await asyncio.to_thread(device.start)
         await asyncio.to_thread(eventually, lambda: device.connected)
         device.send("n", 1)
@@ -451,7 +453,7 @@ def test_imports_little() -> None:
 @given(st.binary())
 def test_decode_takes_any_payload(payload: bytes) -> None:
     """Whatever arrives as a command has a value."""
-    value = decode(payload)
+    value = decoded(payload)
     assert (value is None) == (payload.strip(b" \t\r\n") in {b"", b"null"}) or isinstance(
         value, str
     )
@@ -463,7 +465,7 @@ def test_decode_takes_any_payload(payload: bytes) -> None:
 )
 def test_decode(payload: bytes, value: Any) -> None:
     """JSON as such, anything else as text, nothing as None."""
-    assert decode(payload) == value
+    assert decoded(payload) == value
 
 
 def test_outbox_spares_what_is_under_way() -> None:

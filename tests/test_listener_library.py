@@ -198,7 +198,7 @@ async def test_a_refused_token_is_an_error(peer: FramesPeer, filters: tuple[str,
 async def test_a_revoked_token_is_an_error(peer: FramesPeer, code: int) -> None:
     """So do the close codes of a token that is no longer good."""
     peer.close_code = code
-    with pytest.raises(ListenerRefused, match=str(code)):
+    with pytest.raises(ListenerRefused, match=str(code - 4_000)):
         await take(listen(peer), 1)
 
 
@@ -259,8 +259,21 @@ async def test_sends_a_command(peer: FramesPeer) -> None:
 async def test_a_command_without_reply_is_an_error(
     peer: FramesPeer, status: int, error: type[GatewayError]
 ) -> None:
-    """No reply in time, no permission and no device each have their error."""
-    peer.answer = (status, {"title": "no"})
+    """No reply in time, no permission and no device each have their error, which carries what the
+    gateway said.
+    """
+    peer.answer = (status, {"title": "no", "detail": "there is no kitchen", "code": "some_code"})
     async with listen(peer) as listener:
-        with pytest.raises(error, match=str(status)):
+        with pytest.raises(error) as raised:
             await listener.command("kitchen", "led", 1)
+    assert str(raised.value) == raised.value.detail == "there is no kitchen"
+    assert (raised.value.status, raised.value.code) == (status, "some_code")
+
+
+async def test_an_answer_that_is_no_problem_document(peer: FramesPeer) -> None:
+    """What a proxy in between answers is told as it came."""
+    peer.answer = (502, "Bad gateway")
+    async with listen(peer) as listener:
+        with pytest.raises(GatewayError, match="Bad gateway") as raised:
+            await listener.command("kitchen", "led", 1)
+    assert raised.value.status == 502

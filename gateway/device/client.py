@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-import msgspec
 from paho.mqtt.client import MQTTv5, MQTTv311
 
 from gateway.backoff import delays
 from gateway.device.link import Account, Command, DeviceRefused, Link, VersionRefused, log
 from gateway.device.outbox import Outbox
+from gateway.device.values import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +38,8 @@ class Device:
         device_id: str,
         key: str,
         host: str = "localhost",
-        port: int | None = None,
         *,
+        port: int | None = None,
         tls: bool | ssl.SSLContext = False,
         ca_file: str | Path | None = None,
         keep: int = 10_000,
@@ -115,7 +115,7 @@ class Device:
         """
         values = {channel: value} if isinstance(channel, str) else dict(channel)
         ts = time.time_ns() // 1_000_000 if ts is None else ts
-        if not self._outbox.put(msgspec.json.encode({"ts": ts, "values": values})):
+        if not self._outbox.put(encoded({"ts": ts, "values": values})):
             raise self._refusal or RuntimeError(f"device {self.id!r} is stopped")
         self._ring()
 
@@ -254,7 +254,7 @@ class Device:
             return None
         try:
             reply = handler(command.value)
-            return None if reply is None else msgspec.json.encode(reply)
+            return None if reply is None else encoded(reply)
         except Exception:
             log.exception("the handler of the command %r failed on %r", command.name, command.value)
             return None

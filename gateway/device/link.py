@@ -9,12 +9,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.device.values import decoded
 from gateway.errors import GatewayError
 
 if TYPE_CHECKING:
@@ -39,7 +39,17 @@ _HOLD = 5.0  # seconds until it is asked again
 
 
 class DeviceRefused(GatewayError):
-    """The gateway does not accept this device's id and key; trying again would not help."""
+    """The gateway does not accept this device's id and key; trying again would not help.
+
+    `reason_code` is the broker's own (MQTT 5 section 2.4).
+    """
+
+    code = "unauthenticated"
+    status = 401
+
+    def __init__(self, message: str, *, reason_code: int = 0x87) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code
 
 
 class VersionRefused(GatewayError):
@@ -173,7 +183,8 @@ class Link:
             name = self._account.device
             raise DeviceRefused(
                 f"{self._account.host}:{self._account.port} refused device {name!r}: {verdict}. "
-                f"Check its id and key; `gateway device new-key {name}` makes a new key."
+                f"Check its id and key; `gateway device new-key {name}` makes a new key.",
+                reason_code=verdict.value,
             )
         if self._client.socket() is None:
             raise ConnectionError(str(verdict or "connection lost"))
@@ -302,7 +313,7 @@ class Link:
             Command(
                 link=self,
                 name=name,
-                value=decode(bytes(message.payload)),
+                value=decoded(bytes(message.payload)),
                 mid=message.mid,
                 qos=message.qos,
                 reply_topic=getattr(
@@ -318,13 +329,3 @@ def _properties(packet: int, **values: Any) -> Properties:
     for name, value in values.items():
         setattr(properties, name, value)
     return properties
-
-
-def decode(payload: bytes) -> Any:
-    """Read a command's value: JSON, else text, as other MQTT clients may send it; None when empty."""
-    if not payload:
-        return None
-    try:
-        return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return payload.decode(errors="replace")

@@ -99,7 +99,7 @@ class Fleet:
     def _lifetime(self, ttl: float | None) -> float | None:
         return self._ttl if ttl is None else ttl
 
-    async def request(self, device: str, name: str, value: Any, seconds: float) -> Any:
+    async def request(self, device: str, name: str, value: Any = None, *, seconds: float) -> Any:
         """Send a command and return its reply; raises `NoReply` when the time is over. For `async
         def` handlers.
         """
@@ -182,7 +182,7 @@ class Device:
 
     async def request(self, name: str, value: Any = None, timeout: float = 10.0) -> Any:  # noqa: ASYNC109  # the contract's name
         """Send it a command and return its reply; raises `NoReply` after `timeout` seconds."""
-        return await self._fleet.request(self.id, name, value, timeout)
+        return await self._fleet.request(self.id, name, value, seconds=timeout)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Device) and other.id == self.id

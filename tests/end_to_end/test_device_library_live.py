@@ -25,7 +25,7 @@ SCRIPT = """
 import sys
 from gateway.device import Device
 
-with Device("kitchen", sys.argv[2], "127.0.0.1", int(sys.argv[1]), path=sys.argv[3], retry=(0.1, 0.2)) as device:
+with Device("kitchen", sys.argv[2], "127.0.0.1", port=int(sys.argv[1]), path=sys.argv[3], retry=(0.1, 0.2)) as device:
     for number in range(5):
         device.send("n", number, ts=1_700_000_000_000 + number)
     device.stop(flush=0.0)
@@ -34,7 +34,7 @@ with Device("kitchen", sys.argv[2], "127.0.0.1", int(sys.argv[1]), path=sys.argv
 
 def kitchen(port: int, key: str, **options: Any) -> Device:
     """Return the kitchen's device, which tries again soon."""
-    return Device("kitchen", key, "127.0.0.1", port, retry=(0.1, 0.2), **options)
+    return Device("kitchen", key, "127.0.0.1", port=port, retry=(0.1, 0.2), **options)
 
 
 async def sending(device: Device) -> None:

@@ -38,7 +38,7 @@ async def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path):
     got: list[dict[str, Any]] = []
     async with daemon(tmp_path) as gateway:
         key = await gateway.add("kitchen")
-        device = Device("kitchen", key, "127.0.0.1", gateway.ports["mqtt"], retry=(0.1, 0.2))
+        device = Device("kitchen", key, "127.0.0.1", port=gateway.ports["mqtt"], retry=(0.1, 0.2))
         await asyncio.to_thread(device.start)
         listener = Listener(gateway.url, gateway.token, "kitchen/#", since=0, retry=(0.1, 0.2))
 
