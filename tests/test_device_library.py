@@ -285,7 +285,8 @@ def test_a_wrong_key_is_an_error(version: int, code: int) -> None:
         with pytest.raises(DeviceRefused, match="refused device 'kitchen'") as raised:
             kitchen(peer).run()
         found = raised.value
-        assert (found.reason_code, found.status, found.code) == (code, 401, "unauthenticated")
+        told = {4: 0x86, 5: 0x87}.get(code, code)  # paho says those of 3.1.1 as those of 5
+        assert (found.reason_code, found.status, found.code) == (told, 401, "unauthenticated")
         device = kitchen(peer)
         with pytest.raises(DeviceRefused):
             device.start()
