@@ -37,6 +37,16 @@ PAGES = (
 )
 
 
+OLD_ADDRESSES = {
+    "/login": "/sign-in",
+    "/signup": "/sign-up",
+    "/mydevices": "/devices",
+    "/create": "/devices#new",
+    "/logout": "/account",
+}
+"""Where bookmarks of IOTcommunicate's pages lead."""
+
+
 def menu(current: Page, words: Words, *, admin: bool) -> str:
     """Return the links to every page that such a person may see."""
     return "\n".join(

@@ -97,6 +97,7 @@ class Pages:
             web.get("/sign-in", self.sign_in),
             web.get("/sign-up", self.sign_up),
             web.get("/static/{name}", self.static),
+            *(web.get(path, _leads(to)) for path, to in navigation.OLD_ADDRESSES.items()),
         ]
 
     def _shows(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -181,6 +182,13 @@ def _signed_out(name: str, language: str, words: Words, *, sign_up_open: bool) -
         ask = f'{html.escape(words["sign-in.none"])} <a href="/sign-up">{html.escape(words["sign-in.make"])}</a>'
     script = name not in {"invited", "used-link"}
     return files.page("signed-out", name, words, script=script, lang=language, sign_up=ask)
+
+
+def _leads(to: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def lead(_: web.Request) -> web.StreamResponse:
+        return _go(to)
+
+    return lead
 
 
 def _html(text: str, status: int = 200) -> web.Response:

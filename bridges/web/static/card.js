@@ -63,6 +63,7 @@ export class Card {
     this.#isRecorded = record.online !== undefined;
     if (!this.#presence?.since) this.#presence = recorded(record);
     this.#parts.title.replaceChildren(this.label);
+    this.#parts.title.title = this.label;
     if (this.label !== this.id) this.#parts.title.append(make("small", {}, this.id));
     const about = record.about;
     for (const channel of this.#channels.values()) channel.about = about?.channels?.[channel.name];

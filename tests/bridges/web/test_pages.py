@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.access import links, sessions
 from gateway.access.requests import COOKIE
 from gateway.bridges.web import Pages, files, pages
-from gateway.bridges.web.navigation import PAGES
+from gateway.bridges.web.navigation import OLD_ADDRESSES, PAGES
 from gateway.bridges.web.place import Place
 
 HERE = Path(pages.__file__).resolve().parent
@@ -91,6 +91,13 @@ async def test_a_stranger_is_led_to_the_sign_in(browser, path):
     response = await browser(path)
     assert (response.status, response.headers["Location"]) == (303, "/sign-in")
     assert await response.text() == ""
+
+
+@pytest.mark.parametrize(("path", "to"), OLD_ADDRESSES.items())
+async def test_old_addresses_lead_on(browser, path, to):
+    """Bookmarks of IOTcommunicate's pages find what took their place."""
+    response = await browser(path)
+    assert (response.status, response.headers["Location"]) == (303, to)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
