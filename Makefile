@@ -9,7 +9,7 @@ export GATEWAY_NODE_MODULES ?= $(NPM)/node_modules
 TOOLS  := $(GATEWAY_NODE_MODULES)/.bin
 WEB    := tests/bridges/web
 
-.PHONY: run test check check-scripts bench soak audit format clean help
+.PHONY: run test check check-scripts pictures bench soak audit format clean help
 
 run: $(STAMP)  ## start the gateway with simulated devices
 	$(BIN)/gateway run --demo
@@ -40,6 +40,9 @@ $(TOOLS)/.of-package-json: $(WEB)/package.json
 	cp $(WEB)/package.json $(GATEWAY_NODE_MODULES)/..
 	npm install --silent --no-audit --no-fund --prefix $(GATEWAY_NODE_MODULES)/..
 	@touch $@
+
+pictures: $(STAMP)  ## the pictures of the README, taken anew
+	$(BIN)/python -m tests.pictures
 
 bench: $(STAMP)  ## measure this machine, socket to listener
 	$(BIN)/python -m benchmarks

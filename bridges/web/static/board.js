@@ -1,23 +1,9 @@
 // The board: cards in order, drawn at most once a picture and only where one looks, and found by a
 // word.
 
-/** @typedef {import("./card.js").Card} Card */
+import { placeOf } from "./order.js";
 
-/**
- * Where an item goes in a list that is in order.
- * @template T
- * @param {T[]} sorted @param {T} item @param {(a: T, b: T) => number} compare
- */
-export function placeOf(sorted, item, compare) {
-  let low = 0,
-    high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (compare(sorted[middle], item) <= 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+/** @typedef {import("./card.js").Card} Card */
 
 /** @param {Card} a @param {Card} b */
 const inOrder = (a, b) => (a.id < b.id ? -1 : Number(a.id > b.id));

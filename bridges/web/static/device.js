@@ -10,6 +10,7 @@ import { Fates, showFate } from "./fate.js";
 import { HistoryReader } from "./history-reader.js";
 import { LinkState, showLink } from "./link-state.js";
 import { Live, wake } from "./live.js";
+import { placeOf } from "./order.js";
 import { attempt, begin } from "./page.js";
 import { recorded, standing, stateOf, told } from "./presence.js";
 import { Reading } from "./reading.js";
@@ -56,7 +57,7 @@ function draw() {
 function render() {
   drawing = 0;
   const now = Date.now();
-  for (const reading of readings.values()) reading.render(now);
+  for (const reading of visible) reading.render(now);
   byId("dot").dataset.state = stateOf(presence);
   write(byId("standing"), standing(presence, record, readings.size > 0, now));
   byId("silent").hidden = readings.size > 0;
@@ -123,34 +124,63 @@ function take(frame, isNew) {
   return draw();
 }
 
+/** @type {Reading[]} by name */
+const inOrder = [];
+/** @type {Map<Element, Reading>} */
+const readingAt = new Map();
+/** @type {Set<Reading>} */
+const visible = new Set();
+// A device may have a thousand channels: what nobody looks at is neither drawn nor read.
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const reading = /** @type {Reading} */ (readingAt.get(target));
+      if (isIntersecting) visible.add(reading);
+      else visible.delete(reading);
+    }
+    want();
+    draw();
+  },
+  { rootMargin: "200px" },
+);
+
+/** Reads the last hour of the numbers that are looked at. */
+function want() {
+  reader.want(
+    id,
+    [...visible].filter((reading) => reading.isNumeric),
+  );
+}
+
 /** @param {string} name */
 function readingOf(name) {
-  let reading = readings.get(name);
-  if (!reading) {
-    reading = new Reading(name, record.about?.channels?.[name], (channel) =>
-      charts.toggle(channel),
-    );
-    const after = [...readings.values()]
-      .filter((each) => byName(each.name, name) > 0)
-      .sort((a, b) => byName(a.name, b.name))[0];
-    byId("readings").insertBefore(reading.element, after?.element ?? null);
-    readings.set(name, reading);
-  }
+  const known = readings.get(name);
+  if (known) return known;
+  const reading = new Reading(name, record.about?.channels?.[name], (channel) =>
+    charts.toggle(channel),
+  );
+  const place = placeOf(inOrder, reading, (a, b) => byName(a.name, b.name));
+  byId("readings").insertBefore(reading.element, inOrder[place]?.element ?? null);
+  inOrder.splice(place, 0, reading);
+  readings.set(name, reading);
+  readingAt.set(reading.element, reading);
+  seen.observe(reading.element);
   return reading;
 }
 
 const asked = wanted();
+/** @type {Set<string>} */
+const offered = new Set();
 /**
  * Draws a chart for what the address asks for, or else for the first numbers.
  * @param {Reading} reading
  */
 function offer(reading) {
-  if (!reading.isNumeric || reading.wasRead) return;
-  reader.want(id, [reading]);
+  if (offered.has(reading.name) || !reading.isNumeric) return;
+  offered.add(reading.name);
+  const isNumber = typeof reading.frame?.value === "number";
   const first =
-    asked.length > 0
-      ? asked.includes(reading.name)
-      : charts.channels.length < CHARTED && typeof reading.frame?.value === "number";
+    asked.length > 0 ? asked.includes(reading.name) : charts.channels.length < CHARTED && isNumber;
   if (first && !charts.has(reading.name)) charts.show(reading.name);
   reading.mark(charts.has(reading.name));
 }

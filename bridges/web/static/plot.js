@@ -142,6 +142,7 @@ function under(plot, options, away, bound) {
  */
 function rangeOf(_, min, max) {
   if (min === null || max === null) return [0, 1];
+  if (min === 0 && max === 0) return [-0.1, 1];
   const air = max > min ? (max - min) * 0.08 : Math.abs(max) * 0.05 || 1;
   return [min - air, max + air];
 }

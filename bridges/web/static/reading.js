@@ -13,6 +13,8 @@ export class Reading {
   frame = null;
   spark = new Sparkline();
   wasRead = false;
+  /** @type {Frame | null} */
+  #drawn = null;
   /** @type {Record<string, any>} */
   #parts;
 
@@ -31,7 +33,7 @@ export class Reading {
     return this.#parts.tile;
   }
   get isNumeric() {
-    return ["number", "boolean"].includes(typeof this.frame?.value);
+    return ["number", "bigint", "boolean"].includes(typeof this.frame?.value);
   }
 
   /** @param {Frame} frame @param {boolean} isNew */
@@ -49,21 +51,28 @@ export class Reading {
   /** @param {number} now */
   render(now) {
     if (this.frame === null) return;
-    const { value, unit, age, tile, text, graph, button } = this.#parts,
-      is = this.frame.value;
-    const isText = !this.isNumeric;
+    const { age, graph } = this.#parts;
+    if (this.frame !== this.#drawn) this.#show(this.frame);
+    write(age, ago(this.frame.ts, now) || t("reading.now"));
+    age.title = exactly(this.frame.ts);
+    graph.element.style.display = typeof this.frame.value === "number" ? "" : "none";
+    graph.show(this.spark, now);
+  }
+
+  /** What changes with the value alone. @param {Frame} frame */
+  #show(frame) {
+    const { value, unit, tile, text, button } = this.#parts,
+      is = frame.value,
+      isText = !this.isNumeric;
+    this.#drawn = frame;
     write(isText ? text : value, isText ? whole(is) : shown(is, this.about));
     write(unit, this.about?.unit ?? "");
     value.hidden = isText;
     text.hidden = !isText;
     button.disabled = isText;
-    value.title = whole(is);
-    write(age, ago(this.frame.ts, now) || t("reading.now"));
-    age.title = exactly(this.frame.ts);
+    value.title = isText ? "" : whole(is);
     tile.dataset.range = outOfRange(is, this.about) ? "out" : "";
     tile.dataset.kind = isText ? "text" : "number";
-    graph.element.style.display = typeof is === "number" ? "" : "none";
-    graph.show(this.spark, now);
   }
 
   /** @param {(name: string) => void} toggle */

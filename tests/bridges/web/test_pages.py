@@ -336,6 +336,13 @@ def test_the_examples_are_those_of_the_repository():
         assert found[name].body == (HERE.parents[1] / "examples" / path).read_bytes()
 
 
+def test_the_chart_library_is_as_its_authors_made_it():
+    """uPlot is minified by its authors, not formatted by us, and its licence lies beside it."""
+    found = files.static_files()
+    assert len(found["uplot.js"].body) < 52_000
+    assert b"MIT" in found["uplot.LICENSE.txt"].body
+
+
 def test_scripts_and_styles_are_small():
     """All of them together come to less than 150 KB over the wire."""
     found = files.static_files().items()

@@ -245,6 +245,28 @@ async def test_a_chart_is_zoomed_with_the_pointer(home, browser):
     assert tab.complaints == []
 
 
+async def test_odd_names_and_values_break_nothing(home, browser):
+    """Right to left, emoji, markup, 200 signs, 200 KB and a thousand channels, on a phone."""
+    odd = {
+        "حرارة": 21,
+        "🌡 x": 1,
+        "<b>n</b>": 2,
+        "x" * 200: 3,
+        "text": "long " * 40_000,
+        "o": {"a": [1]},
+    }
+    await report(home.url, home.keys["kitchen"], **odd, big=12345678901234567, yes=True, no=None)
+    await report(home.url, home.keys["kitchen"], **{f"c{n}": n for n in range(990)})
+    tab = await tab_of(browser, home, viewport=PHONE)
+    wide = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    for path, shown in (("/", ".card .more"), ("/devices/kitchen", ".reading:nth-child(999)")):
+        await tab.page.goto(f"{home.url}{path}")
+        await tab.page.wait_for_selector(shown, state="attached")
+        assert await tab.page.evaluate(wide), path
+    assert await tab.page.get_attribute(".reading .value[title^='1234']", "title") == "12345678901234567"  # fmt: skip
+    assert tab.complaints == []
+
+
 async def test_a_device_that_is_not_there(home, browser):
     """The page says so in the API's words, and goes on working."""
     tab = await tab_of(browser, home)

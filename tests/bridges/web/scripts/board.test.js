@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "../../../../bridges/web/static/board.js";
 import { Channel, outOfRange } from "../../../../bridges/web/static/channel.js";
 import { Fates, fateText } from "../../../../bridges/web/static/fate.js";
 import { HistoryReader } from "../../../../bridges/web/static/history-reader.js";
 import { newer } from "../../../../bridges/web/static/latest.js";
 import { LinkState } from "../../../../bridges/web/static/link-state.js";
+import { placeOf } from "../../../../bridges/web/static/order.js";
 import { Sparkline, pathsOf } from "../../../../bridges/web/static/sparkline.js";
 
 test("each goes where it belongs, whatever comes first", () => {
