@@ -64,6 +64,15 @@ clean:  ## remove the environment and what tools leave
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)
 
+# `make PYTHON=python3.13 test` where .venv is of another Python: make it anew with the one asked for.
+ifneq ($(origin PYTHON),file)
+ifneq ($(wildcard $(BIN)/python),)
+ifneq ($(shell $(BIN)/python -V 2>&1),$(shell $(PYTHON) -V 2>&1))
+$(shell rm -rf $(VENV))
+endif
+endif
+endif
+
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "Python 3.11 or later is needed, this is `$(PYTHON) -V`. Another one: make PYTHON=python3.12 run"; exit 1; }

@@ -1,5 +1,6 @@
 """Loading: the file, then the environment over it, then types and checks."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,4 +64,22 @@ def _parse(file: Path, *, required: bool) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError([f"{file}: nested too deeply"]) from error
     except ValueError as error:
-        raise ConfigError([f"{file}: not valid TOML: {error}"]) from error
+        raise ConfigError([f"{file}: not valid TOML: {error}{_hint(text, error)}"]) from error
+
+
+def _hint(text: str, error: ValueError) -> str:
+    """Say what is probably meant where TOML only says what it cannot read."""
+    if twice := _TWICE.search(str(error)):
+        return f": the table [{'.'.join(re.findall(_WORD, twice[1]))}] stands here twice"
+    line = _LINE.search(str(error))
+    lines = text.splitlines()
+    written = lines[int(line[1]) - 1] if line and int(line[1]) <= len(lines) else ""
+    if bare := _BARE.fullmatch(written.strip()):
+        return f': put the value in quotes: {bare[1]} = "{bare[2]}"'
+    return ""
+
+
+_WORD = r"'([^']*)'"
+_TWICE = re.compile(r"Cannot declare \((.*?)\) twice")
+_LINE = re.compile(r"at line (\d+)")
+_BARE = re.compile(r"([\w-]+)\s*=\s*([A-Za-z0-9][\w./:-]*)\s*(?:#.*)?")

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 
-from gateway.config.complaints import shown
 from gateway.config.kinds import Delay, Duration, Json, LongSecret, Name, Number, Text, WebUrl
 from gateway.config.table import Fault, Table
 
@@ -78,12 +77,17 @@ class Rule(Table, frozen=True, kw_only=True):
         elif self.above is not None and self.clear is not None and self.clear > self.above:
             yield (
                 ("clear",),
-                f"expected {shown(self.above)} (above) or less, got {shown(self.clear)}",
+                f"expected {_short(self.above)} (above) or less, got {_short(self.clear)}",
             )
         elif self.below is not None and self.clear is not None and self.clear < self.below:
             yield (
                 ("clear",),
-                f"expected {shown(self.below)} (below) or more, got {shown(self.clear)}",
+                f"expected {_short(self.below)} (below) or more, got {_short(self.clear)}",
             )
         if self.command is None and self.publish is None and self.webhook is None:
             yield (), "expected something to do: command, publish or webhook"
+
+
+def _short(number: float) -> str:
+    """Write a number as people do: 3, not 3.0."""
+    return repr(number).removesuffix(".0")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, clients, data, devices, init, run, simulate, tokens, users
+from gateway.cli import audit, clients, commands, data, devices, init, run, simulate, tokens, users
 from gateway.cli.app import out
 
 
@@ -43,6 +43,7 @@ app.command()(data.history)
 app.command()(data.backup)
 app.command()(audit.audit)
 app.command("simulate")(simulate.simulate_devices)
+app.add_typer(commands.app, name="command")
 app.add_typer(devices.app, name="device")
 app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")

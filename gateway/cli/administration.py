@@ -21,6 +21,7 @@ from gateway.cli.app import config_file, configured, fail, note, out
 from gateway.clock import now_ms
 from gateway.config.load import DEFAULT
 from gateway.errors import Conflict, GatewayError
+from gateway.printable import printable
 from gateway.running import Whereabouts, identity, whereabouts
 from gateway.store.audit import By
 from gateway.stores import open_direct
@@ -149,7 +150,7 @@ def show_record(record: Mapping[str, Any]) -> None:
 
 def show_line(text: str) -> None:
     """Print a line for people."""
-    _print(text)
+    _print(printable(text))
 
 
 def show_secret(what: str, secret: str) -> None:
@@ -171,5 +172,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+        return printable(", ".join(map(str, value)))
+    return "" if value is None else printable(str(value))

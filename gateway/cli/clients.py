@@ -2,17 +2,20 @@
 
 import asyncio
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import aiohttp
 import msgspec
 import typer
+from rich.text import Text
 
 from gateway.cli.app import REFUSED, AsJson, ConfigFile, fail, out, show_json
 from gateway.cli.operator import operator
 from gateway.errors import GatewayError
 from gateway.frames import to_json
 from gateway.listener import Listener
+from gateway.printable import printable
 
 
 def tail(
@@ -52,24 +55,32 @@ def _show(frame: dict[str, Any]) -> None:
             style="yellow",
         )
         return
-    value = to_json(frame["value"])
+    value = printable(to_json(frame["value"]))
     state = f" {frame['state']}" if "state" in frame else ""
-    out.print(
-        f"[dim]{frame['seq']:>8}[/dim] {frame['device']}/[bold]{frame['channel']}[/bold]",
-        end=" ",
-        markup=True,
+    text = Text.assemble(
+        (f"{_clock(frame['ts'])} {frame['seq']:>8} ", "dim"),
+        f"{printable(frame['device'])}/",
+        (printable(frame["channel"]), "bold"),
+        f" {value}" if frame["type"] == "telemetry" else f" {frame['type']}{state} {value}",
     )
-    out.print(
-        value if frame["type"] == "telemetry" else f"{frame['type']}{state} {value}", markup=False
-    )
+    out.print(text)
+
+
+def _clock(ts: int) -> str:
+    """Return a time as a clock here shows it, with the day where it is not today."""
+    time = datetime.fromtimestamp(ts / 1000).astimezone()
+    today = time.date() == datetime.now().astimezone().date()
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")
 
 
 def send(
     device: Annotated[str, typer.Argument(help="The device's id.")],
     name: Annotated[str, typer.Argument(help="The command's name.")],
-    value: Annotated[str, typer.Argument(help="JSON; what is none is sent as a string.")] = "null",
+    value: Annotated[
+        str, typer.Argument(help="Parsed as JSON; anything else is sent as a string.")
+    ] = "null",
     wait: Annotated[
-        float | None, typer.Option(help="Wait so many seconds for the reply.", min=0.1, max=60)
+        float | None, typer.Option(help="Seconds to wait for the reply.", min=0.1, max=60)
     ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -84,7 +95,7 @@ def send(
     if as_json:
         show_json(command)
     elif "reply" in command:
-        out.print(to_json(command["reply"]), markup=False)
+        out.print(printable(to_json(command["reply"])), markup=False)
     else:
         out.print(f"{command['state']}: command {command['id']}", markup=False)
 
@@ -102,8 +113,14 @@ async def _send(
         async with session.post(path, params=query, data=_json(value), ssl=False) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             if response.status >= 400:
-                fail(answer.get("detail", f"the gateway answered {response.status}"))
+                fail(_refusal(answer, response.status))
             return answer
+
+
+def _refusal(answer: dict[str, Any], status: int) -> str:
+    """Say why there is no reply, and how to ask for it later."""
+    why = str(answer.get("detail", f"the gateway answered {status}"))
+    return f"{why}: gateway command show {answer['id']}" if "id" in answer else why
 
 
 def _json(value: str) -> bytes:

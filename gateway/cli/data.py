@@ -2,8 +2,8 @@
 runs or not.
 """
 
-import csv
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from gateway.bridges.http.export import FRAMES
 from gateway.cli.administration import reading, show_table
 from gateway.cli.app import WRONG, AsJson, ConfigFile, err, fail, out, show_json
+from gateway.clock import now_ms
 from gateway.errors import GatewayError
-from gateway.frames import MAX_TS, Series
+from gateway.frames import MAX_TS, Frame, Series
 from gateway.store.history import Row, Span
+from gateway.times import Duration, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,27 +34,35 @@ def history(
     channel: Annotated[str, typer.Argument(help="The channel.")],
     limit: Annotated[
         int | None,
-        typer.Option(help="How many frames, the newest; else all with --csv or --json.", min=1),
+        typer.Option(
+            help="How many frames, the newest; else 20, or all with --csv, --json or --since.",
+            min=1,
+        ),
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: time, ts, seq, value.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="From then on: 2025-11-20T21:00:00Z, or 2h for ago."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as the API has it.")] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Show what a channel has sent, oldest first."""
     if as_csv and as_json:
         fail("--csv or --json, not both", WRONG)
+    start = 0 if since is None else _start(since)
     with reading(config) as store:
         series = _find(store, device, channel)
         if not series:
             fail(f"there is no history of {device}/{channel}")
-        every = as_csv or as_json
+        every = as_csv or as_json or since is not None
         rows = (
-            _all(store, list(series))
+            _all(store, list(series), start)
             if every and limit is None
-            else _newest(store, list(series), limit or SHOWN)
+            else _newest(store, list(series), start, limit or SHOWN)
         )
         if as_csv:
-            _print_csv(rows)
+            _print_csv(series, rows)
         elif as_json:
             for seq, number, ts, value, extra in rows:
                 sys.stdout.write(series[number].json(seq, ts, value, extra).decode() + "\n")
@@ -64,21 +75,35 @@ def _find(store: "Direct", device: str, channel: str) -> dict[int, Series]:
     return {row[0]: Series(*row) for row in store.series(device, channel)}
 
 
-def _newest(store: "Direct", series: list[int], count: int) -> "Iterator[Row]":
-    return reversed(store.by_time(series, Span(0, MAX_TS + 1), count, newest_first=True))
+def _start(text: str) -> int:
+    """Return the ms of a time, or of a duration before now."""
+    with suppress(ValueError):
+        return Moment.parse(text).ms
+    with suppress(ValueError):
+        return max(0, now_ms() - Duration.parse(text).ms)
+    return fail(
+        f"--since: {text[:40]!r} is neither a time such as 2025-11-20T21:00:00Z nor 2h", WRONG
+    )
 
 
-def _all(store: "Direct", series: list[int]) -> "Iterator[Row]":
+def _newest(store: "Direct", series: list[int], start: int, count: int) -> "Iterator[Row]":
+    return reversed(store.by_time(series, Span(start, MAX_TS + 1), count, newest_first=True))
+
+
+def _all(store: "Direct", series: list[int], start: int) -> "Iterator[Row]":
     after: tuple[int, int] | None = None
-    while rows := store.by_time(series, Span(0, MAX_TS + 1, after), PAGE):
+    while rows := store.by_time(series, Span(start, MAX_TS + 1, after), PAGE):
         yield from rows
         after = rows[-1][2], rows[-1][0]
 
 
-def _print_csv(rows: "Iterator[Row]") -> None:
-    writer = csv.writer(sys.stdout)
-    writer.writerow(("time", "ts", "seq", "value"))
-    writer.writerows((_time(ts), ts, seq, value) for seq, _, ts, value, _ in rows)
+def _print_csv(series: dict[int, Series], rows: "Iterator[Row]") -> None:
+    """Print the rows as the API's `format=csv` has them."""
+    form = FRAMES["csv"]
+    sys.stdout.write(form.head.decode())
+    for row in rows:
+        frame = Frame(row[0], series[row[1]], row[2], row[3], row[4])
+        sys.stdout.write(form.lines([frame]).decode())
 
 
 def _time(ts: int) -> str:

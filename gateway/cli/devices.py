@@ -1,7 +1,7 @@
 """`gateway device`: devices and their keys."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from msgspec import UNSET
@@ -19,7 +19,14 @@ from gateway.cli.administration import (
 )
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
 from gateway.cli.exported import exported
+from gateway.frames import MAX_TS
+from gateway.store.history import Span
 from gateway.store.registry import Device, Style, Tables
+
+if TYPE_CHECKING:
+    from gateway.store.direct import Direct
+
+STATUS = "status"  # the channel of presence
 
 app = typer.Typer(help="Devices and their keys.", no_args_is_help=True)
 
@@ -116,14 +123,14 @@ def list_(owner: Owner = None, as_json: AsJson = False, config: ConfigFile = Non
             for device in tables.devices.all()
             if owner is None or device.owner == only
         ]
+        seen = {each["id"]: _presence(store, each["id"]) for each in found}
     if as_json:
         for each in found:
             show_json(each)
         return
     columns = ("id", "name", "type", "owner", "topics", "disabled", "state")
-    show_table(
-        columns, [[each[column] for column in columns] for each in found], nothing="no devices yet"
-    )
+    rows = [[*(each[column] for column in columns), *seen[each["id"]]] for each in found]
+    show_table((*columns, "presence", "since (UTC)"), rows, nothing="no devices yet")
 
 
 @app.command()
@@ -222,7 +229,8 @@ def approve(
 ) -> None:
     """Let a device in that announced itself with the claim code."""
     with changing(config) as (tables, by):
-        _done(tables, devices.approve(tables, by, device, _owner(tables, owner)), as_json)
+        approved = devices.approve(tables, by, device, _owner(tables, owner))
+        _done(tables, approved, as_json, "is approved")
 
 
 def _owner(tables: "Tables", email: str | None) -> int | None:
@@ -243,8 +251,16 @@ def _show_key(issued: Issued[Device], as_json: bool) -> None:
         show_secret(f"key of device {issued.record.id}", issued.secret)
 
 
-def _done(tables: "Tables", device: Device, as_json: bool) -> None:
+def _presence(store: "Direct", device: str) -> tuple[str, str]:
+    """Say whether it is online, and since when; both empty where it was never here."""
+    told = [number for number, kind, *_ in store.series(device, STATUS) if kind == "presence"]
+    for _, _, ts, value, _ in store.by_time(told, Span(0, MAX_TS + 1), 1, newest_first=True):
+        return value.strip('"'), when(ts)
+    return "", ""
+
+
+def _done(tables: "Tables", device: Device, as_json: bool, what: str = "is changed") -> None:
     if as_json:
         show_json(_described(tables, device))
     else:
-        show_line(f"device {device.id} is changed")
+        show_line(f"device {device.id} {what}")

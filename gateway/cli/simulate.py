@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gateway.daemon import Gateway
     from gateway.store.audit import By
-    from gateway.store.registry import Tables
+    from gateway.store.registry import Device, Tables
 
 DEMO_EMAIL = "demo@example.com"
 DEMO = (("kitchen-demo", "room"), ("garden-demo", "garden"), ("door-demo", "door"))
@@ -27,12 +28,18 @@ def simulate_devices(
     count: Annotated[int, typer.Option("--devices", help="How many.", min=1, max=1_000)] = 3,
     every: Annotated[float, typer.Option(help="Seconds between readings.", min=0.01)] = 1.0,
     seconds: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds.", min=0.1)
+        float | None, typer.Option(help="Seconds after which it stops.", min=0.1)
     ] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove those of earlier runs instead.")
+    ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Run simulated devices against the running gateway, over real MQTT."""
+    if remove:
+        _remove(as_json, config)
+        return
     where = running(config)
     if where is None or "mqtt" not in where.ports:
         fail(
@@ -47,6 +54,22 @@ def simulate_devices(
         out.print(f"{count} simulated devices publish every {every:g} s; stop with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt, TimeoutError):
         asyncio.run(_run(keyed, where.ports["mqtt"], every, seconds))
+
+
+def _remove(as_json: bool, config: ConfigFile) -> None:
+    """Remove the devices that this command has made; none of another name or type."""
+    with changing(config) as (tables, by):
+        made = [each.id for each in tables.devices.all() if _is_simulated(each)]
+        for device in made:
+            devices.remove(tables, by, device)
+    if as_json:
+        show_json({"devices": made})
+    else:
+        out.print(f"{len(made)} simulated devices are removed")
+
+
+def _is_simulated(device: "Device") -> bool:
+    return bool(re.fullmatch(r"sim-\d+", device.id)) and device.name == f"simulated {device.type}"
 
 
 async def _run(

@@ -206,3 +206,21 @@ def test_what_is_no_public_address(file: Path, url: str) -> None:
     file.write_text(f'[http]\nurl = "{url}"')
     (problem,) = problems(file)
     assert problem.startswith("gateway.toml: [http] url: expected a URL without path such as")
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("[history]\nkeep = 90d\n", 'put the value in quotes: keep = "90d"'),
+        ("[history]\nkeep = 90d # days", 'put the value in quotes: keep = "90d"'),
+        ("[log]\nlevel = debug\n", 'put the value in quotes: level = "debug"'),
+        ("[mqtt]\nport = 1\n[mqtt]\nhost = 'a'\n", "the table [mqtt] stands here twice"),
+        ("[a.b]\n[a.b]\n", "the table [a.b] stands here twice"),
+    ],
+)
+def test_mistakes_of_toml_say_what_is_meant(file: Path, text: str, hint: str) -> None:
+    """The commonest two: a value without quotes, a table that is there already."""
+    file.write_text(text)
+    (problem,) = problems(file)
+    assert problem.startswith("gateway.toml: not valid TOML: ")
+    assert problem.endswith(f": {hint}")
