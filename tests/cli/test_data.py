@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.clock import now_ms
 from gateway.frames import Series
-from gateway.store.sqlite import history
+from gateway.store.sqlite import batch
 from gateway.store.sqlite.database import open_sync, transaction
 
 VALUE = Series(1, "telemetry", "kitchen", "temperature")
@@ -34,7 +34,7 @@ def call(tmp_path, monkeypatch):
         entries = [(VALUE, now - age * HOUR, f'"{age},0"', "") for age in (50, 3, 1)]
         text = json.dumps("\x1b[2J", ensure_ascii=True)
         entries += [(VALUE, now, text, ""), (STATUS, now, '"online"', "")]
-        history.append(db, 1, entries, ())
+        batch.append(db, 1, entries, ())
 
     def called(*words: str, status: int = 0) -> str:
         result = CliRunner().invoke(app, list(words))
