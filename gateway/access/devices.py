@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.store.registry import Style, Tables
 
 MOST_PENDING = 100
+MOST_CHILDREN = 1000  # of a hub
 
 
 def find(tables: Tables, device: str) -> Device:
@@ -95,19 +96,58 @@ def change(
     if given:
         tables.devices.update(device, **given)
         tables.note(by, "change", f"device:{device}", **given)
+    if owner is not UNSET:
+        for child in list(tables.devices.where(parent=device)):
+            tables.devices.update(child.id, owner=owner)
     return find(tables, device)
 
 
 def remove(tables: Tables, by: By, device: str) -> None:
-    """Remove a device; what it sent is hidden from a later device of the same id."""
+    """Remove a device and its children; what they sent is hidden from later devices of those ids."""
     find(tables, device)
+    for child in list(tables.devices.where(parent=device)):
+        remove(tables, by, child.id)
+    tables.abouts.delete(device)
     tables.devices.delete(device)
     tables.note(by, "remove", f"device:{device}")
 
 
+def adopt(tables: Tables, by: By, hub: str, child: str, *, type: str = "") -> Device:
+    """Add a device below a hub, or return the one that is there.
+
+    Raises `Conflict` where the id is another's, `TooMany` where the hub has no room.
+    """
+    above, known = find(tables, hub), tables.devices.get(child)
+    if known is not None and known.parent == hub:
+        return known
+    if known is not None:
+        raise Conflict(f"{child!r} is the id of another device: {hub!r} cannot speak for it")
+    fields.refuse(id=fields.device_id(child), type=fields.text(type))
+    if sum(1 for _ in tables.devices.where(parent=hub)) >= MOST_CHILDREN:
+        raise TooMany(f"{hub!r} has {MOST_CHILDREN} children already", retry_after=3600)
+    device = Device(id=child, key_hash=b"", type=type, owner=above.owner, parent=hub, created=by.at)
+    return _insert(tables, by, "adopt", device, "").record
+
+
+def recognise(tables: Tables, by: By, device: str, convention: str, root: str) -> Device:
+    """Note how a device speaks, and the root of its topics. Raises `Conflict` where the root is
+    another's.
+    """
+    found = find(tables, device)
+    if root and any(other.id != device for other in tables.devices.where(root=root)):
+        raise Conflict(f"the topics below {root!r} are another device's")
+    if (found.convention, found.root) != (convention, root):
+        tables.devices.update(device, convention=convention, root=root)
+        tables.note(by, "recognise", f"device:{device}", convention=convention, root=root)
+    return find(tables, device)
+
+
 def replace_key(tables: Tables, by: By, device: str) -> Issued[Device]:
     """Give a device a new key; the old one stops at once."""
-    key = new_key(find(tables, device).style)
+    found = find(tables, device)
+    if found.parent is not None:
+        raise Conflict(f"{device!r} has no key: its hub {found.parent!r} speaks for it")
+    key = new_key(found.style)
     tables.devices.update(device, key_hash=digest(key))
     tables.note(by, "new key", f"device:{device}")
     return Issued(find(tables, device), key)

@@ -7,8 +7,9 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, Any
 
+from gateway.about import merged
 from gateway.access.principal import Principal, of_device, of_session, of_token
-from gateway.store.registry import Device, Token, User, WebSession
+from gateway.store.registry import About, Device, Token, User, WebSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.store.registry import Kind, Record
 
 
+_BY_NAME = frozenset({"device", "about"})  # kinds whose keys are names; the others have numbers
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -24,13 +26,17 @@ class Records:
 
     def __init__(self, *, clock: Callable[[], int]) -> None:
         self.devices: dict[str, Device] = {}
+        self.abouts: dict[str, About] = {}
         self.users: dict[int, User] = {}
         self.tokens: dict[int, Token] = {}
         self.sessions: dict[int, WebSession] = {}
         self._clock = clock
         self._tables: dict[Kind, dict[Any, Any]] = {
-            "device": self.devices, "user": self.users, "token": self.tokens, "session": self.sessions,
+            "device": self.devices, "about": self.abouts,
+            "user": self.users, "token": self.tokens, "session": self.sessions,
         }  # fmt: skip
+        self._merged: dict[str, dict[str, Any]] = {}
+        self._children: dict[str, set[str]] = {}
         self._by_email: dict[str, User] = {}
         self._by_owner: dict[int | None, set[str]] = {}
         self._by_hash: dict[bytes, Token | WebSession] = {}
@@ -42,6 +48,14 @@ class Records:
     def of_owner(self, user: int | None) -> Collection[str]:
         """Return the ids of a user's devices."""
         return self._by_owner.get(user, ())
+
+    def about(self, device: str) -> dict[str, Any]:
+        """Return what a device is, by all that is said of it; do not change it."""
+        return self._merged.get(device, {})
+
+    def children(self, hub: str) -> Collection[str]:
+        """Return the ids of the devices below a hub."""
+        return self._children.get(hub, ())
 
     def token_of(self, hash_: bytes) -> Token | None:
         """Return the token of a secret's SHA-256, expired or not."""
@@ -108,7 +122,7 @@ class Records:
 
     def put(self, kind: Kind, key: str, record: Record | None) -> None:
         """Take in a record as it is now; None: it is gone. `key` is its id as text."""
-        table, id_ = self._tables[kind], key if kind == "device" else int(key)
+        table, id_ = self._tables[kind], key if kind in _BY_NAME else int(key)
         old = table.pop(id_, None)
         if isinstance(old, User):
             self._by_email.pop(folded(old.email), None)
@@ -116,6 +130,10 @@ class Records:
             self._by_hash.pop(old.hash, None)
         elif isinstance(old, Device):
             self._by_owner[old.owner].discard(old.id)
+            if old.parent is not None:
+                self._children[old.parent].discard(old.id)
+        elif isinstance(old, About):
+            self._merged.pop(old.id, None)
         if record is not None:
             table[id_] = record
         if isinstance(record, User):
@@ -124,10 +142,14 @@ class Records:
             self._by_hash[record.hash] = record
         elif isinstance(record, Device):
             self._by_owner.setdefault(record.owner, set()).add(record.id)
+            if record.parent is not None:
+                self._children.setdefault(record.parent, set()).add(record.id)
+        elif isinstance(record, About):
+            self._merged[record.id] = merged(record.known, record.said, record.edits)
 
     def get(self, kind: Kind, key: str) -> Record | None:
         """Return the record of a kind and an id as text."""
-        found: Record | None = self._tables[kind].get(key if kind == "device" else int(key))
+        found: Record | None = self._tables[kind].get(key if kind in _BY_NAME else int(key))
         return found
 
     def names(self) -> Iterable[tuple[Kind, str]]:

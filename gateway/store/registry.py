@@ -28,7 +28,7 @@ Role: TypeAlias = Literal["admin", "user"]
 Scope: TypeAlias = Literal["read", "write", "admin"]
 Style: TypeAlias = Literal["gateway", "iotcommunicate"]
 LinkKind: TypeAlias = Literal["first-admin", "invitation", "sign-in"]
-Kind: TypeAlias = Literal["device", "user", "token", "session"]
+Kind: TypeAlias = Literal["device", "about", "user", "token", "session"]
 Key: TypeAlias = str | int | bytes
 
 _SECRET = frozenset({"hash", "key_hash", "password"})
@@ -50,6 +50,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Device(Record, frozen=True, kw_only=True):
     """A source of data. `owner`: a user's id, None: the admins'. `pending`: it waits for somebody's
     approval.
+
+    `parent`: the hub that speaks for it; it has no key of its own then. `convention`: how it speaks
+    where that is not the gateway's own way, and `root`: the topics that are its own by that.
     """
 
     id: str
@@ -62,6 +65,18 @@ class Device(Record, frozen=True, kw_only=True):
     style: Style = "gateway"
     state: Literal["active", "pending"] = "active"
     created: int
+    parent: str | None = None
+    convention: str = ""
+    root: str = ""
+
+
+class About(Record, frozen=True, kw_only=True):
+    """What is said of a device (gateway/about.py), by its convention, by itself, by a person."""
+
+    id: str
+    known: dict[str, Any] = {}
+    said: dict[str, Any] = {}
+    edits: dict[str, Any] = {}
 
 
 class User(Record, frozen=True, kw_only=True):
@@ -169,6 +184,8 @@ class Tables(Protocol):
 
     @property
     def devices(self) -> Table[Device]: ...
+    @property
+    def abouts(self) -> Table[About]: ...
     @property
     def users(self) -> Table[User]: ...
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from gateway.store.registry import (
+    About,
     Change,
     Device,
     Everything,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from gateway.store.audit import By
     from gateway.store.registry import Key, Kind
 
-_JSON = frozenset({"grants", "devices"})
+_JSON = frozenset({"grants", "devices", "known", "said", "edits"})
 _FLAGS = frozenset({"disabled"})
 
 
@@ -100,12 +101,14 @@ class Tables:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self.devices = Table(db, "devices", Device)
+        self.abouts = Table(db, "abouts", About)
         self.users = Table(db, "users", User)
         self.tokens = Table(db, "tokens", Token)
         self.sessions = Table(db, "web_sessions", WebSession)
         self.links = Table(db, "links", Link, key="hash")
         self.kinds: dict[Kind, Table[Any]] = {
             "device": self.devices,
+            "about": self.abouts,
             "user": self.users,
             "token": self.tokens,
             "session": self.sessions,
