@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from gateway.bridges.http.abouts import Abouts
 from gateway.bridges.http.accounts import Accounts
 from gateway.bridges.http.authentication import Permission
 from gateway.bridges.http.claiming import Claiming
@@ -74,6 +75,7 @@ def api(
     ]  # fmt: skip
     parts: list[Any] = [
         Devices(registry, permission, presence, catalog),
+        Abouts(registry, permission),
         Claiming(registry, sign_in, permission),
         Telemetry(intake, catalog, permission, pace, seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, asking),

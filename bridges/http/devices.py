@@ -55,7 +55,8 @@ class DeviceAnswer(msgspec.Struct):
 
     `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago;
     `last_seen`: ms since 1970, null: never; `last_value`: the latest frame of its readings, null:
-    none yet.
+    none yet; `about`: what it is; `parent`: the hub that speaks for it; `convention`: how it speaks,
+    where that is not the gateway's own way.
     """
 
     id: str
@@ -70,6 +71,9 @@ class DeviceAnswer(msgspec.Struct):
     online: bool
     last_seen: int | None
     last_value: dict[str, Any] | msgspec.Raw | None
+    about: dict[str, Any]
+    parent: str | None
+    convention: str
     key: str | UnsetType = UNSET
 
 
@@ -213,5 +217,8 @@ class Devices:
             online=self._presence.is_online(device.id),
             last_seen=self._presence.last_seen(device.id),
             last_value=None if newest is None else msgspec.Raw(newest),
+            about=self._registry.about(device.id),
+            parent=device.parent,
+            convention=device.convention,
             key=key,
         )

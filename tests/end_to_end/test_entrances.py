@@ -31,6 +31,9 @@ PATCH  /api/v1/devices/{id}                           401 404  403
 DELETE /api/v1/devices/{id}                           401 404  403
 POST   /api/v1/devices/{id}/key                       401 404  403
 POST   /api/v1/devices/{id}/approve                   401 404  403
+GET    /api/v1/devices/{id}/about                     401 404    -
+PATCH  /api/v1/devices/{id}/about                     401 404  403
+DELETE /api/v1/devices/{id}/about                     401 404  403
 GET    /api/v1/devices/{id}/latest                    401 404    -
 POST   /api/v1/devices/{id}/telemetry                 401 404  403
 POST   /api/v1/devices/{id}/telemetry/{channel}       401 404  403

@@ -27,6 +27,9 @@ async def test_a_device_is_made_shown_changed_and_removed(core, client, ann):
         "online": False,
         "last_seen": None,
         "last_value": None,
+        "about": {},
+        "parent": None,
+        "convention": "",
     }
     assert await (await client.get(f"{API}/devices", headers=ann)).json() == {"devices": [made]}
     assert await (await client.get(f"{API}/devices/kitchen", headers=ann)).json() == made
