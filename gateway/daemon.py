@@ -170,7 +170,7 @@ class Gateway:
             self.registry, find=self.routes.find, device_to_device=access.device_to_device
         )
         self.journal = Journal(self.store.audit, clock=now_ms)
-        self._stack.push_async_callback(self.journal.flush)
+        self._stack.push_async_callback(self.journal.close)
         self.passwords = Passwords()
         self._stack.callback(self.passwords.close)
         throttle = Throttle(clock=time.monotonic)

@@ -7,6 +7,7 @@ counted, not kept.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from gateway.access.principal import Principal
     from gateway.store.audit import AuditStore
+
+log = logging.getLogger(__name__)
 
 WAITING = 2_000  # deeds
 FLUSH = 1.0  # s
@@ -40,7 +43,7 @@ class _Failure(NamedTuple):
 
 
 class Journal:
-    """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `flush` at the end."""
+    """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `close` at the end."""
 
     def __init__(self, store: AuditStore, *, clock: Callable[[], int]) -> None:
         self._store = store
@@ -116,6 +119,13 @@ class Journal:
         except Exception:
             self._lost += len(deeds) + sum(failures.values()) + lost
             raise
+
+    async def close(self) -> None:
+        """Write what waits, at the end; what a database refuses then is counted in the log."""
+        try:
+            await self.flush()
+        except Exception as error:
+            log.warning("the audit lost %d entries at the stop: %s", self._lost, error)
 
     async def run(self) -> None:
         """Flush and trim until cancelled."""

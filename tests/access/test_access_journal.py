@@ -69,3 +69,18 @@ async def test_what_a_refusing_database_costs_is_counted(access, monkeypatch):
             await access.journal.flush()
     (found,) = await entries(access)
     assert (found.action, found.detail) == ("not noted", {"count": 2})
+
+
+async def test_a_full_disk_does_not_hinder_the_stop(access, monkeypatch, caplog):
+    """What cannot be written at the end is one line in the log, and no traceback."""
+
+    async def refuse(work):
+        raise StoreError("disk is full")
+
+    access.journal.note("user:1", "command")
+    with monkeypatch.context() as patch:
+        patch.setattr(access.store.audit, "append", refuse)
+        await access.journal.close()
+    (line,) = caplog.records
+    assert line.getMessage() == "the audit lost 1 entries at the stop: disk is full"
+    assert line.exc_info is None
