@@ -38,6 +38,7 @@ from gateway.errors import Forbidden, Invalid
 from gateway.handlers import loading
 from gateway.handlers.runtime import Handlers
 from gateway.hub import Hub
+from gateway.hub.hub import AHEAD
 from gateway.intake import Intake
 from gateway.presence import Presence
 from gateway.rates import Rates
@@ -183,7 +184,7 @@ class Gateway:
     # Core
 
     async def _build_core(self) -> None:
-        opened = await self.store.history.opened()
+        opened = await self.store.history.opened(now_ms() + AHEAD)
         self.catalog = Catalog(opened)
         read = self.store.history.after
         self.hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=self.catalog, read=read)

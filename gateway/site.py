@@ -149,6 +149,7 @@ class Site:
         return api(
             history=gateway.store.history,
             audit=gateway.store.audit,
+            trouble=gateway.store.trouble,
             catalog=gateway.catalog,
             hub=gateway.hub,
             intake=gateway.intake,

@@ -48,6 +48,9 @@ class Store(Protocol):
     def upkeep(self, *, keep: int | None, max_size: int | None, clock: Callable[[], int]) -> Upkeep:
         """Return what keeps it in shape. `keep`: ms that history goes back; `max_size`: bytes."""
 
+    def trouble(self) -> str | None:
+        """Return why nothing can be stored, None where there is no reason."""
+
     async def close(self) -> None:
         """Finish what was begun, and let go of it."""
 

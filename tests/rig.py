@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.catalog import Catalog
 from gateway.commands import Commands
+from gateway.frames import MAX_TS
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
@@ -156,7 +157,7 @@ async def running(
 ) -> AsyncIterator[Rig]:
     """Open the database, run the intake, and end both; what was submitted is stored."""
     store = await open_store(path, durability="normal")
-    rig = Rig(store, await store.history.opened(), clock or Clock(), devices)
+    rig = Rig(store, await store.history.opened(MAX_TS), clock or Clock(), devices)
     task = asyncio.create_task(rig.intake.run())
     try:
         rig.presence.start()

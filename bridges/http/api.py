@@ -43,6 +43,7 @@ def api(
     *,
     history: HistoryStore,
     audit: AuditStore,
+    trouble: Callable[[], str | None],
     catalog: Catalog,
     hub: Hub,
     intake: Intake,
@@ -64,6 +65,7 @@ def api(
 ) -> list[Route]:
     """Return the table of routes.
 
+    `trouble()`: why the store can take nothing, if so.
     `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one
     device's messages; `measures`: more of them for `/metrics`; `others`: routes of other bridges,
     see `listening`.
@@ -85,7 +87,7 @@ def api(
         Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),
         Tokens(registry, permission),
-        HealthChecks(intake),
+        HealthChecks(intake, trouble),
         Metrics(measured, broker, permission),
         documentation,
     ]

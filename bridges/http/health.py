@@ -10,7 +10,7 @@ from gateway.bridges.http import answers
 from gateway.bridges.http.routes import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aiohttp import web
 
@@ -25,10 +25,11 @@ class Health(msgspec.Struct):
 
 
 class HealthChecks:
-    """Says how the gateway is."""
+    """Says how the gateway is. `trouble()`: why the store can take nothing, if so."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: Intake, trouble: Callable[[], str | None]) -> None:
         self._intake = intake
+        self._trouble = trouble
 
     def routes(self) -> list[Route]:
         # fmt: off
@@ -51,7 +52,8 @@ class HealthChecks:
 
     def _reasons(self) -> Iterator[str]:
         """Why no data can be taken in."""
-        if self._intake.refusal is not None:
-            yield f"storing fails: {self._intake.refusal}"
+        refusal = self._intake.refusal or self._trouble()
+        if refusal is not None:
+            yield f"storing fails: {refusal}"
         if self._intake.full:
             yield "more arrives than can be stored"

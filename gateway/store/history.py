@@ -64,8 +64,11 @@ REJECTED_KEPT = 1_000
 class HistoryStore(Protocol):
     """Keeps frames. Raises `StoreError` where it cannot."""
 
-    async def opened(self) -> Opened:
-        """Read what the core keeps in memory."""
+    async def opened(self, now: int) -> Opened:
+        """Read what the core keeps in memory.
+
+        A frame with a ts above `now` is the latest of its series only while no newer one is there.
+        """
 
     async def append(self, seq: int, entries: list[Entry], facts: Sequence[Fact]) -> None:
         """Keep a batch in one transaction, its first entry as `seq`.

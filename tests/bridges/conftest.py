@@ -20,6 +20,7 @@ from gateway.access.throttle import Throttle
 from gateway.bridges.mqtt.conventions import gateway
 from gateway.catalog import Catalog
 from gateway.commands import Commands
+from gateway.frames import MAX_TS
 from gateway.hub import Hub
 from gateway.intake import Intake
 from gateway.presence import Presence
@@ -96,7 +97,7 @@ async def core(tmp_path):
     """The core over an empty database."""
     clock = Clock()
     kept = await open_store(tmp_path / "gateway.db", durability="normal")
-    opened = await kept.history.opened()
+    opened = await kept.history.opened(MAX_TS)
     catalog = Catalog(opened)
 
     hub = Hub(epoch=opened.epoch, seq=opened.seq, catalog=catalog, read=kept.history.after)

@@ -7,6 +7,7 @@ the event loop's. A write is one transaction. `turn` lets upkeep write in betwee
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import time
@@ -22,6 +23,8 @@ from gateway.store.sqlite.storable import Connection
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -80,6 +83,8 @@ class Database:
         readers: list[_Connection],
     ) -> None:
         self.path = path
+        self.trouble: str | None = None  # why nothing can be written, though SQLite would
+        self._identity = identity(path)
         self.turn = asyncio.Lock()
         self._writer = writer
         self._upkeep = upkeep
@@ -108,6 +113,20 @@ class Database:
             await reader.run(lambda db: db.executescript(_READING))
         return cls(path, writer, upkeep, follower, readers)
 
+    def look(self) -> None:
+        """Look whether the file is still in its place. What is written into one that is not would
+        be lost with it.
+        """
+        moved = identity(self.path) != self._identity
+        if moved and self.trouble is None:
+            self.trouble = (
+                f"{self.path} was moved, deleted or replaced: put it back,"
+                " or stop the gateway, put the right file there, and start it"
+            )
+            log.critical("%s", self.trouble)
+        elif not moved:
+            self.trouble = None
+
     async def close(self) -> None:
         """Finish what was begun and close every connection."""
         for connection in (*self._readers, self._follower, self._upkeep, self._writer):
@@ -116,6 +135,8 @@ class Database:
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction; committed when this returns, undone when it raises."""
         async with self.turn:
+            if self.trouble is not None:
+                raise StoreError(self.trouble)
             return await self._writer.transact(work)
 
     async def read(self, work: Work[T]) -> T:
@@ -151,12 +172,8 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
     _check_writable(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists()
+        _make_private(path)
         db = _connect(path, durability)
-        if new and path.exists():
-            path.chmod(
-                0o600
-            )  # everybody's frames, and what is kept of keys, are for the gateway's own user alone
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(
             f"{path}: cannot open the database: {error}: use another file"
@@ -170,6 +187,21 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
             raise DatabaseError(f"{path}: {error}") from error
         raise
     return db
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, if need be, for the gateway's own user alone: hashes of keys are in it."""
+    if str(path) != ":memory:":
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return which file this is, whatever it is called; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _use_log(db: sqlite3.Connection) -> None:

@@ -8,17 +8,20 @@ is above is scanned, and `upkeep` keeps it short.
 from __future__ import annotations
 
 import heapq
+import logging
+import sqlite3
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from gateway.frames import to_json
+from gateway.frames import MAX_TS, to_json
 from gateway.store.history import Opened, Page, Rejection, Span
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gateway.store.history import Function, Row
+
+log = logging.getLogger(__name__)
 
 WINDOW = 200_000  # frames that one call of `after` looks at
 BUCKETS_AT_ONCE = 64  # so that a wide range holds no reader for long
@@ -30,14 +33,16 @@ def meta(db: sqlite3.Connection, key: str) -> int:
     return int(db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()[0])
 
 
-def opened(db: sqlite3.Connection) -> Opened:
+def opened(db: sqlite3.Connection, now: int = MAX_TS) -> Opened:
     """Read what the core keeps in memory: the epoch, the newest seq, the series and their latest
     frames.
     """
     epoch = str(db.execute("SELECT value FROM meta WHERE key='epoch'").fetchone()[0])
     series = db.execute("SELECT id, type, device, channel FROM series WHERE NOT hidden").fetchall()
     last = db.execute("SELECT max(id) FROM series").fetchone()[0] or 0
-    return Opened(epoch, newest(db), series, last, list(_latest(db, [row[0] for row in series])))
+    return Opened(
+        epoch, newest(db), series, last, list(_latest(db, [row[0] for row in series], now))
+    )
 
 
 def series_of(db: sqlite3.Connection, device: str, channel: str) -> list[tuple[int, str, str, str]]:
@@ -63,33 +68,73 @@ def after(
     """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those given.
 
     One call looks at `WINDOW` frames at the most, so that a narrow filter over a long history stays
-    short.
+    short. Frames that a damaged file no longer gives count as gone.
     """
     gone = min(floor(db), upto)
     cursor = max(cursor, gone)
     end = min(upto, cursor + WINDOW)
-    if series is None:
-        sql = "SELECT * FROM frames WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        found = db.execute(sql, (cursor, end, limit))
-    else:
-        sql = (
-            "SELECT * FROM frames WHERE seq > ? AND seq <= ? AND series IN (SELECT value FROM json_each(?)) "
-            "ORDER BY seq LIMIT ?"
-        )
-        found = db.execute(sql, (cursor, end, to_json(list(series)), limit))
-    rows, whole = _up_to_bytes(found, PAGE_BYTES)
+    rows: list[Row] = []
+    try:
+        whole = _up_to_bytes(_after(db, cursor, end, series, limit), rows, PAGE_BYTES)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        if not rows:
+            return _past_damage(db, cursor, end, series, gone, error)
+        whole = False
     return Page(rows, end if whole and len(rows) < limit else rows[-1][0], gone)
 
 
-def _up_to_bytes(found: Iterable[Row], most: int) -> tuple[list[Row], bool]:
+def _after(
+    db: sqlite3.Connection, cursor: int, end: int, series: Collection[int] | None, limit: int
+) -> Iterable[Row]:
+    if series is None:
+        sql = "SELECT * FROM frames WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?"
+        return db.execute(sql, (cursor + 1, end, limit))
+    sql = (
+        "SELECT * FROM frames WHERE seq >= ? AND seq <= ? AND series IN (SELECT value FROM json_each(?)) "
+        "ORDER BY seq LIMIT ?"
+    )
+    return db.execute(sql, (cursor + 1, end, to_json(list(series)), limit))
+
+
+def _past_damage(
+    db: sqlite3.Connection,
+    cursor: int,
+    end: int,
+    series: Collection[int] | None,
+    gone: int,
+    error: Exception,
+) -> Page:
+    """Read the frame after a cursor alone; where it cannot be read, what follows as well counts as
+    gone up to the next one that can.
+    """
+    row = _one(db, cursor + 1)
+    if row is not None:
+        return Page([row] if series is None or row[1] in series else [], cursor + 1, gone)
+    readable = (seq for seq in range(cursor + 2, end + 1) if _one(db, seq) is not None)
+    lost = next(readable, end + 1) - 1
+    log.error("frames %d to %d cannot be read: %s", cursor + 1, lost, error)
+    return Page([], lost, lost)
+
+
+def _one(db: sqlite3.Connection, seq: int) -> Row | None:
+    """Return a frame, None where it is gone or cannot be read."""
+    try:
+        rows: list[Row] = db.execute("SELECT * FROM frames WHERE seq = ?", (seq,)).fetchall()
+    except sqlite3.DatabaseError:
+        return None
+    return rows[0] if rows else None
+
+
+def _up_to_bytes(found: Iterable[Row], rows: list[Row], most: int) -> bool:
     """Take rows until their values have so many bytes; tell whether these are all."""
-    rows: list[Row] = []
     for row in found:
         rows.append(row)
         most -= len(row[3])
         if most < 0:
-            return rows, False
-    return rows, True
+            return False
+    return True
 
 
 def by_time(
@@ -135,7 +180,11 @@ def _recent(
 def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
     """Return a span as a condition with its parameters, and the order of time."""
     order, beyond = ("DESC", "<") if newest_first else ("ASC", ">")
-    where, parameters = "i.ts >= ? AND i.ts < ?", [span.start, span.end]
+    start, end = span.start, span.end
+    if span.after is not None:  # so that the index is entered where the page before ended
+        ts = span.after[0]
+        start, end = (start, min(end, ts + 1)) if newest_first else (max(start, ts), end)
+    where, parameters = "i.ts >= ? AND i.ts < ?", [start, end]
     if span.after is not None:
         where += f" AND (i.ts, i.seq) {beyond} (?, ?)"
         parameters += span.after
@@ -214,22 +263,40 @@ def next_buckets(
     return buckets(db, series, stretch, every, functions, BUCKETS_AT_ONCE)
 
 
-def _latest(db: sqlite3.Connection, series: Iterable[int]) -> Iterator[Row]:
-    """Read the latest frame of each series: by index, or among those not yet in it."""
-    folded = meta(db, "folded")
-    recent: dict[int, Row] = {}
-    for row in db.execute("SELECT * FROM frames WHERE seq > ?", (folded,)):
+def _latest(db: sqlite3.Connection, series: Iterable[int], now: int) -> Iterator[Row]:
+    """Read the latest frame of each series: by index, or among those not yet in it.
+
+    One whose time is yet to come counts until a newer frame comes: a clock was wrong.
+    """
+    past: dict[int, Row] = {}
+    ahead: dict[int, Row] = {}
+    for row in db.execute("SELECT * FROM frames WHERE seq > ?", (meta(db, "folded"),)):
+        recent = past if row[2] <= now else ahead
         if row[1] not in recent or _time_order(row) >= _time_order(recent[row[1]]):
             recent[row[1]] = row
     for number in series:
-        found = db.execute(
-            "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
-            "WHERE i.series = ? AND i.seq <= ? ORDER BY i.ts DESC, i.seq DESC LIMIT 1",
-            (number, folded),
-        ).fetchone()
-        rows = [row for row in (found, recent.get(number)) if row is not None]
-        if rows:
-            yield max(rows, key=_time_order)
+        found = [
+            _greatest(db, number, 0, now, past.get(number)),
+            _greatest(db, number, now + 1, MAX_TS, ahead.get(number)),
+        ]
+        if rows := [row for row in found if row is not None]:
+            yield max(rows)  # by seq: the greatest of the past, unless the other one is newer
+
+
+def _greatest(
+    db: sqlite3.Connection, series: int, start: int, end: int, recent: Row | None
+) -> Row | None:
+    """Return a series' frame with the greatest ts of a range; `recent`: of those that the index
+    does not have.
+    """
+    indexed: Row | None = db.execute(
+        "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
+        "WHERE i.series = ? AND i.ts BETWEEN ? AND ? AND i.seq <= ? "
+        "ORDER BY i.ts DESC, i.seq DESC LIMIT 1",
+        (series, start, end, meta(db, "folded")),
+    ).fetchone()
+    rows = [row for row in (recent, indexed) if row is not None]
+    return max(rows, key=_time_order, default=None)
 
 
 def rejected(db: sqlite3.Connection, before: int | None, limit: int) -> list[Rejection]:

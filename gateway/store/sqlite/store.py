@@ -43,6 +43,10 @@ class SqliteStore:
         """Open or create the file and bring its schema up to date; raises `DatabaseError`."""
         return cls(await Database.open(path, durability=durability))
 
+    def trouble(self) -> str | None:
+        """Return why nothing can be stored, None where there is no reason."""
+        return self._database.trouble
+
     async def close(self) -> None:
         """Finish what was begun, and let go of the file."""
         await self._database.close()
@@ -62,8 +66,8 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def opened(self) -> Opened:
-        return await self._database.read(history.opened)
+    async def opened(self, now: int) -> Opened:
+        return await self._database.read(partial(history.opened, now=now))
 
     async def append(self, seq: int, entries: list[Entry], facts: Sequence[Fact]) -> None:
         await self._database.write(lambda db: batch.append(db, seq, entries, facts))

@@ -9,6 +9,7 @@ writer hardly waits.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -29,6 +30,17 @@ FOLD_EVERY = 10.0  # s
 SLICE_ROWS = 4_000  # rows written in one turn: some ten milliseconds
 MARK_EVERY = 60_000  # ms
 CHECKPOINT_BYTES = 8 << 20
+TRUST = 3_600.0  # s for which the clock must go steadily before anything is removed by its age
+IN_VAIN = 10  # parts of history, a fiftieth each, removed by one look that free nothing
+JUMP = 60_000  # ms by which a clock that is set differs from a steady one
+# Tables that are no history, and the bytes of a row: a long one has pages of its own.
+OTHERS = (
+    ("broker_deliveries", "length(payload) + length(topic) + 100 + 4096 * (length(payload) > 800)"),
+    ("broker_retained", "length(payload) + length(topic) + 50 + 4096 * (length(payload) > 800)"),
+    ("commands", "length(value) + coalesce(length(reply), 0) + 250"),
+    ("rejected", "length(payload) + length(topic) + length(reason) + 50"),
+    ("audit", "length(detail) + 150"),
+)
 
 _FOLD = "INSERT OR IGNORE INTO frames_by_time SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?"
 _UNFOLD = (
@@ -53,6 +65,7 @@ class Upkeep:
         max_size: int | None,
         clock: Callable[[], int],
         every: float = 1.0,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._keep = keep
@@ -60,6 +73,7 @@ class Upkeep:
         self._clock = clock
         self._every = every
         self._idle = 0.0  # s since the last fold
+        self._time = BelievedTime(clock, steady, min(TRUST, (keep or 0) / 2000))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -67,6 +81,9 @@ class Upkeep:
 
     async def step(self) -> None:
         """Do what is due."""
+        self._database.look()
+        if self._database.trouble is not None:
+            return
         self._idle += self._every
         waiting = await self._read(_unfolded)
         if waiting >= FOLD_AT_ONCE or (waiting and self._idle >= FOLD_EVERY):
@@ -89,14 +106,28 @@ class Upkeep:
         """Take away what is too old or too much, oldest first; each step tells listeners' cursors
         first.
         """
-        now = self._clock()
+        await self._prune_by_age()
+        if self._max_size is not None:
+            await self._prune_by_size(self._max_size)
+
+    async def _prune_by_age(self) -> None:
+        """A clock that was ahead for a while removes nothing: its marks are forgotten."""
+        now, believed = self._clock(), self._time.believed()
         if await self._read(partial(_mark_due, now=now)):
             await self._write(partial(_mark, now=now))
-        if self._keep is not None:
+        if self._keep is not None and believed:
+            await self._write(partial(_forget_marks_ahead, now=now))
             await self._prune_to(await self._read(partial(_reached_by, at=now - self._keep)))
-        while self._max_size is not None and await self._read(_used) > self._max_size:
+
+    async def _prune_by_size(self, most: int) -> None:
+        """Stop where removing frees nothing: what is large then is not history."""
+        least = size = await self._read(_history_size)
+        vain = 0  # parts removed since the size fell last
+        while size > most and vain < IN_VAIN:
             if not await self._prune_to(await self._read(_oldest_part)):
                 return
+            size = await self._read(_history_size)
+            vain, least = (0, size) if size < least else (vain + 1, least)
 
     async def _prune_to(self, last: int) -> bool:
         """Remove the frames up to a seq; tell whether any could be removed."""
@@ -109,6 +140,8 @@ class Upkeep:
             await self._slices(_UNFOLD, removable)
             await self._slices(_REMOVE, removable)
             floor = upto
+        if floor > start:
+            await self._write(_forget_hidden)
         return floor > start
 
     async def checkpoint(self) -> None:
@@ -184,6 +217,43 @@ def _sorted_rows(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM temp.sorted").fetchone()[0])
 
 
+class BelievedTime:
+    """Tells whether the wall clock can be believed: it has gone as fast as the steady one for a
+    while.
+
+    A clock that was set, or a machine that has just started, may be wrong by years for some
+    seconds. `trust`: seconds to wait then.
+    """
+
+    def __init__(self, wall: Callable[[], int], steady: Callable[[], float], trust: float) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._trust = trust
+        self._last = wall()
+        self._looked = self._since = steady()
+
+    def believed(self) -> bool:
+        """Look at both clocks. To be called often."""
+        wall, steady = self._wall(), self._steady()
+        if abs(wall - self._last - (steady - self._looked) * 1000) > JUMP:
+            self._since = steady
+        self._last, self._looked = wall, steady
+        return steady - self._since >= self._trust
+
+
+def _forget_marks_ahead(db: sqlite3.Connection, now: int) -> None:
+    db.execute("DELETE FROM marks WHERE at > ?", (now,))
+
+
+def _forget_hidden(db: sqlite3.Connection) -> None:
+    """Forget the series of removed devices of which no frame is left."""
+    db.execute(
+        "DELETE FROM series WHERE hidden AND id < (SELECT max(id) FROM series) AND NOT EXISTS "
+        "(SELECT 1 FROM frames_by_time WHERE series = series.id) AND id NOT IN "
+        "(SELECT series FROM frames WHERE seq > (SELECT value FROM meta WHERE key = 'folded'))"
+    )
+
+
 def _mark_due(db: sqlite3.Connection, now: int) -> bool:
     seq, at = db.execute("SELECT seq, at FROM marks ORDER BY seq DESC LIMIT 1").fetchone() or (0, 0)
     return now - at >= MARK_EVERY and history.newest(db) > seq
@@ -214,6 +284,14 @@ def _used(db: sqlite3.Connection) -> int:
         for name in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * size
+
+
+def _history_size(db: sqlite3.Connection) -> int:
+    """Return the bytes in use, but for what is no history: queues, retained messages, commands, the
+    audit. These have bounds of their own, and may not push frames out.
+    """
+    others = "+".join(f"(SELECT coalesce(sum({size}), 0) FROM {table})" for table, size in OTHERS)
+    return _used(db) - int(db.execute(f"SELECT {others}").fetchone()[0])
 
 
 def _checkpoint(db: sqlite3.Connection) -> None:

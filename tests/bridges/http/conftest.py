@@ -41,6 +41,7 @@ def routes(core, sign_up, messages_per_second):
     return api(
         history=core.kept.history,
         audit=core.kept.audit,
+        trouble=core.kept.trouble,
         catalog=core.catalog,
         hub=core.hub,
         intake=core.intake,

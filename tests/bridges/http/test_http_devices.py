@@ -67,7 +67,7 @@ async def test_a_new_device_of_an_old_id_does_not_inherit_its_history(core, clie
         await core.store("kitchen", "t", "1")
         await client.delete(f"{API}/devices/kitchen", headers=ann)
     await core.intake.store(())
-    assert (await core.kept.history.opened()).series == []
+    assert (await core.kept.history.opened(core.clock.now)).series == []
 
 
 async def test_a_new_key_replaces_the_old_one_at_once(core, client, ann):

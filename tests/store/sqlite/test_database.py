@@ -233,7 +233,7 @@ async def test_a_newer_database(tmp_path: Path) -> None:
 
 async def test_a_folder_or_beneath_a_file(tmp_path: Path) -> None:
     """A path that can be no file is said to be none."""
-    await opening_fails(tmp_path, "unable to open")
+    await opening_fails(tmp_path, "cannot open the database")
     (tmp_path / "file").write_text("x")
     await opening_fails(tmp_path / "file" / "a.db", "cannot open|cannot write")
 

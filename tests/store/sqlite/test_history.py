@@ -16,7 +16,7 @@ from gateway.frames import Series
 from gateway.store.facts import PAYLOAD_BYTES, SeriesAdded, rejection
 from gateway.store.history import Row, Span
 from gateway.store.sqlite import batch, history
-from gateway.store.sqlite.database import Database, open_sync
+from gateway.store.sqlite.database import Database, open_sync, transaction
 
 SERIES = [Series(number, "telemetry", "k", str(number)) for number in (1, 2, 3)]
 VALUES = st.sampled_from(
@@ -321,3 +321,69 @@ def test_queries_use_the_index(newest_first: bool) -> None:
     assert len(plan) == 2
     assert plan[0].startswith("SEARCH i USING PRIMARY KEY (series=? AND ts>? AND ts<?)")
     assert plan[1].startswith("SEARCH f USING INTEGER PRIMARY KEY")
+
+
+def test_a_page_begins_where_the_one_before_ended() -> None:
+    """Deep pages cost what the first one does: the index is entered at the cursor, either way."""
+    rows = [(1, ts, str(ts)) for ts in range(20_000)]
+    with stored(rows, folded=1) as db:
+        for newest_first, cursor in ((False, (19_900, 19_901)), (True, (99, 100))):
+            steps = 0
+
+            def count() -> int:
+                nonlocal steps
+                steps += 1
+                return 0
+
+            span = Span(0, 1 << 40, cursor)
+            db.set_progress_handler(count, 100)
+            found = history.by_time(db, [1], span, 50, newest_first=newest_first)
+            db.set_progress_handler(None, 0)
+            assert len(found) == 50
+            assert steps < 100
+
+
+def test_a_time_that_is_yet_to_come_is_the_latest_until_a_newer_frame() -> None:
+    """A clock that was wrong once does not freeze a channel after the next start."""
+    late = 4_102_444_800_000  # 2100
+    with stored([(1, 5, "1"), (1, late, "2"), (2, 7, "1"), (2, late, "2"), (2, 6, "3")]) as db:
+        for folded in (0, 5):
+            db.execute("UPDATE meta SET value = ? WHERE key = 'folded'", (folded,))
+            db.execute("DELETE FROM frames_by_time")
+            if folded:
+                db.execute("INSERT INTO frames_by_time SELECT series, ts, seq FROM frames")
+            latest = {row[1]: row[0] for row in history.opened(db, 1_000).latest}
+            # Of series 2 the greatest of what has come; it came before the wrong one, which stays.
+            assert latest == {1: 2, 2: 4}
+        db.execute("INSERT INTO frames VALUES (6, 1, 8, '3', ''), (7, 2, 9, '4', '')")
+        latest = {row[1]: row[0] for row in history.opened(db, 1_000).latest}
+        assert latest == {1: 6, 2: 7}
+
+
+def test_frames_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
+    """A damaged page costs the frames on it: who resumes is told of a gap, and goes on."""
+    path = tmp_path / "gateway.db"
+    db = open_sync(path)
+    with transaction(db):
+        batch.append(db, 1, [(SERIES[0], n, f'"{"x" * 400}"', "") for n in range(1, 201)], ())
+    size = db.execute("PRAGMA page_size").fetchone()[0]
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (victim,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'frames'").fetchone()
+    db.close()
+    data = bytearray(path.read_bytes())
+    leaf = int.from_bytes(data[(victim - 1) * size + 12 + 2 * 5 :][:2])  # the sixth cell
+    page = int.from_bytes(data[(victim - 1) * size + leaf :][:4])
+    data[(page - 1) * size : page * size] = b"\xff" * size
+    path.write_bytes(data)
+    db = open_sync(path)
+    cursor, seqs, gaps = 0, [], []
+    while cursor < 200:
+        found = history.after(db, cursor, 200, None, 1_000)
+        if found.floor > cursor:
+            gaps.append((cursor + 1, found.floor))
+        seqs += [row[0] for row in found.rows]
+        cursor = found.reached
+    db.close()
+    ((first, last),) = gaps
+    assert 1 < first < last < 200
+    assert seqs == [*range(1, first), *range(last + 1, 201)]

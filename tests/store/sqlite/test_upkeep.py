@@ -43,6 +43,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clock = Clock()
+        self.jumped = 0  # ms by which the wall clock was set
         self.seq = 0
         self.catalog = Catalog(history.Opened("e", 0, [], 0, []))
         self.slices: list[int] = []  # rows changed by each transaction of upkeep
@@ -65,8 +66,18 @@ class Store:
 
         database.maintain = watched  # type: ignore[method-assign]
 
+    def steady(self) -> float:
+        return (self.clock.now - self.jumped) / 1000
+
     def upkeep(self, keep: int | None = None, max_size: int | None = None) -> Upkeep:
-        return Upkeep(self.database, keep=keep, max_size=max_size, clock=self.clock, every=0.001)
+        return Upkeep(
+            self.database,
+            keep=keep,
+            max_size=max_size,
+            clock=self.clock,
+            every=0.001,
+            steady=self.steady,
+        )
 
     async def put(self, *channels: str, ts: int = 1, value: str = "1") -> None:
         entries = [
@@ -237,7 +248,8 @@ async def test_a_bound_that_cannot_be_kept(store: Store) -> None:
     await store.put(*"abc" * 30)
     worker = store.upkeep(max_size=1)
     await worker.fold()
-    await asyncio.wait_for(worker.prune(), 20)
+    for _ in range(10):  # each look gives up where what it takes away frees nothing
+        await asyncio.wait_for(worker.prune(), 20)
     assert await store.seqs() == [88, 89, 90]
     await asyncio.wait_for(worker.prune(), 20)
     assert await store.meta("floor") == 90
@@ -414,3 +426,84 @@ async def test_a_disk_that_refuses(store: Store, caplog: pytest.LogCaptureFixtur
     assert [record.getMessage() for record in caplog.records] == [
         "upkeep waits for the database: database or disk is full"
     ]
+
+
+async def test_a_clock_that_is_ahead_for_a_while_removes_nothing(store: Store) -> None:
+    """Nor does what it marked keep retention off afterwards (100 days ahead for eight seconds)."""
+    keep = 90 * 24 * 3600_000
+    worker = store.upkeep(keep=keep)
+    await store.put(*"ab" * 30)
+    await worker.fold()
+    store.clock.pass_minutes(61)
+    await worker.prune()
+    ahead = 100 * 24 * 3600_000
+    store.clock.now += ahead
+    store.jumped += ahead
+    for _ in range(8):
+        await store.put("a")
+        await worker.fold()
+        await worker.prune()
+        store.clock.now += 1_000
+    assert len(await store.seqs()) == 68
+    store.clock.now -= ahead
+    store.jumped -= ahead
+    await worker.prune()
+    store.clock.pass_minutes(61)
+    await worker.prune()
+    marks = await store.database.read(lambda db: db.execute("SELECT at FROM marks").fetchall())
+    assert all(at <= store.clock.now for (at,) in marks)
+    assert len(await store.seqs()) == 68
+
+
+async def test_what_is_no_history_pushes_no_frame_out(store: Store) -> None:
+    """A queue that somebody lets grow is not counted against the frames of everybody."""
+    await store.put(*"ab" * 30)
+    worker = store.upkeep(max_size=400_000)
+    await worker.fold()
+    await store.database.write(
+        lambda db: db.executemany(
+            "INSERT INTO broker_deliveries VALUES (1, ?, 0, 1, 0, '[]', 't', ?, NULL, NULL, NULL)",
+            [(number, b"x" * 10_000) for number in range(100)],
+        )
+    )
+    await worker.prune()
+    assert await store.database.read(upkeep._used) > 1_000_000
+    assert len(await store.seqs()) == 60
+
+
+async def test_series_of_removed_devices_go_with_their_last_frame(store: Store) -> None:
+    """Devices that come and go leave no row for ever; numbers are not given out again."""
+    await store.put("a", "b")
+    hidden = store.catalog.hide("k")
+    await store.database.write(lambda db: batch.append(db, 1_000_000, [], [hidden]))
+    await store.put("c")
+    worker = store.upkeep(keep=0)
+    await worker.fold()
+    await worker.prune()
+    store.clock.pass_minutes(1)
+    await worker.prune()
+    rows = await store.database.read(lambda db: db.execute("SELECT id FROM series").fetchall())
+    assert rows == [(3,)]
+
+
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+async def test_a_file_that_is_not_in_its_place_takes_nothing(store: Store, what: str) -> None:
+    """What would be lost with the file is not taken in; once it is back, all goes on."""
+    worker = store.upkeep()
+    path = store.database.path
+    aside = path.with_name("aside.db")
+    await store.put("a")
+    path.rename(aside)
+    if what == "replaced":
+        path.write_bytes(b"")
+    await worker.step()
+    assert store.database.trouble is not None
+    with pytest.raises(StoreError, match="moved, deleted or replaced"):
+        await store.put("a")
+    if what == "deleted":
+        aside.unlink()
+        return
+    aside.replace(path)
+    await worker.step()
+    await store.put("a")
+    assert await store.seqs() == [1, 2]
