@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 
-from gateway.access import links
+from gateway.access import accounts, devices, links
 from gateway.store.audit import By
 from tests.bridges.web.conftest import signed_in
 from tests.browser import DESKTOP, PHONE, Tab, browsing
-from tests.end_to_end.conftest import house, running
+from tests.end_to_end.conftest import BY, house, running
 from tests.programs import NODE_MODULES, needs_chromium, package
 
 if TYPE_CHECKING:
@@ -273,6 +273,40 @@ async def test_a_device_that_is_not_there(home, browser):
     await tab.page.goto(f"{home.url}/devices/nowhere")
     await tab.page.wait_for_selector("#problem:not([hidden])")
     assert "nowhere" in await tab.page.inner_text("#problem")
+    assert tab.complaints == []
+
+
+async def test_what_an_admin_does(home, browser):
+    """A board that announced itself is approved and given to a member; somebody is invited; what
+    was rejected and what was done can be read.
+    """
+    await home.gateway.registry.apply(accounts.create, BY, email="bob@example.org", password=None)
+    board = await home.gateway.registry.apply(devices.announce, BY, name="New board")
+    tab = await tab_of(browser, home)
+    page = tab.page
+    await page.goto(f"{home.url}/devices")
+    await page.get_by_role("button", name=f"Approve: {board.record.id}").click()
+    await page.get_by_role("button", name=f"Edit: {board.record.id}").click()
+    await page.select_option("#edit [name=owner]", label="bob@example.org")
+    await page.click("#edit .primary")
+    await page.locator("#list li", has_text="New board").filter(has_text="of bob@").wait_for()
+
+    await page.goto(f"{home.url}/users")
+    await page.locator("#list li", has_text="bob@example.org").filter(has_text="1 device").wait_for()  # fmt: skip
+    await page.click("[data-open=invite]")
+    await page.click("#invite .primary")
+    await page.locator("#invitation-until", has_text="It works once, until").wait_for()
+    link = await page.text_content("#invitation-text")
+    assert await (await page.request.get(link)).text() != ""
+    assert "/sign-in?link=" in link
+
+    device = await home.device("kitchen")
+    await device.publish("devices/kitchen/telemetry", '{"temperature":nan}')
+    await page.goto(f"{home.url}/rejected")
+    await page.locator("#list li", has_text="not valid JSON").filter(has_text=":nan}").wait_for()
+    await page.goto(f"{home.url}/audit")
+    await page.fill("#find", "approve")
+    await page.locator("#list tr:visible", has_text=board.record.id).first.wait_for()
     assert tab.complaints == []
 
 
