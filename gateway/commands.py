@@ -291,8 +291,10 @@ class Commands:
         command_id = correlation.decode("ascii", "replace")
         return line.unanswered.get(command_id) or line.open.get(command_id)
 
-    def forget(self, device: str) -> None:
-        """Fail what waits for a removed device; no frame tells of it."""
+    def forget(self, device: str, why: str = "the device was removed") -> None:
+        """Fail what waits for a device that is gone, or somebody else's now; no frame tells of it.
+        What it answers later answers nobody.
+        """
         line = self._lines.pop(device, None)
         if line is None:
             return
@@ -300,7 +302,7 @@ class Commands:
             if command.state != "delivered":
                 command.state, command.error, command.changed = (
                     "failed",
-                    "the device was removed",
+                    why,
                     self._clock(),
                 )
             self._intake.submit((), partial(self._finished, command), (command.change(),))

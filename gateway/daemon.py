@@ -245,6 +245,9 @@ class Gateway:
             self._settling = True
             asyncio.get_running_loop().call_soon(self._settle)
 
+    def _given_away(self, device: str) -> None:
+        self.commands.forget(device, "the device was given to somebody else")
+
     def _settle(self) -> None:
         self._settling = False
         self._purge()
@@ -302,6 +305,7 @@ class Gateway:
         self.presence.stand_in(partial(engine.links, self.broker))
         self.valve.subscribe(self.broker.pause, self.broker.resume)
         self.registry.on_change(self._changed)
+        self.registry.on_transfer(self._given_away)
 
     # What reacts
 

@@ -131,16 +131,19 @@ class UnsupportedMedia(GatewayError):
 
 
 class TooMany(GatewayError):
-    """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds."""
+    """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds. `delay`:
+    seconds the answer is to be held back, or who floods would try again at once.
+    """
 
     code = "too_many"
     status = 429
     close_code = 1013
     reason_code = 0x97
 
-    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+    def __init__(self, message: str, *, retry_after: float = 1.0, delay: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.delay = delay
 
 
 class Unavailable(GatewayError):

@@ -131,7 +131,9 @@ class Accounts:
             name=fields.text(new.name),
             password=weakness(new.password),
         )
-        password = await self._passwords.hash(new.password)
+        if new.invitation is None and PRINCIPAL not in request:
+            self._sign_in.sign_up(request.remote or "")
+        password = await self._passwords.hash(new.password, request.remote or "")
         user = await self._registry.apply(make, by, password=password)
         return answers.json(UserAnswer.of(user), 201)
 
@@ -215,7 +217,7 @@ class Accounts:
         user = self._registry.users[self._permission.user(request)]
         asked = parameters.body(request[BODY], NewPassword)
         await self._check_current(request, user, asked.current)
-        password = await self._passwords.hash(asked.password)
+        password = await self._passwords.hash(asked.password, request.remote or "")
         by = self._permission.by(request)
         await self._registry.apply(
             accounts.set_password, by, user.id, password, keep=_session(request)

@@ -18,6 +18,7 @@ from gateway.bridges.http.journals import Journals
 from gateway.bridges.http.metrics import Measure, Metrics, of_core
 from gateway.bridges.http.telemetry import Telemetry
 from gateway.bridges.http.tokens import Tokens
+from gateway.bridges.http.turns import AT_ONCE, Turns
 from gateway.bridges.http.users import Users
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def api(
     see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
+    turns = Turns(AT_ONCE)
     documentation = Documentation(version)
     measured = [
         *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry), *measures
@@ -81,8 +83,8 @@ def api(
         Claiming(registry, sign_in, permission),
         Telemetry(intake, catalog, permission, pace, seen=presence.seen, clock=clock),
         CommandRoutes(commands, permission, asking),
-        Frames(hub, catalog, permission),
-        History(history, catalog, permission),
+        Frames(hub, catalog, permission, turns),
+        History(history, catalog, permission, turns),
         Journals(history, audit, permission),
         Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),

@@ -30,14 +30,20 @@ Filters = Annotated[
 ]
 
 
+_KEY_IS_KNOWN = "the former owner knows this device's key: make a new one by POST /devices/ID/key"
+
+
 class NewDevice(msgspec.Struct):
-    """A device to make; without an id it gets one. `style`: how long its id and key are."""
+    """A device to make; without an id it gets one. `style`: how long its id and key are; `key`: one
+    that it has already.
+    """
 
     id: str | None = None
     name: str = ""
     type: str = ""
     topics: Filters = []
     style: Style = "gateway"
+    key: str | None = None
 
 
 class DeviceChange(msgspec.Struct):
@@ -51,7 +57,7 @@ class DeviceChange(msgspec.Struct):
 
 
 class DeviceAnswer(msgspec.Struct):
-    """A device. `owner`: a user's id; `key`: only when it is new.
+    """A device. `owner`: a user's id; `key`: only when it is new. `note`: what there is to do after a change.
 
     `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago;
     `last_seen`: ms since 1970, null: never; `last_value`: the latest frame of its readings, null:
@@ -75,6 +81,7 @@ class DeviceAnswer(msgspec.Struct):
     parent: str | None
     convention: str
     key: str | UnsetType = UNSET
+    note: str | UnsetType = UNSET
 
 
 class DeviceList(msgspec.Struct):
@@ -141,6 +148,7 @@ class Devices:
         self._permission.demand(request, Action.CREATE_DEVICE)
         new = parameters.body(request[BODY], NewDevice)
         self._demand_grants(request, new.topics)
+        self._registry.demand_room(request[PRINCIPAL].owner)
         issued = await self._registry.apply(
             devices.create,
             self._permission.by(request),
@@ -150,6 +158,7 @@ class Devices:
             owner=request[PRINCIPAL].owner,
             grants=new.topics,
             style=new.style,
+            key=new.key,
         )
         where = {"Location": f"{API}/devices/{issued.record.id}"}
         return answers.json(self._answer(issued.record, issued.secret), 201, where)
@@ -171,7 +180,8 @@ class Devices:
             grants=asked.topics,
             disabled=asked.disabled,
         )
-        return answers.json(self._answer(changed))
+        handed_over = device.owner not in {None, changed.owner}
+        return answers.json(self._answer(changed, note=_KEY_IS_KNOWN if handed_over else UNSET))
 
     async def remove(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.MANAGE, request.match_info["id"])
@@ -188,6 +198,7 @@ class Devices:
     async def approve(self, request: web.Request) -> web.Response:
         device = self._permission.device(request, Action.APPROVE, request.match_info["id"])
         owner = request[PRINCIPAL].owner
+        self._registry.demand_room(owner)
         return answers.json(
             self._answer(
                 await self._registry.apply(
@@ -202,7 +213,9 @@ class Devices:
         for topic_filter in topics:
             self._permission.demand(request, Action.GRANT, topic_filter)
 
-    def _answer(self, device: Device, key: str | UnsetType = UNSET) -> DeviceAnswer:
+    def _answer(
+        self, device: Device, key: str | UnsetType = UNSET, *, note: str | UnsetType = UNSET
+    ) -> DeviceAnswer:
         newest = self._catalog.newest_reading(device.id)
         return DeviceAnswer(
             id=device.id,
@@ -221,4 +234,5 @@ class Devices:
             parent=device.parent,
             convention=device.convention,
             key=key,
+            note=note,
         )

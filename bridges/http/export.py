@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 from msgspec import Raw, json
 
+from gateway.errors import GatewayError
 from gateway.frames import encode
 from gateway.times import rfc3339
 
@@ -39,8 +40,14 @@ async def send(
     response.charset = "utf-8"
     await response.prepare(request)
     await response.write(form.head)
-    async for page in pages:
-        await response.write(form.lines(page))
+    try:
+        async for page in pages:
+            await response.write(form.lines(page))
+    except GatewayError as error:
+        # The answer has begun: a file that ends early must not look whole.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError(str(error)) from error
     await response.write_eof()
     return response
 

@@ -15,12 +15,14 @@ from gateway.bridges.http.waiting import at_most
 from gateway.errors import FutureCursor
 from gateway.frames import encode
 from gateway.hub.hub import KEPT_VALUES
+from gateway.store.history import PAGE_BYTES
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from gateway.bridges.http.authentication import Permission
+    from gateway.bridges.http.turns import Turns
     from gateway.catalog import Catalog
     from gateway.hub import Hub, IndexedView
     from gateway.store.history import Page, Row
@@ -69,10 +71,11 @@ class _Found(NamedTuple):
 class Frames:
     """Reads frames by the one sequence."""
 
-    def __init__(self, hub: Hub, catalog: Catalog, permission: Permission) -> None:
+    def __init__(self, hub: Hub, catalog: Catalog, permission: Permission, turns: Turns) -> None:
         self._hub = hub
         self._catalog = catalog
         self._permission = permission
+        self._turns = turns
 
     def routes(self) -> list[Route]:
         return [
@@ -120,7 +123,7 @@ class Frames:
         until = asyncio.get_running_loop().time() + asked.wait
         cursor = self._start(asked)
         while True:
-            found = await self._read(filters, view, cursor, asked.limit)
+            found = await self._read(request, filters, view, cursor, asked.limit)
             left = until - asyncio.get_running_loop().time()
             if found.frames or found.more or left <= 0:
                 return found
@@ -145,17 +148,24 @@ class Frames:
         return True
 
     async def _read(
-        self, filters: frozenset[TopicFilter], view: IndexedView, cursor: int | None, limit: int
+        self,
+        request: web.Request,
+        filters: frozenset[TopicFilter],
+        view: IndexedView,
+        cursor: int | None,
+        limit: int,
     ) -> _Found:
-        """Read one page, up to the newest frame at this moment."""
+        """Read one page, up to the newest frame at this moment; about a megabyte is enough."""
         upto, frames, reached = self._hub.seq, list[Raw](), cursor or 0
-        series = await self._hub.matching(filters, view)
+        series, left = await self._hub.matching(filters, view), PAGE_BYTES
         for _ in range(WINDOWS):
-            page = await self._hub.read(reached, upto, series, limit - len(frames))
+            async with self._turns.of(request):
+                page = await self._hub.read(reached, upto, series, limit - len(frames))
             frames += self._gap(cursor, page)
             frames += self._frames(page.rows, view)
             cursor = reached = page.reached
-            if reached >= upto or len(frames) >= limit:
+            left -= sum(len(row[3]) for row in page.rows)
+            if reached >= upto or len(frames) >= limit or left <= 0:
                 break
         return _Found(frames, reached, reached < upto)
 

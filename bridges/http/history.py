@@ -12,10 +12,11 @@ from gateway.access.policy import Action
 from gateway.bridges.http import answers, buckets, export, parameters
 from gateway.bridges.http.cursors import Point
 from gateway.bridges.http.routes import API, Route
+from gateway.bridges.http.turns import AGGREGATES, Turns
 from gateway.errors import Invalid, InvalidTopic
 from gateway.frames import MAX_TS, Frame
 from gateway.hub.hub import KEPT_VALUES
-from gateway.store.history import Function, Span
+from gateway.store.history import PAGE_BYTES, Function, Span
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
@@ -80,10 +81,14 @@ class HistoryPage(msgspec.Struct):
 class History:
     """Reads what there was, a page at a time."""
 
-    def __init__(self, store: HistoryStore, catalog: Catalog, permission: Permission) -> None:
+    def __init__(
+        self, store: HistoryStore, catalog: Catalog, permission: Permission, turns: Turns
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._permission = permission
+        self._turns = turns
+        self._aggregates = Turns(AGGREGATES)
 
     def routes(self) -> list[Route]:
         return [
@@ -121,10 +126,23 @@ class History:
             return await export.send(
                 request, form, _file_name(asked), self._frame_pages(request, asked)
             )
-        frames = [frame async for page in self._frame_pages(request, asked) for frame in page]
-        last = frames[-1] if len(frames) == (asked.limit or PAGE) else None
+        frames, whole = await self._page(request, asked)
+        last = None if whole or not frames else frames[-1]
         following = str(Point(last.ts, last.seq)) if last else None
         return _answer(request, HistoryPage([Raw(frame.json) for frame in frames], next=following))
+
+    async def _page(self, request: web.Request, asked: HistoryQuery) -> tuple[list[Frame], bool]:
+        """Read one page of JSON: as many frames as asked for, or about a megabyte. Tell whether it
+        is all that there is.
+        """
+        frames, left = list[Frame](), PAGE_BYTES
+        async for page in self._frame_pages(request, asked):
+            for frame in page:
+                frames.append(frame)
+                left -= len(frame.json)
+                if left <= 0:
+                    return frames, False
+        return frames, len(frames) < _limit(asked)
 
     async def _frame_pages(
         self, request: web.Request, asked: HistoryQuery
@@ -134,7 +152,8 @@ class History:
         while left > 0:
             limit = min(PAGE, left)
             newest_first = asked.order == "desc"
-            rows = await self._store.by_time(series, span, limit, newest_first=newest_first)
+            async with self._turns.of(request):
+                rows = await self._store.by_time(series, span, limit, newest_first=newest_first)
             self._permission.again(request)
             found = (
                 (seq, self._catalog.get(number), ts, value, extra)
@@ -145,10 +164,10 @@ class History:
                 for seq, series, ts, value, extra in found
                 if series
             ]
-            if len(rows) < limit:
+            if len(rows) < limit and sum(len(row[3]) for row in rows) < PAGE_BYTES:
                 return
             span = span._replace(after=(rows[-1][2], rows[-1][0]))
-            left -= limit
+            left -= len(rows)
 
     async def _buckets(
         self, request: web.Request, asked: HistoryQuery, every: int
@@ -176,12 +195,14 @@ class History:
         self, request: web.Request, asked: HistoryQuery, pages: AsyncIterator[list[buckets.Bucket]]
     ) -> AsyncIterator[list[buckets.Bucket]]:
         left = _limit(asked)
-        async for page in pages:
+        while left > 0:
+            async with self._aggregates.of(request), self._turns.of(request):
+                page = await anext(pages, None)
             self._permission.again(request)
+            if page is None:
+                return
             yield page[:left]
             left -= len(page)
-            if left <= 0:
-                return
 
 
 def _check(asked: HistoryQuery) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 import argon2
 
+from gateway.access.throttle import network
 from gateway.errors import Invalid, TooMany
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ T = TypeVar("T")
 SHORTEST = 8  # characters
 LONGEST = 1024
 AT_ONCE = 2  # each takes 19 MB and some 20 ms
-WAITING = 64
+WAITING = 128
+OF_ADDRESS = 16  # of them from one address
+HELD = 2.0  # s that who finds no place waits for the answer, at least
 
 
 def default_hasher() -> argon2.PasswordHasher:
@@ -49,23 +53,29 @@ def hash_password(text: str) -> str:
 
 
 class Passwords:
-    """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait."""
+    """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait, in all or
+    from one address.
+    """
 
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
         self._hasher = hasher or default_hasher()
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="password")
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
         # What an unknown name is verified against, so that it takes as long as a known one.
         self._nobody = self._hasher.hash("nobody's password")
 
-    async def hash(self, text: str) -> str:
-        """Return the argon2id of a new password; raises `Invalid` where it is too short."""
+    async def hash(self, text: str, address: str = "") -> str:
+        """Return the argon2id of a new password; raises `Invalid` where it is too short, `TooMany`."""
         check_password(text)
-        return await self._run(lambda: self._hasher.hash(text))
+        return await self._run(address, lambda: self._hasher.hash(text))
 
-    async def verify(self, kept: str | None, text: str) -> bool:
-        """Tell whether the password is right. Nobody (None) has none, and takes the same time."""
-        right = await self._run(lambda: self._matches(kept or self._nobody, text[:LONGEST]))
+    async def verify(self, kept: str | None, text: str, address: str = "") -> bool:
+        """Tell whether the password is right. Nobody (None) has none, and takes the same time.
+        Raises `TooMany`.
+        """
+        right = await self._run(
+            address, lambda: self._matches(kept or self._nobody, text[:LONGEST])
+        )
         return right and kept is not None
 
     def close(self) -> None:
@@ -77,11 +87,14 @@ class Passwords:
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= WAITING:
-            raise TooMany("too many sign-ins at once: try again")
-        self._waiting += 1
+    async def _run(self, address: str, work: Callable[[], T]) -> T:
+        place = network(address)
+        if self._waiting.total() >= WAITING or self._waiting[place] >= OF_ADDRESS:
+            raise TooMany("too many sign-ins at once: try again", delay=HELD)
+        self._waiting[place] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
-            self._waiting -= 1
+            self._waiting[place] -= 1
+            if not self._waiting[place]:
+                del self._waiting[place]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.about import merged
 from gateway.access.principal import Principal, of_device, of_session, of_token
+from gateway.errors import Conflict
 from gateway.store.registry import About, Device, Token, User, WebSession
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _BY_NAME = frozenset({"device", "about"})  # kinds whose keys are names; the others have numbers
+DEVICES_OF_USER = 10_000
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -80,6 +82,12 @@ class Records:
         if found is None or found.disabled or found.state != "active":
             return None
         return found if found.owner is None or self.allowed_user(found.owner) else None
+
+    def demand_room(self, owner: int | None) -> None:
+        """Raise `Conflict` where a user has as many devices as one may have."""
+        owned = sum(device.owner == owner for device in self.devices.values())
+        if owner is not None and owned >= DEVICES_OF_USER:
+            raise Conflict(f"you have {owned:,} devices already, as many as one user may have")
 
     def principal(self, found: Token | WebSession | None) -> Principal | None:
         """Return the principal of a token or a session, None where it has expired or its user is

@@ -15,13 +15,13 @@ from msgspec import structs
 
 from gateway.access.records import Records
 from gateway.store.patience import repeat
-from gateway.store.registry import Change, Tidying
+from gateway.store.registry import Change, Device, Tidying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gateway.store.audit import By
-    from gateway.store.registry import Everything, RegistryStore, Tables
+    from gateway.store.registry import Everything, Kind, Record, RegistryStore, Tables
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class Registry(Records):
         self._refreshing = asyncio.Lock()
         self._turns = asyncio.Lock()  # of changes
         self._listeners: list[Callable[[Change], None]] = []
+        self._transfers: list[Callable[[str], None]] = []
         self._readers: list[Callable[[int], None]] = []
         self._used: dict[int, int] = {}  # token: ms, not yet written
         self._expired_upto = clock()
@@ -55,6 +56,10 @@ class Registry(Records):
     def on_read(self, listener: Callable[[int], None]) -> None:
         """Call a plain function with the revision that was read, after who asked for changes."""
         self._readers.append(listener)
+
+    def on_transfer(self, listener: Callable[[str], None]) -> None:
+        """Call a plain function with every device that belongs to somebody else from now on."""
+        self._transfers.append(listener)
 
     async def apply(
         self,
@@ -100,7 +105,7 @@ class Registry(Records):
             else:
                 events = update.events
                 for (kind, key), record in update.records.items():
-                    self.put(kind, key, record)
+                    self._take(kind, key, record)
                 self._rev = update.rev
             self._tell([*events, *self._expired()])
 
@@ -142,7 +147,14 @@ class Registry(Records):
         for kind, key in {*self.names(), *new.records}:
             record = new.records.get((kind, key))
             if self.get(kind, key) != record:
-                self.put(kind, key, record)
+                self._take(kind, key, record)
                 events.append(Change(kind, key, record is None))
         self._rev = new.rev
         return events
+
+    def _take(self, kind: Kind, key: str, record: Record | None) -> None:
+        before = self.devices.get(key) if kind == "device" else None
+        self.put(kind, key, record)
+        if before is not None and isinstance(record, Device) and record.owner != before.owner:
+            for listener in self._transfers:
+                listener(key)

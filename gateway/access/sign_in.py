@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NO_KEY = bytes(32)  # the SHA-256 of nothing that anybody knows
 _WRONG = "wrong name or key"
 _WRONG_PASSWORD = "wrong email or password"  # noqa: S105 - what is said, no secret
+_SIGN_UP = "\0sign-up"  # no name that anybody signs in by
 _LONGEST = 512  # characters of a name, a key or a token; longer ones are not hashed
 
 
@@ -101,10 +102,13 @@ class SignIn:
     def claim(self, code: str, board: str, address: str = "") -> Principal:
         """Sign a board in that shows the claim code; `board` is the name that its answer is sent
         to.
+
+        A code is short enough to guess, so the next one is not looked at before its time has come.
         """
+        self._demand_turn(address, "claim")
         right = hmac.compare_digest(digest(code[:_LONGEST]), digest(self._claim_code or ""))
         if not right or not self._claim_code or not board:
-            raise self._refused("claim", address, strict=True)
+            raise self._refused("claim", address)
         return of_claim(board)
 
     def cookie(self, value: str) -> Principal:
@@ -148,14 +152,18 @@ class SignIn:
         password.
         """
         name = folded(email)[:_LONGEST]
-        wait = self._throttle.wait(address, name)
-        if wait > 0:
-            raise TooMany("too many failed sign-ins: wait a little", retry_after=wait)
+        self._demand_turn(address, name)
         delay = self._throttle.failed(
             address, name
         )  # counted before it is known, or many at once would pass
         user = self._registry.user_of(name)
-        right = await self._passwords.verify(user.password if user else None, password)
+        try:
+            kept = user.password if user else None
+            right = await self._passwords.verify(kept, password, address)
+        except TooMany as error:
+            self._throttle.take_back(address, name)
+            error.delay = max(error.delay, delay)
+            raise
         if user is None or not right:
             self._journal.failed(name, address)
             raise Unauthenticated(_WRONG_PASSWORD, delay=delay)
@@ -163,6 +171,16 @@ class SignIn:
         if user.disabled:
             raise Unauthenticated("this account is disabled")
         return user
+
+    def sign_up(self, address: str) -> None:
+        """Count an account that a stranger makes; raises `TooMany` for who makes one after another."""
+        self._demand_turn(address, _SIGN_UP)
+        self._throttle.failed(address, _SIGN_UP)
+
+    def _demand_turn(self, address: str, name: str) -> None:
+        wait = self._throttle.wait(address, name)
+        if wait > 0:
+            raise TooMany("too many tries from this address: wait a little", retry_after=wait)
 
     def _let_in(self, device: Device, principal: Principal, address: str) -> Principal:
         if device.state == "pending":

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 FREE = 3  # failures that cost nothing: people mistype
 FIRST = 0.5  # s, doubled each time
 LONGEST = 10.0  # s
+FREE_NAME = 20  # failures of a name over all addresses, before who failed has to wait for others
 STRICT = 4  # how many failures one counts for where keys are short
 HALF_LIFE = 120.0  # s
-MOST = 10_000  # names and addresses remembered; those that failed least recently are forgotten
+MOST = 10_000  # names and addresses; the least recent goes, of those that failed little first
 
 
 class _Count(NamedTuple):
@@ -35,7 +36,8 @@ class Throttle:
     def __init__(self, *, clock: Callable[[], float], most: int = MOST) -> None:
         self._clock = clock
         self._most = most
-        self._counts: OrderedDict[Hashable, _Count] = OrderedDict()
+        self._few: OrderedDict[Hashable, _Count] = OrderedDict()  # failures that cost nothing yet
+        self._many: OrderedDict[Hashable, _Count] = OrderedDict()  # the others, kept for longer
 
     def failed(self, address: str, name: str | None = None, *, strict: bool = False) -> float:
         """Count a failure; return the seconds to hold its answer back. `strict`: the key was a
@@ -49,31 +51,53 @@ class Throttle:
         return max(_delay(self._add(key, weight)) for key in keys)
 
     def wait(self, address: str, name: str) -> float:
-        """Return the seconds until a password for this name from this address is looked at again."""
-        count = self._counts.get((network(address), name))
-        return 0.0 if count is None else max(0.0, count.at + _delay(count.failures) - self._clock())
+        """Return the seconds until a password for this name from this address is looked at again.
+
+        Who has failed from this address waits, and longer where the name is tried from everywhere.
+        """
+        own = self._get((network(address), name))
+        if own is None:
+            return 0.0
+        everywhere = self._get(("name", name))
+        wait = self._left(own, 0)
+        return wait if everywhere is None else max(wait, self._left(everywhere, FREE_NAME - FREE))
 
     def forgive(self, address: str, name: str) -> None:
         """Take back one failure, which was none, and forget the others of this name from this
         address.
         """
         place = network(address)
-        self._counts.pop((place, name), None)
+        for counts in (self._few, self._many):
+            counts.pop((place, name), None)
         for key in (("address", place), ("name", name)):
-            if key in self._counts:
+            if self._get(key) is not None:
                 self._add(key, -1)
 
+    def take_back(self, address: str, name: str) -> None:
+        """Take back one failure that was not looked at."""
+        place = network(address)
+        for key in (("address", place), ("name", name), (place, name)):
+            self._add(key, -1)
+
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._few) + len(self._many)
+
+    def _get(self, key: Hashable) -> _Count | None:
+        return self._many.get(key) or self._few.get(key)
+
+    def _left(self, count: _Count, free: int) -> float:
+        return max(0.0, count.at + _delay(count.failures - free) - self._clock())
 
     def _add(self, key: Hashable, weight: int) -> float:
         now = self._clock()
-        before = self._counts.pop(key, None)
+        before = self._few.pop(key, None) or self._many.pop(key, None)
         left = before.failures * 0.5 ** ((now - before.at) / HALF_LIFE) if before else 0.0
-        self._counts[key] = _Count(left + weight, now)
-        while len(self._counts) > self._most:
-            self._counts.popitem(last=False)
-        return left + weight
+        failures = max(0.0, left + weight)
+        counts = self._many if failures > FREE else self._few
+        counts[key] = _Count(failures, now)
+        while len(self) > self._most:
+            (self._few or self._many).popitem(last=False)
+        return failures
 
 
 def _delay(failures: float) -> float:

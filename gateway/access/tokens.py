@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gateway.access import fields
 from gateway.access.keys import Issued, digest, new_token
-from gateway.errors import Invalid, NotFound
+from gateway.errors import Conflict, Invalid, NotFound
 from gateway.store.registry import Token, User
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.store.registry import Scope, Tables
 
 
+MOST = 200  # of one user
 LONGEST = 100 * 366 * 24 * 3600 * 1000  # ms
 
 
@@ -53,6 +54,8 @@ def create(
     if found is None:
         raise Invalid("there is no such user", fields={"user": "no such user"})
     fields.refuse(devices=_unseen(tables, found, limit or ()))
+    if sum(1 for _ in tables.tokens.where(user=user)) >= MOST:
+        raise Conflict(f"{found.email} has {MOST} tokens already: revoke those that are not used")
     secret = new_token()
     token = Token(
         hash=digest(secret),

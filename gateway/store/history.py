@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 Row: TypeAlias = tuple[int, int, int, str, str]
 """seq, series id, ts, value, extra."""
 
+PAGE_BYTES = 1 << 20  # of values in one page, and a frame more
+
 Function: TypeAlias = Literal["avg", "min", "max", "count", "first", "last"]
 
 
@@ -84,7 +86,9 @@ class HistoryStore(Protocol):
     async def by_time(
         self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
     ) -> list[Row]:
-        """Read frames of some series in order of (ts, seq), at most `limit`."""
+        """Read frames of some series in order of (ts, seq), at most `limit`, and no further one
+        when their values have `PAGE_BYTES`.
+        """
 
     async def buckets(
         self, series: Collection[int], span: Span, every: int, functions: Sequence[Function]

@@ -261,3 +261,14 @@ async def test_a_token_that_is_not_there_is_not_revoked(access):
     """It is not found."""
     with pytest.raises(NotFound):
         await access.do(tokens.revoke, 99)
+
+
+async def test_one_user_has_so_many_tokens(access, monkeypatch):
+    """Then one has to be revoked before the next is made."""
+    monkeypatch.setattr(tokens, "MOST", 3)
+    ann = await access.do(accounts.create, email="ann@example.com", password=None)
+    made = [await access.do(tokens.create, user=ann.id, scope="read") for _ in range(3)]
+    with pytest.raises(Conflict):
+        await access.do(tokens.create, user=ann.id, scope="read")
+    await access.do(tokens.revoke, made[0].record.id)
+    await access.do(tokens.create, user=ann.id, scope="read")

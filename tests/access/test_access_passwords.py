@@ -8,7 +8,7 @@ import threading
 import argon2
 import pytest
 
-from gateway.access.passwords import AT_ONCE, WAITING, Passwords, default_hasher
+from gateway.access.passwords import AT_ONCE, HELD, OF_ADDRESS, WAITING, Passwords, default_hasher
 from gateway.errors import Invalid, TooMany
 
 QUICK = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -56,13 +56,36 @@ async def test_what_is_too_much_is_refused(passwords, monkeypatch):
         return False
 
     monkeypatch.setattr(passwords, "_matches", slow)
-    waiting = [asyncio.create_task(passwords.verify(None, "x")) for _ in range(WAITING)]
+    waiting = [
+        asyncio.create_task(passwords.verify(None, "x", f"10.0.0.{number % 16}"))
+        for number in range(WAITING)
+    ]
     await asyncio.sleep(0)
-    with pytest.raises(TooMany):
-        await passwords.verify(None, "x")
+    with pytest.raises(TooMany) as caught:
+        await passwords.verify(None, "x", "10.0.1.1")
+    assert caught.value.delay == HELD
     release.set()
     assert await asyncio.gather(*waiting) == [False] * WAITING
     assert most[0] <= AT_ONCE
+
+
+async def test_one_address_leaves_places_to_others(passwords, monkeypatch):
+    """Whoever floods from one waits alone; an IPv6 host has a whole /64."""
+    release = threading.Event()
+    monkeypatch.setattr(passwords, "_matches", lambda kept, text: release.wait(10))
+    flood = [
+        asyncio.create_task(passwords.verify(None, "x", f"2001:db8::{number:x}"))
+        for number in range(OF_ADDRESS)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(TooMany):
+        await passwords.verify(None, "x", "2001:db8::ffff")
+    other = asyncio.create_task(passwords.verify("kept", "x", "2001:db8:0:1::1"))
+    await asyncio.sleep(0)
+    release.set()
+    assert await other
+    await asyncio.gather(*flood)
+    assert await passwords.verify("kept", "x", "2001:db8::1")
 
 
 def test_the_hash_is_argon2id_as_owasp_says():

@@ -156,3 +156,20 @@ async def test_tidying_keeps_the_changes_that_others_may_need(access):
         lambda db: db.execute("SELECT count(*) FROM changes").fetchone()[0]
     )
     assert count == 1000
+
+
+async def test_a_device_that_is_given_away_is_told(access):
+    """Once, and not when it is renamed, made or removed."""
+    ann, bob = [
+        await access.do(accounts.create, email=f"{name}@example.com", password=None)
+        for name in ("ann", "bob")
+    ]
+    told = []
+    access.registry.on_transfer(told.append)
+    await access.do(devices.create, id="kitchen", owner=ann.id)
+    await access.do(devices.change, "kitchen", name="Kitchen")
+    assert told == []
+    await access.do(devices.change, "kitchen", owner=bob.id)
+    assert told == ["kitchen"]
+    await access.do(devices.remove, "kitchen")
+    assert told == ["kitchen"]

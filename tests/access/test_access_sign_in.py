@@ -279,3 +279,38 @@ async def test_sign_ins_are_in_the_audit_without_secrets(access, ann, kitchen):
     text = repr(entries)
     for secret in (kitchen.secret, issued.secret, "wrong-key", ann.password):
         assert secret not in text
+
+
+async def test_guessing_the_claim_code_is_stopped(access):
+    """After some wrong ones not even the right one is looked at before its time has come."""
+    for number in range(4):
+        await refused(access.sign_in.claim, f"guess {number}", "board", "10.0.0.9")
+    with pytest.raises(TooMany) as caught:
+        access.sign_in.claim("open sesame", "board", "10.0.0.9")
+    assert access.sign_in.claim("open sesame", "board", "10.0.0.10").claim == "board"
+    access.clock.now += 1000 * round(caught.value.retry_after + 1)
+    assert access.sign_in.claim("open sesame", "board", "10.0.0.9").claim == "board"
+
+
+async def test_who_makes_one_account_after_another_has_to_wait(access):
+    """From elsewhere others make theirs."""
+    for _ in range(4):
+        access.sign_in.sign_up("10.0.0.9")
+    with pytest.raises(TooMany):
+        access.sign_in.sign_up("10.0.0.9")
+    access.sign_in.sign_up("10.0.0.10")
+
+
+async def test_a_try_without_a_place_is_held_back_and_does_not_count(access, ann, monkeypatch):
+    """Who floods waits for the answer; the person's own count stays what it was."""
+
+    async def no_place(*_):
+        raise TooMany("no place", delay=2.0)
+
+    monkeypatch.setattr(access.passwords, "verify", no_place)
+    for _ in range(10):
+        with pytest.raises(TooMany) as caught:
+            await access.sign_in.password("ann@example.com", "long enough", "10.0.0.9")
+        assert caught.value.delay >= 2.0
+    monkeypatch.undo()
+    assert await access.sign_in.password("ann@example.com", "long enough", "10.0.0.9")

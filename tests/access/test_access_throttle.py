@@ -85,6 +85,42 @@ def test_a_right_password_is_no_failure():
     assert throttle.failed("10.0.0.1", "bob@x") == 0
 
 
+def test_a_name_that_is_tried_from_everywhere_waits_where_it_failed_before():
+    """A botnet has one guess for each address, and then all of them share one; the person, who
+    comes from an address of their own, signs in as ever.
+    """
+    throttle = Throttle(clock=Clock())
+    for number in range(30):
+        throttle.failed(f"10.0.0.{number}", "ann@x")
+    assert throttle.wait("10.0.0.1", "ann@x") == LONGEST
+    assert throttle.wait("192.0.2.1", "ann@x") == 0
+    throttle.failed("10.0.0.1", "bob@x")
+    assert throttle.wait("10.0.0.1", "bob@x") == 0
+
+
+def test_other_names_do_not_flush_who_has_to_wait():
+    """Those that failed little are forgotten first."""
+    throttle = Throttle(clock=Clock(), most=100)
+    for _ in range(6):
+        throttle.failed("10.0.0.1", "ann@x")
+    before = throttle.wait("10.0.0.1", "ann@x")
+    for number in range(500):
+        throttle.failed(f"192.0.2.{number % 200}", f"name{number}")
+    assert throttle.wait("10.0.0.1", "ann@x") == before > 0
+    assert len(throttle) <= 100
+
+
+def test_a_try_that_was_not_looked_at_is_taken_back():
+    """It does not count, and what failed before still does."""
+    throttle = Throttle(clock=Clock())
+    for _ in range(5):
+        throttle.failed("10.0.0.1", "ann@x")
+    before = throttle.wait("10.0.0.1", "ann@x")
+    throttle.failed("10.0.0.1", "ann@x")
+    throttle.take_back("10.0.0.1", "ann@x")
+    assert throttle.wait("10.0.0.1", "ann@x") == before > 0
+
+
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=60))
 def test_memory_is_bounded(attempts):
     """Whoever comes with whatever name."""

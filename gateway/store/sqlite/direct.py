@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ class SqliteDirect:
     def by_time(
         self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
     ) -> list[Row]:
-        return history.by_time(self._db, series, span, limit, newest_first=newest_first)
+        return history.by_time(
+            self._db, series, span, limit, newest_first=newest_first, most=sys.maxsize
+        )
 
     def revision(self) -> int:
         return registry.revision(self._db)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gateway.frames import MAX_TS, to_json
-from gateway.store.history import Opened, Page, Rejection, Span
+from gateway.store.history import PAGE_BYTES, Opened, Page, Rejection, Span
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 WINDOW = 200_000  # frames that one call of `after` looks at
 BUCKETS_AT_ONCE = 64  # so that a wide range holds no reader for long
-PAGE_BYTES = 1 << 20  # of values, that one call of `after` returns and a frame more
 
 
 def meta(db: sqlite3.Connection, key: str) -> int:
@@ -144,11 +143,15 @@ def by_time(
     limit: int,
     *,
     newest_first: bool = False,
+    most: int = PAGE_BYTES,
 ) -> list[Row]:
-    """Read frames of some series in order of (ts, seq), at most `limit`."""
+    """Read frames of some series in order of (ts, seq), at most `limit`, and no further one when
+    their values have `most` bytes.
+    """
     indexed = [_indexed(db, number, span, newest_first) for number in series]
     recent = _recent(db, series, span, limit, newest_first)
-    return list(islice(heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first), limit))
+    merged = heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first)
+    return _up_to_bytes(islice(merged, limit), most)[0]
 
 
 def _time_order(row: Row) -> tuple[int, int]:
@@ -167,14 +170,14 @@ def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool
 
 def _recent(
     db: sqlite3.Connection, series: Collection[int], span: Span, limit: int, newest_first: bool
-) -> list[Row]:
+) -> Iterator[Row]:
     """Scan what is not yet in the index."""
     where, parameters, tail = _within(span, newest_first)
     return db.execute(
         "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM json_each(?)) "
         f"AND {where} {tail} LIMIT ?",
         (meta(db, "folded"), to_json(list(series)), *parameters, limit),
-    ).fetchall()
+    )
 
 
 def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:

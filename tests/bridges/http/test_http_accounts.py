@@ -279,3 +279,13 @@ async def test_me_of_a_device_and_of_a_token(core, client):
     limited = await core.bearer(1, "read", devices=["kitchen"])
     me = await (await client.get(f"{API}/me", headers=limited)).json()
     assert (me["scope"], me["devices"], me["user"]["id"]) == ("read", ["kitchen"], 1)
+
+
+@pytest.mark.parametrize("sign_up", ["open"])
+async def test_strangers_make_few_accounts_one_after_another(client, sign_up):
+    """From one address, where anybody may make one."""
+    codes = []
+    for number in range(5):
+        new = {"email": f"a{number}@example.org", "password": PASSWORD}
+        codes.append((await client.post(f"{API}/users", json=new)).status)
+    assert codes == [201, 201, 201, 201, 429]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.access import records
 from tests.bridges.conftest import basic
 
 API = "/api/v1"
@@ -185,3 +186,45 @@ async def test_what_is_no_topic_filter_is_a_wrong_field_and_not_forbidden(client
     async with client.post(f"{API}/devices", json=wrong, headers=ann) as response:
         said = await response.json(content_type="application/problem+json")
         assert (response.status, said["fields"].keys()) == (400, wrong.keys())
+
+
+async def test_a_device_brings_its_id_and_key_along(core, client, ann):
+    """As its sketch has them; a key that is too weak is a wrong field."""
+    from tests.bridges.conftest import basic
+
+    for new in (
+        {"id": "MBIJ0R5BGXBDSYO0GIIE", "key": "SQC8JVFAL8NQRJS", "style": "iotcommunicate"},
+        {"id": "attic", "key": "a-key-of-its-own-with-32-letters"},
+    ):
+        async with client.post(f"{API}/devices", json=new, headers=ann) as response:
+            assert (response.status, (await response.json())["key"]) == (201, new["key"])
+        path = f"{API}/devices/{new['id']}/telemetry"
+        async with client.post(
+            path, json={"a": 1}, headers=basic(new["id"], new["key"])
+        ) as response:
+            assert response.status == 200
+    async with client.post(f"{API}/devices", json={"key": "short"}, headers=ann) as response:
+        said = await response.json(content_type="application/problem+json")
+        assert (response.status, said["fields"].keys()) == (400, {"key"})
+
+
+async def test_who_gives_a_device_away_is_told_that_its_key_is_known(core, client, ann):
+    """Not where it belonged to nobody, nor where it stays with its owner."""
+    root = await core.bearer(await core.user("root@example.org", role="admin"))
+    bob = await core.user("bob@example.org")
+    await core.device("attic")
+    said = []
+    for owner in (bob, bob, 1):
+        async with client.patch(
+            f"{API}/devices/attic", json={"owner": owner}, headers=root
+        ) as response:
+            said.append((await response.json()).get("note"))
+    assert said[:2] == [None, None]
+    assert "former owner knows" in said[2]
+
+
+async def test_one_user_has_so_many_devices(core, client, ann, monkeypatch):
+    """A further one is a conflict."""
+    monkeypatch.setattr(records, "DEVICES_OF_USER", 2)
+    codes = [(await client.post(f"{API}/devices", json={}, headers=ann)).status for _ in range(3)]
+    assert codes == [201, 201, 409]

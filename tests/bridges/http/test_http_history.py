@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+from types import SimpleNamespace
 
 import pytest
+from aiohttp import ClientConnectionError, ClientPayloadError
+
+from gateway.access import devices
 
 API = "/api/v1"
 
@@ -183,3 +187,49 @@ async def test_head_answers_without_a_body(core, client, reader):
         ) as response:
             assert (response.status, await response.read()) == (200, b"")
     assert (await client.get("/healthz")).status == 200
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("format_", ["json", "ndjson"])
+async def test_a_page_of_json_ends_at_a_megabyte(core, client, reader, order, format_):
+    """However many frames were asked for; `next` goes on, and nothing is left out. Files go on by
+    themselves.
+    """
+    for number in range(12):
+        await core.store("kitchen", "t", f'"{"x" * 250_000}"', ts=number)
+    query = f"device=kitchen&limit=1000&order={order}"
+    if format_ == "ndjson":
+        async with client.get(f"{API}/history?{query}&format=ndjson", headers=reader) as response:
+            assert len((await response.text()).splitlines()) == 12
+        return
+    found, after = [], ""
+    while after is not None:
+        page, response = await get(client, query + after, reader)
+        assert response.content_length < 1_500_000
+        found += [frame["ts"] for frame in page["frames"]]
+        after = f"&after={page['next']}" if page["next"] else None
+    assert found == sorted(range(12), reverse=order == "desc")
+
+
+async def test_an_export_ends_when_the_device_is_given_away(core, client, routes, reader):
+    """What the next owner's device sends is not in it."""
+    bob = await core.user("bob@example.org")
+    for number in range(3):
+        await core.store("kitchen", "t", f'"{"x" * 1_000_000}"', ts=number)
+    history = next(route.handler.__self__ for route in routes if route.path.endswith("/history"))
+    read, pages = history._store.by_time, []
+
+    async def by_time(*args, **kwargs):
+        rows = await read(*args, **kwargs)
+        pages.append(rows)
+        if len(pages) == 2:
+            await core.do(devices.change, "kitchen", owner=bob)
+        return rows
+
+    history._store = SimpleNamespace(by_time=by_time)
+    with pytest.raises((ClientPayloadError, ClientConnectionError)):
+        async with client.get(
+            f"{API}/history?device=kitchen&format=ndjson", headers=reader
+        ) as response:
+            await response.read()
+    assert len(pages) == 2
