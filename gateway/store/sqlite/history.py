@@ -151,7 +151,9 @@ def by_time(
     indexed = [_indexed(db, number, span, newest_first) for number in series]
     recent = _recent(db, series, span, limit, newest_first)
     merged = heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first)
-    return _up_to_bytes(islice(merged, limit), most)[0]
+    rows: list[Row] = []
+    _up_to_bytes(islice(merged, limit), rows, most)
+    return rows
 
 
 def _time_order(row: Row) -> tuple[int, int]:
