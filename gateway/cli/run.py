@@ -131,7 +131,13 @@ async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
         task.result()
 
 
-def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+def check(
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    database: Annotated[
+        bool, typer.Option("--database", help="Read the whole database, and say what is damaged.")
+    ] = False,
+) -> None:
     """Check the config file and print every problem in it; exit status 2 if there is one."""
     file = config or DEFAULT
     try:
@@ -139,17 +145,34 @@ def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         problems = [*_semantic_problems(settings, config), *_concerns(settings, config)]
     except configuration.ConfigError as error:
         problems = error.problems
+    damage = _damage(config) if database and not problems else []
     if as_json:
-        show_json({"problems": problems})
-    for problem in () if as_json else problems:
+        show_json({"problems": [*problems, *damage]})
+    for problem in () if as_json else (*problems, *damage):
         err.print(problem, markup=False)
     if problems:
         raise typer.Exit(WRONG)
+    if damage:
+        raise typer.Exit(REFUSED)
     if not as_json:
         out.print(
             f"{file}: {'fine' if file.exists() else 'not there, so everything is as by default'}",
             markup=False,
         )
+
+
+def _damage(config: "Path | None") -> list[str]:
+    """Say what the file is damaged by, and the ways on."""
+    from gateway.cli.administration import reading
+
+    with reading(config) as store:
+        found = store.damage()
+    if found:
+        found.append(
+            "the database is damaged: go back to a backup, or start the gateway and export what it"
+            " still reads; frames that cannot be read are told as a gap"
+        )
+    return found
 
 
 def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:

@@ -41,6 +41,9 @@ class Direct(Protocol):
     def empty(self) -> bool:
         """Tell whether there is no user, no device and no frame."""
 
+    def damage(self) -> list[str]:
+        """Read everything once; return what is wrong with the file, nothing where all is well."""
+
     def copy(self, file: Path, progress: Callable[[int, int], None]) -> None:
         """Copy everything into a new file; `progress` is told what is left of how much.
 

@@ -6,7 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway import __version__
+from gateway.access import devices
 from gateway.cli import app
+from gateway.store.audit import By
+from gateway.stores import open_direct
 
 RULE = '[[rules]]\nname = "warm"\nfilter = "{}"\nabove = 1\n{}\n'
 WEBHOOK = 'webhook = {{ url = "https://example.org/", secret = "{}" }}'
@@ -50,3 +53,23 @@ def test_all_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_version() -> None:
     """`--version` prints it and nothing else."""
     assert CliRunner().invoke(app, ["--version"]).stdout == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_whole_database_is_read(damaged: bool, tmp_path: Path) -> None:
+    """A damaged page is said, with what to do; a good file is fine."""
+    path = tmp_path / "gateway.db"
+    with open_direct(path) as store, store.transaction() as tables:
+        for number in range(300):
+            by = By("test", "", number)
+            devices.create(tables, by, id=f"d{number}", name="x" * 60)
+    if damaged:
+        data = bytearray(path.read_bytes())
+        at = data.rindex(b"d299")
+        data[at // 4096 * 4096 : at // 4096 * 4096 + 4096] = b"\xff" * 4096
+        path.write_bytes(data)
+    file = tmp_path / "gateway.toml"
+    file.write_text('[store]\npath = "gateway.db"\n')
+    result = CliRunner().invoke(app, ["check", "--database", "--config", str(file)])
+    assert result.exit_code == int(damaged), result.output
+    assert ("go back to a backup" in result.stderr) == damaged

@@ -59,6 +59,13 @@ class SqliteDirect:
         )
         return not found.fetchone()[0]
 
+    def damage(self) -> list[str]:
+        try:
+            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(20)")]
+        except sqlite3.DatabaseError as error:  # the damage stops the check itself
+            return [str(error)]
+        return [] if found == ["ok"] else found
+
     def copy(self, file: Path, progress: Callable[[int, int], None]) -> None:
         with closing(sqlite3.connect(file)) as copy:
             self._db.backup(

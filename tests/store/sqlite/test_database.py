@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ from gateway.intake import Intake
 from gateway.store.facts import Fact
 from gateway.store.sqlite import batch, history
 from gateway.store.sqlite.database import (
+    READERS,
     Database,
     DatabaseError,
     Durability,
@@ -236,6 +238,21 @@ async def test_a_folder_or_beneath_a_file(tmp_path: Path) -> None:
     await opening_fails(tmp_path, "cannot open the database")
     (tmp_path / "file").write_text("x")
     await opening_fails(tmp_path / "file" / "a.db", "cannot open|cannot write")
+
+
+async def test_the_registry_waits_for_no_query(tmp_path: Path) -> None:
+    """However long the readers of history work, what was revoked is known at once."""
+    database = await Database.open(tmp_path / "a.db", durability="normal")
+    go_on = threading.Event()
+    reading = [
+        asyncio.create_task(database.read(lambda db: go_on.wait(20))) for _ in range(2 * READERS)
+    ]
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(database.follow(lambda db: 1), 10) == 1
+    assert not any(task.done() for task in reading)
+    go_on.set()
+    await asyncio.gather(*reading)
+    await database.close()
 
 
 @pytest.fixture
