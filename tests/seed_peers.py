@@ -81,7 +81,7 @@ class RealClient:
         """
         if self._thread is not None:
             self.client._IoTClient__fatal_exception = True
-            for link in gateway.presence.links(self.client._IoTClient__id):
+            for link in gateway.core.presence.links(self.client._IoTClient__id):
                 link.close(Conflict("the test is over"))
             await self.ended()
 

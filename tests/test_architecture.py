@@ -2,20 +2,17 @@
 a circle.
 
 Imports are read, not run; those for the type checker alone count as any other: what a module names,
-it knows. Only within a room may two modules name each other that way.
+it knows.
 """
 
 import ast
 import re
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-
-ROOT_ROOMS = ["gateway.daemon", "gateway.site", "gateway.engines", "gateway.stores"]
 
 
 def layers(document: str) -> dict[str, set[str]]:
@@ -43,7 +40,7 @@ PURE = [
 PURE_ROOMS = ("gateway.broker.embedded.codec.", "gateway.broker.embedded.core.")
 WITHOUT_CIRCLES = "gateway.broker.embedded."  # here imports for the type checker count, too
 EMBEDDED = ["codec", "core", ""]  # the embedded broker from below: bytes, machine, shell
-READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.site", "gateway.engines"}
+READ_CONFIG = {"gateway.cli", "gateway.daemon", "gateway.root"}
 
 
 def sources() -> dict[str, Path]:
@@ -62,14 +59,11 @@ def _name(parts: tuple[str, ...]) -> str:
     return ".".join(inside[:-1] if inside[-1] == "__init__" else inside)
 
 
-def imports(module: str, path: Path, *, typed: bool = True) -> set[str]:
-    """What a module imports, as full names; of `from package import module` the module.
-
-    `typed`: also what it imports for the type checker alone.
-    """
+def imports(module: str, path: Path) -> set[str]:
+    """What a module imports, as full names; of `from package import module` the module."""
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     found: set[str] = set()
-    for node in _nodes(ast.parse(path.read_text("utf-8")), typed):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -78,15 +72,6 @@ def imports(module: str, path: Path, *, typed: bool = True) -> set[str]:
             names = {f"{origin}.{alias.name}" for alias in node.names}
             found |= {name if name in SOURCES else origin for name in names}
     return found
-
-
-def _nodes(node: ast.AST, typed: bool) -> Iterator[ast.AST]:
-    yield node
-    children = ast.iter_child_nodes(node)
-    if not typed and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        children = iter(node.orelse)
-    for child in children:
-        yield from _nodes(child, typed)
 
 
 SOURCES = sources()
@@ -148,9 +133,9 @@ def test_a_bridge_knows_no_other_bridge() -> None:
 
 
 def in_order(graph: dict[str, set[str]]) -> None:
-    """Fail where things know each other in a circle; the composition root is one thing."""
+    """Fail where things know each other in a circle."""
     for name, known in graph.items():
-        known -= {name, *(ROOT_ROOMS if name in ROOT_ROOMS else ())}
+        known.discard(name)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -166,15 +151,11 @@ def test_no_circle_of_rooms() -> None:
 
 
 def test_no_circle_of_modules() -> None:
-    """Modules can be loaded one after the other; within a room two may name each other for the type
-    checker.
-    """
-    graph = {}
-    for module, path in SOURCES.items():
-        found = imports(module, path, typed=module.startswith(WITHOUT_CIRCLES))
-        graph[module] = {
-            name for name in found if name in SOURCES and not module.startswith(f"{name}.")
-        }
+    """Modules can be read one after the other, imports for the type checker counted."""
+    graph = {
+        module: {name for name in found if not module.startswith(f"{name}.")}
+        for module, found in OURS.items()
+    }
     in_order(graph)
 
 
@@ -278,5 +259,4 @@ def test_the_reading_of_imports(tmp_path: Path) -> None:
         "def f():\n    import gateway.errors\n    from . import topics\n    from .hub import Hub, listener\n"
     )
     loaded = {"typing", "gateway.errors", "gateway.topics", "gateway.hub", "gateway.hub.listener"}
-    assert imports("gateway.x", path, typed=False) == loaded
     assert imports("gateway.x", path) == {*loaded, "gateway.store.history"}

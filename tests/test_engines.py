@@ -3,7 +3,7 @@
 from typing import get_args, get_type_hints
 
 from gateway.config.model import Broker
-from gateway.engines import ENGINES
+from gateway.root.engines import ENGINES
 
 
 def test_what_the_config_names_is_there() -> None:

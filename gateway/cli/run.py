@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,16 +62,19 @@ def run(
 
 
 async def _serve(settings: configuration.Config, config: "Path | None", *, demo: bool) -> None:
-    from gateway.daemon import Gateway
+    from gateway.daemon import started
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with Gateway(settings) as gateway:
+    async with started(settings) as gateway, AsyncExitStack() as beside:
         _collect_rarely()
         loop.add_signal_handler(signal.SIGHUP, _reload, gateway, settings, config)
-        await _greet(gateway, settings.log.format, demo=demo)
+        keyed = await _greet(gateway, settings.log.format, demo=demo)
+        if keyed:
+            demonstration = ("demo", simulate.run_demo(gateway, keyed))
+            await beside.enter_async_context(gateway.tasks.beside(demonstration))
         await _until(stopping, gateway)
         log.info("stopping")
 
@@ -103,22 +107,23 @@ def _collect_rarely() -> None:
     gc.set_threshold(*COLLECT)
 
 
-async def _greet(gateway: "Gateway", form: Form, *, demo: bool) -> None:
-    """Say where it listens and how to begin; start the demo's devices, if they are wanted."""
+async def _greet(gateway: "Gateway", form: Form, *, demo: bool) -> list[tuple[str, str, str]]:
+    """Say where it listens and how to begin; return the demo's devices, if they are wanted."""
+    keyed: list[tuple[str, str, str]] = []
     by = By("gateway", "", now_ms())
     ports = ", ".join(f"{name} {port}" for name, port in gateway.ports.items())
     here = "" if gateway.url == gateway.public_url else f", on this machine {gateway.url}"
     announce(f"gateway is running: {gateway.public_url}{here}  ({ports})", form)
     address = f"{gateway.public_url}/sign-in?link="
     if demo:
-        link, keyed = await gateway.registry.apply(simulate.demonstration, by)
-        gateway.run_beside(simulate.run_demo(gateway, keyed), "demo")
+        link, keyed = await gateway.access.registry.apply(simulate.demonstration, by)
         announce("Simulated devices are publishing. Sign in with this link, once:", form)
         announce(f"  {address}{link}", form)
-    elif not any(user.role == "admin" for user in gateway.registry.users.values()):
-        issued = await gateway.registry.apply(links.first_admin, by)
+    elif not any(user.role == "admin" for user in gateway.access.registry.users.values()):
+        issued = await gateway.access.registry.apply(links.first_admin, by)
         announce("No admin yet. This link makes the admin, once:", form)
         announce(f"  {address}{issued.secret}", form)
+    return keyed
 
 
 async def _until(stopping: asyncio.Event, gateway: "Gateway") -> None:
@@ -177,7 +182,7 @@ def _damage(config: "Path | None") -> list[str]:
 
 def _semantic_problems(settings: configuration.Config, file: "Path | None") -> list[str]:
     """What only the parts themselves can tell: topics of routes, rules, certificates, handlers."""
-    from gateway.daemon import examine
+    from gateway.root.tables import examine
 
     return [f"{file or DEFAULT}: {problem}" for problem in examine(settings)]
 

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import msgspec
 
-from gateway.store.facts import CommandChanged, CommandQueued
+from gateway.store.facts import AnswerTo, CommandChanged, CommandQueued, State
 
-State: TypeAlias = Literal["queued", "sent", "delivered", "replied", "expired", "failed"]
-
-
-class AnswerTo(msgspec.Struct, frozen=True):
-    """The device that sent a command, and the MQTT 5 response topic and correlation data of its
-    request, if any.
-    """
-
-    device: str
-    topic: str | None = None
-    correlation: bytes | None = None
+__all__ = ["AnswerTo", "Command", "CommandStore", "State"]
 
 
 class Command(msgspec.Struct, kw_only=True, eq=False):

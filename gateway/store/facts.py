@@ -5,14 +5,24 @@ The broker's own facts are beside it, in `gateway.broker.embedded.core.facts`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Literal, TypeAlias
 
 import msgspec
 
-if TYPE_CHECKING:
-    from gateway.store.commands import AnswerTo, State
-
 PAYLOAD_BYTES = 256  # of a rejected message
+
+
+State: TypeAlias = Literal["queued", "sent", "delivered", "replied", "expired", "failed"]
+
+
+class AnswerTo(msgspec.Struct, frozen=True):
+    """The device that sent a command, and the MQTT 5 response topic and correlation data of its
+    request, if any.
+    """
+
+    device: str
+    topic: str | None = None
+    correlation: bytes | None = None
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False):

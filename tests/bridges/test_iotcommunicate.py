@@ -69,7 +69,7 @@ def test_the_value_of_a_status(status, value):
 async def home(tmp_path):
     """A gateway with one device in the style of IOTcommunicate, `home.board`."""
     async with house(tmp_path) as here:
-        issued = await here.gateway.registry.apply(
+        issued = await here.gateway.access.registry.apply(
             devices.create, By("test", "", 1), style="iotcommunicate"
         )
         here.board = issued.record.id
@@ -94,7 +94,7 @@ async def test_ids_and_keys_are_theirs(home):
     """An id has 20 characters, a key 15, and the URL of the seed, without a side, is the device's."""
     assert (len(home.board), len(home.keys[home.board])) == (20, 15)
     async with bare(url(home)):
-        await until(lambda: home.gateway.presence.is_online(home.board))
+        await until(lambda: home.gateway.core.presence.is_online(home.board))
 
 
 async def test_both_sides(home):
@@ -107,7 +107,7 @@ async def test_both_sides(home):
         Script(url(home, "client")) as phone,
         Script(url(home, "client")) as tablet,
     ):
-        await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
+        await until(lambda: len(home.gateway.core.presence.links(home.board)) == 2)
         device.send(method="put", status={"sensor": "temp", "value": 21.5})
         for each in (phone, tablet):
             got = await each.next()
@@ -170,10 +170,10 @@ async def test_an_arduino_on_mqtt_and_a_phone(home):
         message = await board.message()
         assert (message.topic, message.payload) == (f"devices/{home.board}/commands/led", b"1")
         await until(
-            lambda: not home.gateway.commands.waiting(home.board)
+            lambda: not home.gateway.core.commands.waiting(home.board)
         )  # what is not delivered goes to all sockets
         async with Script(url(home)) as beside:
-            await until(lambda: len(home.gateway.presence.links(home.board)) == 2)
+            await until(lambda: len(home.gateway.core.presence.links(home.board)) == 2)
             phone.send(method="put", status={"sensor": "led", "value": 0})
             assert (await beside.next())["value"] == 0
             assert (await board.message()).payload == b"0"
@@ -183,20 +183,22 @@ async def test_commands_wait_for_the_device(home):
     """A command given while the device was away arrives when it connects, once, and is delivered
     when it was read.
     """
-    command = await home.gateway.commands.send(home.board, "led", "1", sender="test")
+    command = await home.gateway.core.commands.send(home.board, "led", "1", sender="test")
     async with home.listen(f"{home.board}/led") as listening, Script(url(home)) as device:
         assert (await device.next())["value"] == 1
         await listening.frame(
             lambda frame: frame.get("state") == "delivered" and frame["id"] == command.id
         )
-        await home.gateway.commands.send(home.board, "led", "2", sender="test")
+        await home.gateway.core.commands.send(home.board, "led", "2", sender="test")
         assert (await device.next())["value"] == 2
         assert device.messages.empty()
 
 
 async def test_an_expired_command_is_still_the_last_status(home):
     """`get` gives what was put last, however old: a device restores it when it starts."""
-    command = await home.gateway.commands.send(home.board, "led", "1", sender="test", ttl=0.001)
+    command = await home.gateway.core.commands.send(
+        home.board, "led", "1", sender="test", ttl=0.001
+    )
     async with home.listen(f"{home.board}/led", since=0) as listening:
         await listening.frame(
             lambda frame: frame.get("state") == "expired" and frame["id"] == command.id
@@ -210,7 +212,7 @@ async def test_a_newer_put_replaces_the_one_that_waits(home):
     """While the device is away a sensor has one state: the last put waits, however many came before
     it; other sensors and other senders are not concerned.
     """
-    await home.gateway.commands.send(home.board, "slider", "-1", sender="user:1")
+    await home.gateway.core.commands.send(home.board, "slider", "-1", sender="user:1")
     async with bare(url(home, "client")) as phone:
         for number in range(1_100):
             put = {"method": "put", "status": {"sensor": "slider", "value": number}}
@@ -218,7 +220,7 @@ async def test_a_newer_put_replaces_the_one_that_waits(home):
         await phone.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 1}}')
         await phone.socket.send_str('{"method": "get", "sensor": "slider"}')
         assert json.loads(await phone.text())["value"] == 1_099
-    assert home.gateway.commands.waiting(home.board) == 3
+    assert home.gateway.core.commands.waiting(home.board) == 3
     async with Script(url(home)) as device:
         got = [await device.next() for _ in range(3)]
         assert [(each["sensor"], each["value"]) for each in got] == [
@@ -242,11 +244,11 @@ async def test_what_the_device_gets_while_it_is_there(home):
 async def test_any_other_side_is_the_clients(home, side):
     """Any word is a side; an empty one is the device's; JSON in a binary message is JSON."""
     async with Script(url(home, "device")) as device, bare(url(home, side)) as phone:
-        await until(lambda: home.gateway.presence.is_online(home.board))
+        await until(lambda: home.gateway.core.presence.is_online(home.board))
         await phone.socket.send_bytes(b'{"method": "put", "status": {"sensor": "led", "value": 1}}')
         assert (await device.next())["value"] == 1
     async with bare(url(home) + "&side="):
-        await until(lambda: home.gateway.presence.is_online(home.board))
+        await until(lambda: home.gateway.core.presence.is_online(home.board))
 
 
 @pytest.mark.parametrize("sensor", ["", None])
@@ -277,7 +279,7 @@ async def test_a_script_that_does_not_read_for_long(home, monkeypatch):
         async for _ in listener:
             pass  # until it is cut off, since it answers no ping
     async with Script(url(home)) as device:
-        await until(lambda: home.gateway.presence.is_online(home.board))
+        await until(lambda: home.gateway.core.presence.is_online(home.board))
         idle.send('{"method": "put", "status": {"sensor": "led", "value": 1}}')
         assert (await device.next())["value"] == 1
     idle.shutdown()
@@ -286,7 +288,7 @@ async def test_a_script_that_does_not_read_for_long(home, monkeypatch):
 async def test_an_id_and_a_key_that_a_sketch_has(home):
     """The URL of the project's own documentation works once its id and key are known here."""
     seed = {"device": "MBIJ0R5BGXBDSYO0GIIE", "key": "SQC8JVFAL8NQRJS"}
-    await home.gateway.registry.apply(
+    await home.gateway.access.registry.apply(
         devices.create,
         By("test", "", 1),
         id=seed["device"],
@@ -308,7 +310,7 @@ async def test_bad_credentials(home, changes, code):
     async with bare(url(home, **changes)) as peer:
         await peer.socket.send_str('{"method": "put", "status": {"sensor": "led", "value": 1}}')
         assert await peer.closed() == code
-    assert not list(home.gateway.catalog.of_device(home.board))
+    assert not list(home.gateway.core.catalog.of_device(home.board))
 
 
 @pytest.mark.parametrize(
@@ -337,10 +339,10 @@ async def test_a_client_that_does_not_read_misses_nothing(home):
         text = "x" * 50_000
         entries = []
         for number in range(200):
-            series = home.gateway.catalog.series("telemetry", home.board, "log")
+            series = home.gateway.core.catalog.series("telemetry", home.board, "log")
             entries.append((series, number, f'"{number} {text}"', ""))
         for first in range(0, 200, 20):
-            await home.gateway.intake.store(entries[first : first + 20])
+            await home.gateway.core.intake.store(entries[first : first + 20])
         for number in range(200):
             assert (await phone.receive_json())["value"] == f"{number} {text}"
 
@@ -348,7 +350,7 @@ async def test_a_client_that_does_not_read_misses_nothing(home):
 async def test_many_commands_wait_for_the_device(home):
     """However many commands wait, the device gets all, in order."""
     for number in range(40):
-        await home.gateway.commands.send(home.board, "led", str(number), sender="test")
+        await home.gateway.core.commands.send(home.board, "led", str(number), sender="test")
     async with Script(url(home)) as device:
         for number in range(40):
             assert (await device.next())["value"] == number
@@ -360,10 +362,10 @@ async def test_what_a_script_has_read_does_not_come_again(home):
     async with Script(url(home, "client")) as phone:
         for number in range(3):
             async with bare(url(home)) as device:
-                await until(lambda: home.gateway.presence.is_online(home.board))
+                await until(lambda: home.gateway.core.presence.is_online(home.board))
                 phone.send(method="put", status={"sensor": "led", "value": number})
                 assert json.loads(await device.text())["value"] == number
-            await until(lambda: not home.gateway.presence.is_online(home.board))
+            await until(lambda: not home.gateway.core.presence.is_online(home.board))
 
 
 async def test_get_gives_what_was_put_last(home):

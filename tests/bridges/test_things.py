@@ -84,7 +84,7 @@ async def test_its_numbers_are_channels(home):
     async with home.listen("t2/s0") as frames:
         await get(home, "/things/post/t2", key=home.keys["t2"], s0="1.5")
         assert (await frames.frame())["value"] == 1.5
-    assert home.gateway.presence.is_online("t2")
+    assert home.gateway.core.presence.is_online("t2")
     device = await home.device("t2")
     await device.publish("devices/t2/telemetry", '{"s0": 7, "s3": "text"}')
     read = (await get(home, "/things/read/t2", key=home.keys["t2"]))[1]
@@ -124,7 +124,7 @@ async def test_a_listener_that_does_not_read_gets_every_post_whole(home):
     one.
     """
     await get(home, "/things/post/t2", key=home.keys["t2"])
-    catalog, intake = home.gateway.catalog, home.gateway.intake
+    catalog, intake = home.gateway.core.catalog, home.gateway.core.intake
     series = [catalog.series("telemetry", "t2", slot) for slot in SLOTS]
     async with listening(home) as peer:
         assert (await told(peer))["State Vector"] == ZEROS
@@ -155,7 +155,7 @@ async def test_an_admin_makes_things_by_posting(home):
     everybody.
     """
     assert (await get(home, "/things/post/t9", key=home.token, s0="1"))[1][STATE] == MADE
-    assert home.gateway.registry.devices["t9"].type == "thing"
+    assert home.gateway.access.registry.devices["t9"].type == "thing"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ async def test_bad_numbers(home, number):
     """A number that is none is 400, says which slot, and stores nothing."""
     status, problem = await get(home, "/things/post/t2", key=home.keys["t2"], s3=number)
     assert (status, list(problem["fields"])) == (400, ["s3"])
-    assert not list(home.gateway.catalog.of_device("t2"))
+    assert not list(home.gateway.core.catalog.of_device("t2"))
 
 
 @given(
@@ -276,11 +276,11 @@ async def test_the_last_post_that_nobody_heard(home):
             await get(home, "/things/post/t2", key=home.keys["t2"], s0="3")
             for each in (peer, second):
                 assert (await told(each))["State Vector"]["s0"] == "3.0000"
-    await until(lambda: not home.gateway._site._seeds[2].open)
+    await until(lambda: not home.gateway.web.site.open[-1])
     async with listening(home) as peer:
         await get(home, "/things/post/t2", key=home.keys["t2"], s0="4")
         assert (await told(peer))["State Vector"]["s0"] == "4.0000"
-    await until(lambda: not home.gateway._site._seeds[2].open)
+    await until(lambda: not home.gateway.web.site.open[-1])
     await get(home, "/things/post/t2", key=home.keys["t2"], s0="5")
     async with listening(home) as peer:
         assert (await told(peer))["State Vector"]["s0"] == "5.0000"
@@ -301,7 +301,7 @@ async def test_anonymous(tmp_path, slug):
         assert (await get(home, f"/things/read/{slug}"))[1]["s0"] == "1.0000"
         async with bare(address) as peer:
             assert (await told(peer))["Thing name"] == slug
-        (made,) = home.gateway.registry.devices.values()
+        (made,) = home.gateway.access.registry.devices.values()
         assert (made.owner, made.key_hash, made.type) == (None, b"", "thing")
         assert made.name == ("" if made.id == slug else slug)
 
@@ -318,4 +318,4 @@ async def test_anonymous_is_for_things_without_a_key(tmp_path):
                 page.get(f"{home.url}/things/post/t3?s0=1") as response,
             ):
                 assert response.status == 403
-        assert list(home.gateway.registry.devices) == ["t2"]
+        assert list(home.gateway.access.registry.devices) == ["t2"]

@@ -39,8 +39,8 @@ def steady(message: dict[str, Any]) -> list[tuple[str, Any]]:
 
 async def reading(here: House) -> None:
     """Store a reading of the kitchen."""
-    series = here.gateway.catalog.series("telemetry", "kitchen", "temperature")
-    await here.gateway.intake.store([(series, 1763673303125, "21.4", "")])
+    series = here.gateway.core.catalog.series("telemetry", "kitchen", "temperature")
+    await here.gateway.core.intake.store([(series, 1763673303125, "21.4", "")])
 
 
 async def test_the_conversation(tmp_path: Path) -> None:

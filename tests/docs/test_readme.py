@@ -53,13 +53,15 @@ def run(here: House, line: str) -> str:
 async def here(tmp_path: Path) -> AsyncIterator[House]:
     """The gateway as `make run` has it, and the kitchen that the README adds on the command line."""
     async with house(tmp_path) as running:
-        await running.gateway.registry.apply(simulate.demonstration, BY)
+        await running.gateway.access.registry.apply(simulate.demonstration, BY)
         (add,) = [line for line in lines(".venv/bin/gateway") if " device add " in line]
         running.keys["kitchen"] = run(running, add)
         (token,) = re.findall(r"`(\.venv/bin/gateway token add[^`]*)`", TEXT)
         running.token = run(running, token)
         async with asyncio.timeout(WAIT):
-            while "kitchen" not in running.gateway.registry.devices or not await knows(running):
+            while "kitchen" not in running.gateway.access.registry.devices or not await knows(
+                running
+            ):
                 await asyncio.sleep(0.05)
         yield running
 

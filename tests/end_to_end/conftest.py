@@ -15,7 +15,7 @@ import pytest
 
 from gateway.access import accounts, devices, tokens
 from gateway.config.load import build
-from gateway.daemon import Gateway
+from gateway.daemon import Gateway, started
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class House:
 
     async def add(self, device: str, **more: Any) -> str:
         """Make a device; return its key."""
-        issued = await self.gateway.registry.apply(devices.create, BY, id=device, **more)
+        issued = await self.gateway.access.registry.apply(devices.create, BY, id=device, **more)
         self.keys[device] = issued.secret
         return issued.secret
 
@@ -170,7 +170,7 @@ async def running(directory: Path, **tables: Any) -> AsyncIterator[Gateway]:
     listen = {"host": "127.0.0.1", "port": 0}
     store = {"path": str(directory / "gateway.db")}
     settings = {"mqtt": listen, "http": listen, "store": store, **tables}
-    async with Gateway(build(settings, {}, directory / "gateway.toml")) as gateway:
+    async with started(build(settings, {}, directory / "gateway.toml")) as gateway:
         yield gateway
 
 
@@ -178,10 +178,10 @@ async def running(directory: Path, **tables: Any) -> AsyncIterator[Gateway]:
 async def house(directory: Path, **tables: Any) -> AsyncIterator[House]:
     """Run a gateway and make an admin with a token."""
     async with running(directory, **tables) as gateway:
-        user = await gateway.registry.apply(
+        user = await gateway.access.registry.apply(
             accounts.create, BY, email="admin@example.com", password=None, role="admin"
         )
-        token = await gateway.registry.apply(tokens.create, BY, user=user.id, scope="admin")
+        token = await gateway.access.registry.apply(tokens.create, BY, user=user.id, scope="admin")
         headers = {"Authorization": f"Bearer {token.secret}"}
         async with aiohttp.ClientSession(headers=headers) as session:
             amqtt = tables.get("broker", {}).get("engine") == "amqtt"

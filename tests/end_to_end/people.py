@@ -64,12 +64,12 @@ class People:
 
     async def apply(self, work: Any, *args: Any, **kwargs: Any) -> Any:
         """Do something as the command line does it, within this process."""
-        return await self.home.gateway.registry.apply(work, BY, *args, **kwargs)
+        return await self.home.gateway.access.registry.apply(work, BY, *args, **kwargs)
 
     async def token(self, name: str, user: str, scope: str, **more: Any) -> Shown:
         """Make a token; what it shows goes by this name."""
         by = more.pop("by", BY)
-        issued = await self.home.gateway.registry.apply(
+        issued = await self.home.gateway.access.registry.apply(
             tokens.create, by, user=self.users[user], scope=scope, **more
         )
         self.tokens[name] = issued.record.id
@@ -79,14 +79,18 @@ class People:
     async def cookie(self, name: str, user: str) -> Shown:
         """Sign a user's browser in."""
         by = By("test", "", now_ms())
-        issued = await self.home.gateway.registry.apply(sessions.open_session, by, self.users[user])
+        issued = await self.home.gateway.access.registry.apply(
+            sessions.open_session, by, self.users[user]
+        )
         self.sessions[name] = issued.record.id
         self.shown[name] = Shown(cookie=issued.secret)
         return self.shown[name]
 
     async def link(self, user: str) -> str:
         by = By("test", "", now_ms())
-        return (await self.home.gateway.registry.apply(links.sign_in, by, self.users[user])).secret
+        return (
+            await self.home.gateway.access.registry.apply(links.sign_in, by, self.users[user])
+        ).secret
 
 
 @asynccontextmanager

@@ -31,11 +31,11 @@ async def test_one_value_everywhere(tmp_path, engine):
     """
     async with house(tmp_path, broker={"engine": engine}) as home:
         gateway = home.gateway
-        made = await gateway.registry.apply(
+        made = await gateway.access.registry.apply(
             devices.create, By("test", "", 1), type="greenhouse", style="iotcommunicate"
         )
         board, home.keys[made.record.id] = made.record.id, made.secret
-        gateway.handlers.use({"greenhouse": Greenhouse()})
+        gateway.reactions.handlers.use({"greenhouse": Greenhouse()})
         keys = {name: await home.add(name, type="display") for name in ("screen", "old-screen")}
         screen = RealClient("screen", "display", {"key": keys["screen"]})
         screen.on("alarm")

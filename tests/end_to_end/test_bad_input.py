@@ -122,7 +122,7 @@ async def test_a_wrong_key_or_an_unknown_device_over_mqtt(home):
             home.clients.append(device.client)
             with pytest.raises(AssertionError, match=r"(?i)not authori[sz]ed|bad user"):
                 await device.connect()
-    assert not home.gateway.presence.is_online("kitchen")
+    assert not home.gateway.core.presence.is_online("kitchen")
     await home.device("kitchen")
 
 
@@ -365,7 +365,7 @@ async def test_garbage_on_the_ports(tmp_path):
                 writer.transport.abort()
                 await asyncio.gather(writer.wait_closed(), return_exceptions=True)
         assert await neighbour.alive()
-        assert home.gateway.broker.statistics()["connections"] == 1
+        assert home.gateway.mqtt.broker.statistics()["connections"] == 1
 
 
 async def test_half_open_connections(tmp_path):

@@ -96,7 +96,7 @@ async def test_from_device_to_device_and_back(pair):
     await target.publish(command.properties.ResponseTopic, '"done"', properties=answer)
     reply = await sender.message()
     assert (reply.payload, reply.properties.CorrelationData) == (b'"done"', b"\x07")
-    stored = await pair.gateway.commands.get(command.properties.CorrelationData.decode())
+    stored = await pair.gateway.core.commands.get(command.properties.CorrelationData.decode())
     assert (stored.sender, stored.state) == ("device:hall", "replied")
 
 
@@ -137,7 +137,7 @@ async def test_a_takeover_stays_online(pair):
             rest.append(await listening.frame())
     assert latest["session"] > first["session"]
     assert all(frame["value"] != "offline" for frame in rest)
-    assert pair.gateway.presence.is_online("kitchen")
+    assert pair.gateway.core.presence.is_online("kitchen")
 
 
 async def test_the_quickstart_of_iotio(tmp_path, capfd):
@@ -156,7 +156,7 @@ async def test_the_quickstart_of_iotio(tmp_path, capfd):
             device.client.disconnect()
             await listening.frame(lambda f: f["value"] == "offline")
         async with asyncio.timeout(10):
-            while here.gateway.handlers._lanes:
+            while here.gateway.reactions.handlers._lanes:
                 await asyncio.sleep(0.001)
     assert capfd.readouterr().out.splitlines() == [
         "New Ping Client Connected! ID: kitchen",
@@ -189,6 +189,6 @@ async def test_a_removed_device_leaves_nothing(pair):
     async with pair.http.delete(f"{pair.url}/api/v1/devices/kitchen") as response:
         assert response.status in {200, 204}
     async with asyncio.timeout(10):
-        while device.client.is_connected() or pair.gateway.presence.is_online("kitchen"):
+        while device.client.is_connected() or pair.gateway.core.presence.is_online("kitchen"):
             await asyncio.sleep(0.01)
-    assert list(pair.gateway.catalog.of_device("kitchen")) == []
+    assert list(pair.gateway.core.catalog.of_device("kitchen")) == []

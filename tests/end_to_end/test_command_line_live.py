@@ -79,7 +79,7 @@ async def test_tail_and_send(home, tmp_path):
         assert (shown["id"], shown["channel"], shown["value"]) == (sent["id"], "led", {"on": True})
         tail.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(tail.wait(), WAIT) == 0
-    await home.gateway.journal.flush()
+    await home.gateway.access.journal.flush()
     deeds = [deed["action"] for deed in (await home.get("/audit"))["audit"]]
     assert "sign in" in deeds
     assert "sign in failed" not in deeds

@@ -220,7 +220,7 @@ async def street(tmp_path) -> AsyncIterator[House]:
     async with house(tmp_path) as made:
         mine, other = [
             (
-                await made.gateway.registry.apply(
+                await made.gateway.access.registry.apply(
                     accounts.create, BY, email=f"{name}@example.com", password=None
                 )
             ).id
@@ -247,7 +247,7 @@ async def test_a_device_of_3_1_1_hears_the_reply(tmp_path, engine):
             await sender.publish("devices/kitchen/commands/led", "5", retain=True)
             assert (await target.message()).payload == b"5"
             queued = await listening.frame()
-            assert (await home.gateway.commands.get(queued["id"])).sender == "device:hall"
+            assert (await home.gateway.core.commands.get(queued["id"])).sender == "device:hall"
             await target.publish("devices/kitchen/replies/led", "6")
             reply = await listening.frame(lambda frame: frame["type"] == "reply")
         assert (reply["id"], reply["value"]) == (queued["id"], 6)
@@ -261,7 +261,7 @@ async def test_a_device_of_3_1_1_hears_the_reply(tmp_path, engine):
             "/end"
         )  # a command is not kept for those who subscribe later
         assert target.messages.empty()
-        await home.gateway.journal.flush()
+        await home.gateway.access.journal.flush()
         commanded = [
             one for one in (await home.get("/audit"))["audit"] if one["action"] == "command"
         ]
@@ -288,7 +288,7 @@ async def test_another_owner_s_device_is_out_of_reach(street):
     assert (await target.message()).topic.endswith("/end")
     frames = (await street.get("/frames", filter="kitchen/led", after=0))["frames"]
     assert frames == []
-    await street.gateway.journal.flush()
+    await street.gateway.access.journal.flush()
     (refused,) = [
         one for one in (await street.get("/audit"))["audit"] if one["action"] == "publish refused"
     ]

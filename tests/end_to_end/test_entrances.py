@@ -108,7 +108,7 @@ async def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 def _routes(here: People) -> set[str]:
     """Return every method and path that the HTTP port serves; HEAD goes where GET goes."""
-    app = here.home.gateway._site._app
+    app = here.home.gateway.web.site.app
     routes = [(route.method, route.resource.canonical) for route in app.router.routes()]
     assert {path for method, path in routes if method == "HEAD"} <= {
         path for method, path in routes if method == "GET"
@@ -211,7 +211,7 @@ async def test_the_sockets_of_the_small_protocols_refuse_strangers(here, path, k
         said = [str(message.data) async for message in socket]
         assert socket.close_code in {1008, 4401}
         assert not any("seq" in text for text in said)
-    assert not here.home.gateway.presence.is_online("kitchen")
+    assert not here.home.gateway.core.presence.is_online("kitchen")
 
 
 async def test_the_first_packet_must_be_a_sign_in(here):

@@ -134,7 +134,7 @@ async def test_what_goes_wrong_costs_nobody_else(lamps, channel):
         assert await heard(two) == ("switched", {"relay": number})
     if channel == "raise":
         assert await heard(one) == ("switched", {"relay": 1})
-        assert home.gateway.handlers.failed == 1
+        assert home.gateway.reactions.handlers.failed == 1
     else:
         assert one.messages.empty()
 
@@ -151,7 +151,7 @@ async def test_coming_and_going_is_told(lamps):
             await asyncio.sleep(0.01)
     await tell(two, "all", 1)
     assert await heard(two) == ("room", 1)
-    waiting = home.gateway.commands.waiting("one")
+    waiting = home.gateway.core.commands.waiting("one")
     assert (sorted(told), waiting) == (
         [("connect", "one"), ("connect", "two"), ("disconnect", "one")],
         0,

@@ -177,7 +177,7 @@ async def test_latest_is_by_time_then_seq(tmp_path):
             async with home.listen("kitchen/t") as listening:
                 assert (await listening.frame())["value"] == latest
     async with running(tmp_path) as gateway:  # after a restart
-        (series,) = [s for s in gateway.catalog.of_device("kitchen") if s.channel == "t"]
+        (series,) = [s for s in gateway.core.catalog.of_device("kitchen") if s.channel == "t"]
         assert json.loads(series.latest)["value"] == "c"
 
 

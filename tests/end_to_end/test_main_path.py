@@ -29,7 +29,7 @@ async def test_a_reading_is_the_same_frame_everywhere(home):
         "value": 21.4,
     }
     assert list(frame) == ["type", "seq", "device", "channel", "ts", "value"]
-    epoch = home.gateway.hub.epoch
+    epoch = home.gateway.core.hub.epoch
     assert event == {"id": f"{epoch}-{frame['seq']}", "event": "telemetry", "data": frame}
     assert (await home.get("/frames", filter="kitchen/temperature", after=0))["frames"] == [frame]
     assert (await home.get("/devices/kitchen/latest"))["temperature"] == frame

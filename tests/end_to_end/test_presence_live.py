@@ -156,7 +156,7 @@ async def test_a_quick_reconnect_never_ends_offline(home):
         device.cut()
         await device.end()
     async with home.listen() as listening, asyncio.timeout(WAIT):
-        while len(home.gateway.presence.links("kitchen")) != 1:
+        while len(home.gateway.core.presence.links("kitchen")) != 1:
             await asyncio.sleep(0.01)
         assert (await home.get("/devices/kitchen"))["online"]
         await listening.socket.send_json(

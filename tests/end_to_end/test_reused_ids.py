@@ -97,7 +97,7 @@ async def test_what_was_queued_is_not_delivered(tmp_path, engine):
                 == 0
             )
             assert await wire.subscribe("devices/kitchen/note", qos=1) == 1
-        while here.home.gateway.broker.statistics()["connections"]:
+        while here.home.gateway.mqtt.broker.statistics()["connections"]:
             await asyncio.sleep(0.01)
         async with await _wire(here) as wire:
             assert await wire.sign_in("token", here.shown["write"].secret, "ann") == 0

@@ -45,16 +45,16 @@ async def test_more_was_online_than_the_intake_takes_at_once(tmp_path, monkeypat
     broker = {"engine": engine} | ({"url": "mqtt://127.0.0.1:1"} if engine == "external" else {})
     async with running(tmp_path, broker=broker) as gateway:
         for number in range(9):
-            gateway.presence.seen(f"device-{number}")
+            gateway.core.presence.seen(f"device-{number}")
     monkeypatch.setattr(intake, "MAX_ENTRIES", 4)
     async with running(tmp_path, broker=broker) as gateway:
         for _ in range(2):  # the batch of the start, and one after it
             stored = asyncio.Event()
-            gateway.intake.submit((), stored.set)
+            gateway.core.intake.submit((), stored.set)
             await stored.wait()
-        assert not gateway.intake.full
-        assert not list(gateway.presence.online())
-        assert gateway.hub.seq == 18
+        assert not gateway.core.intake.full
+        assert not list(gateway.core.presence.online())
+        assert gateway.core.hub.seq == 18
 
 
 @pytest.fixture

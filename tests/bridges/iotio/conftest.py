@@ -52,7 +52,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
     async with house(tmp_path) as here:
         await here.add("e1", type="echo")
         here.echo = Echo()
-        here.gateway.handlers.use({"echo": here.echo})
+        here.gateway.reactions.handlers.use({"echo": here.echo})
         yield here
 
 

@@ -56,7 +56,7 @@ async def test_what_a_handshake_lacks(home):
         ({**right, "IoT_IO_ProtocolVersion": "2"}, "client_incompatible_protocol_version"),
     ]:
         assert await refused(home, **headers) == (word, None, 1008)
-    assert not home.gateway.presence.is_online("e1")
+    assert not home.gateway.core.presence.is_online("e1")
 
 
 async def test_a_wrong_endpoint_is_named(home):
@@ -82,7 +82,7 @@ async def test_without_the_key(home, key):
             None,
             4401,
         )
-    assert "stranger" not in home.gateway.registry.devices
+    assert "stranger" not in home.gateway.access.registry.devices
 
 
 async def test_the_key_of_another_device(home):
@@ -171,7 +171,7 @@ async def test_who_does_not_read_its_complaints_is_not_read(home):
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n\r\n".encode()
     )
     assert b" 101 " in await reader.readline()
-    (link,) = await found(lambda: home.gateway.presence.links("e1"))
+    (link,) = await found(lambda: home.gateway.core.presence.links("e1"))
     wrong = b"\x82\x81\0\0\0\0\0" * 10_000  # masked messages of one byte
     unread = 0
     while unread < 8 << 20 and writer.transport.get_write_buffer_size() < 4 << 20:
@@ -220,7 +220,7 @@ async def test_names_that_are_no_channels(home, event):
         await peer.send(event, 1)
         frame = await all_.frame(lambda frame: frame["type"] == "telemetry")
         assert not set("+#\t") & set(frame["channel"])
-        await home.gateway.commands.send("e1", frame["channel"], "2", sender="test")
+        await home.gateway.core.commands.send("e1", frame["channel"], "2", sender="test")
         assert await peer.event() == (event, 2)
 
 
@@ -236,8 +236,10 @@ async def test_a_type_is_kept(home):
 async def test_a_disabled_device_is_cut_off(home):
     """A device that is disabled while it is connected is closed with 4401, and is not let in again."""
     async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
-        await until(lambda: home.gateway.presence.is_online("e1"))
-        await home.gateway.registry.apply(devices.change, By("test", "", 1), "e1", disabled=True)
+        await until(lambda: home.gateway.core.presence.is_online("e1"))
+        await home.gateway.access.registry.apply(
+            devices.change, By("test", "", 1), "e1", disabled=True
+        )
         assert await peer.closed() == 4401
     assert (await refused(home, **hello("e1", "echo", home.keys["e1"])))[0] == "client_invalid_data"
 
@@ -246,17 +248,17 @@ async def test_a_command_is_sent_again_until_it_was_read(home):
     """A command whose receipt did not come goes out again over the next connection."""
     headers = hello("e1", "echo", home.keys["e1"])
     async with bare(url(home), **headers) as peer:
-        await until(lambda: home.gateway.presence.is_online("e1"))
+        await until(lambda: home.gateway.core.presence.is_online("e1"))
         peer.socket._autoping = False
-        command = await home.gateway.commands.send("e1", "led", "1", sender="test")
+        command = await home.gateway.core.commands.send("e1", "led", "1", sender="test")
         assert (await peer.socket.receive()).type is aiohttp.WSMsgType.PING
         assert await peer.event() == ("led", 1)
-        assert (await home.gateway.commands.get(command.id)).state != "delivered"
+        assert (await home.gateway.core.commands.get(command.id)).state != "delivered"
     async with bare(url(home), **headers) as peer:
         assert await peer.event() == ("led", 1)
         reading = asyncio.create_task(peer.socket.receive())  # which answers the ping
         async with asyncio.timeout(10):
-            while (await home.gateway.commands.get(command.id)).state != "delivered":
+            while (await home.gateway.core.commands.get(command.id)).state != "delivered":
                 await asyncio.sleep(0.01)
         reading.cancel()
 
@@ -295,14 +297,14 @@ async def test_anonymous(tmp_path):
     their key.
     """
     async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
-        user = next(iter(home.gateway.registry.users))
+        user = next(iter(home.gateway.access.registry.users))
         await home.add("mine", type="echo", owner=user)
         async with home.listen("new/#") as listening:
             for _ in range(2):
                 async with bare(url(home), **hello("new", "echo")) as peer:
                     await peer.send("message", 1)
                     await listening.frame(lambda frame: frame["channel"] == "message")
-        assert home.gateway.registry.devices["new"].type == "echo"
+        assert home.gateway.access.registry.devices["new"].type == "echo"
         assert (await refused(home, **hello("mine", "echo")))[0] == "client_invalid_data"
         assert (await refused(home, **hello("new", "toaster")))[0] == "client_invalid_type"
         assert (await refused(home, **hello("new", "echo", "wrong")))[0] == "client_invalid_data"
@@ -332,7 +334,7 @@ async def test_what_a_script_has_read_does_not_come_again(home):
         async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
             await peer.send("message", number)
             assert await peer.event() == ("message", number)
-        await until(lambda: not home.gateway.presence.is_online("e1"))
+        await until(lambda: not home.gateway.core.presence.is_online("e1"))
 
 
 @pytest.mark.parametrize("name", ["Wohnzimmer Lämpe", "a@b/c", "{uuid}", "x" * 70, "token"])
@@ -341,12 +343,12 @@ async def test_ids_that_are_no_device_ids(tmp_path, name):
     async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
         async with bare(url(home), **hello(name, "echo")) as peer:
             await peer.send("message", 1)
-            (device,) = await found(lambda: list(home.gateway.presence.online()))
-            assert home.gateway.registry.devices[device].name == name
-            await home.gateway.commands.send(device, "led", "2", sender="test")
+            (device,) = await found(lambda: list(home.gateway.core.presence.online()))
+            assert home.gateway.access.registry.devices[device].name == name
+            await home.gateway.core.commands.send(device, "led", "2", sender="test")
             assert await peer.event() == ("led", 2)
         async with bare(url(home), **hello(name, "echo")):
-            assert list(home.gateway.registry.devices) == [device]
+            assert list(home.gateway.access.registry.devices) == [device]
 
 
 async def test_an_id_that_is_no_device_id_and_a_key(home, caplog):
@@ -356,7 +358,7 @@ async def test_an_id_that_is_no_device_id_and_a_key(home, caplog):
     assert device_of("living room") in caplog.text
     key = await home.add(device_of("living room"), type="echo")
     async with bare(url(home), **hello("living room", "echo", key)):
-        await until(lambda: home.gateway.presence.is_online(device_of("living room")))
+        await until(lambda: home.gateway.core.presence.is_online(device_of("living room")))
 
 
 @pytest.mark.parametrize("data", ["plain text", "[1]", "7"])
@@ -378,9 +380,9 @@ async def test_anonymous_is_not_for_pages_of_other_sites(tmp_path):
     async with house(tmp_path, bridges={"iotio": {"anonymous": True}}) as home:
         evil = {**hello("n1", "echo"), "Origin": "http://evil.example"}
         assert (await refused(home, **evil))[2] == 4403
-        assert not home.gateway.registry.devices
+        assert not home.gateway.access.registry.devices
         async with bare(url(home), **{**evil, "Origin": home.url}):
-            await until(lambda: home.gateway.presence.is_online("n1"))
+            await until(lambda: home.gateway.core.presence.is_online("n1"))
 
 
 async def test_anonymous_is_not_for_devices_with_a_key(tmp_path):
@@ -391,8 +393,8 @@ async def test_anonymous_is_not_for_devices_with_a_key(tmp_path):
         await home.add("door", type="echo")
         assert (await refused(home, **hello("door", "echo")))[2] == 4401
         async with bare(url(home), **hello("new", "echo")) as peer:
-            await until(lambda: home.gateway.presence.is_online("new"))
-            await home.gateway.registry.apply(devices.replace_key, By("test", "", 1), "new")
+            await until(lambda: home.gateway.core.presence.is_online("new"))
+            await home.gateway.access.registry.apply(devices.replace_key, By("test", "", 1), "new")
             assert await peer.closed() == 4401
         assert (await refused(home, **hello("new", "echo")))[2] == 4401
 
@@ -416,7 +418,7 @@ async def test_endpoints_of_anonymous_clients(tmp_path):
         keyed = hello("e1", "echo", home.keys["e1"], IoT_IO_Endpoints=declared)
         open_ = hello("my lamp", "echo", IoT_IO_Endpoints=declared)
         async with bare(url(home), **open_) as peer, bare(url(home), **keyed):
-            await until(lambda: len(list(home.gateway.presence.online())) == 2)
+            await until(lambda: len(list(home.gateway.core.presence.online())) == 2)
             assert await set_("my lamp") == 200
             assert await peer.event() == ("led", "5")
             assert await set_("e1") == 401

@@ -22,7 +22,7 @@ def latest(gateway, device, channel):
     """Return the JSON of the latest telemetry frame of a channel."""
     found = [
         s
-        for s in gateway.catalog.of_device(device)
+        for s in gateway.core.catalog.of_device(device)
         if (s.type, s.channel) == ("telemetry", channel)
     ]
     return found[0].latest if found and found[0].latest else b""
@@ -219,7 +219,7 @@ async def test_a_refused_client_gives_up(home, type_, key, word):
     client.run(home.gateway.ports["http"])
     assert await client.next("error") == word
     await client.ended()
-    assert not home.gateway.presence.is_online("e1")
+    assert not home.gateway.core.presence.is_online("e1")
 
 
 async def test_takeover(home, client):
@@ -239,7 +239,7 @@ async def test_takeover(home, client):
             await newer.send("message", "mine")
             assert await newer.next("message") == "mine"
             assert (await listening.frame())["value"] == "online"
-        assert [link.protocol for link in home.gateway.presence.links("e1")] == ["iotio"]
+        assert [link.protocol for link in home.gateway.core.presence.links("e1")] == ["iotio"]
     finally:
         await newer.stop(home.gateway)
 
@@ -273,8 +273,8 @@ async def test_a_handler_that_takes_long(home, client, monkeypatch):
     client.on("message")
     client.run(home.gateway.ports["http"])
     await client.next("connect")
-    await until(lambda: home.gateway.presence.is_online("e1"))
-    await home.gateway.commands.send("e1", "work", "1", sender="test")
+    await until(lambda: home.gateway.core.presence.is_online("e1"))
+    await home.gateway.core.commands.send("e1", "work", "1", sender="test")
     async with home.http.ws_connect(f"{home.url}/api/v1/ws", autoping=False) as listener:
         async for _ in listener:
             pass  # until it is cut off, since it answers no ping
@@ -298,7 +298,7 @@ async def test_what_a_client_says_is_there_for_handlers(home):
         def on_message(self, message, device):
             return b"\0\xff"
 
-    home.gateway.handlers.use({"echo": Reader()})
+    home.gateway.reactions.handlers.use({"echo": Reader()})
     data = {"key": home.keys["e1"], "firmware": "1.2"}
     for _ in range(2):
         client = RealClient("e1", "echo", dict(data))
@@ -308,7 +308,7 @@ async def test_what_a_client_says_is_there_for_handlers(home):
         await client.send("message", "bytes please")
         assert await client.next("message") == b"\0\xff"
         await client.stop(home.gateway)
-        await until(lambda: not home.gateway.presence.is_online("e1"))
+        await until(lambda: not home.gateway.core.presence.is_online("e1"))
         if not told.done() or told.cancelled():
             break
         found, endpoints = await told

@@ -42,5 +42,5 @@ async def browser() -> AsyncIterator[Browser]:
 async def signed_in(home: House) -> list[dict[str, str]]:
     """The cookies of a browser in which the admin has signed in."""
     by = By("test", "", now_ms())
-    issued = await home.gateway.registry.apply(sessions.open_session, by, 1)
+    issued = await home.gateway.access.registry.apply(sessions.open_session, by, 1)
     return [{"name": COOKIE, "value": issued.secret, "url": home.url}]

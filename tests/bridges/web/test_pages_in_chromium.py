@@ -66,7 +66,7 @@ async def test_the_board(tmp_path):
         async with house(tmp_path) as home:
             key = await home.add("kitchen", name=NAME, owner=1)
             by = By("test", "", LATER)
-            link = await home.gateway.registry.apply(links.sign_in, by, 1)
+            link = await home.gateway.access.registry.apply(links.sign_in, by, 1)
             await page.goto(f"{home.url}/sign-in?link={link.secret}")
             await page.click("#link button:enabled")
             await tab.until("location.pathname === '/' && document.body.dataset.link === 'live'")

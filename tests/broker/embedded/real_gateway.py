@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.access import accounts, devices, tokens
 from gateway.broker.embedded.core.wheel import TICKS
 from gateway.config.load import build
-from gateway.daemon import Gateway
+from gateway.daemon import Gateway, started
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
@@ -36,15 +36,17 @@ class Home:
 
     async def add(self, device: str, **more: Any) -> str:
         """Make a device and return its key."""
-        return (await self.gateway.registry.apply(devices.create, BY, id=device, **more)).secret
+        return (
+            await self.gateway.access.registry.apply(devices.create, BY, id=device, **more)
+        ).secret
 
     def after(self, seconds: float) -> None:
         """Let time pass for every deadline of the broker."""
-        core = self.gateway.broker.machine  # type: ignore[attr-defined]
+        core = self.gateway.mqtt.broker.machine  # type: ignore[attr-defined]
         self.later += seconds
         core.shared.clock = lambda: time.time() + self.later
         core.wheel.turn(core.wheel.now + int(seconds * TICKS))
-        self.gateway.broker.machine.commit_journal()  # type: ignore[attr-defined]
+        self.gateway.mqtt.broker.machine.commit_journal()  # type: ignore[attr-defined]
         core.shared.flush()
 
 
@@ -59,9 +61,9 @@ async def running(directory: Path, **tables: Any) -> AsyncIterator[Home]:
         **tables,
     }
     settings.setdefault("broker", {"engine": "embedded"})
-    async with Gateway(build(settings, {}, directory / "gateway.toml")) as gateway:
-        user = await gateway.registry.apply(
+    async with started(build(settings, {}, directory / "gateway.toml")) as gateway:
+        user = await gateway.access.registry.apply(
             accounts.create, BY, email="admin@example.com", password=None, role="admin"
         )
-        token = await gateway.registry.apply(tokens.create, BY, user=user.id, scope="write")
+        token = await gateway.access.registry.apply(tokens.create, BY, user=user.id, scope="write")
         yield Home(gateway, token.secret)

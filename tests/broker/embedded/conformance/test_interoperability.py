@@ -173,7 +173,7 @@ class Site:
         return Client(wire, answer_)
 
     def connections(self) -> int:
-        return len(list(self.home.gateway.broker.connections()))
+        return len(list(self.home.gateway.mqtt.broker.connections()))
 
 
 @pytest.fixture

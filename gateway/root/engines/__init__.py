@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.engines import amqtt, embedded, external
+from gateway.root.engines import amqtt, embedded, external
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.bridges.mqtt.gate import MqttGate
     from gateway.broker.port import Broker
-    from gateway.engines.needs import Needs
     from gateway.links import Link
+    from gateway.root.engines.needs import Needs
 
 
 class Engine(Protocol):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gateway.broker.port import Broker
-    from gateway.engines.needs import Needs
     from gateway.links import Link
+    from gateway.root.engines.needs import Needs
 
 __all__ = ["Gate", "build", "links"]
 

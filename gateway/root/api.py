@@ -1,0 +1,50 @@
+"""The routes of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway import __version__
+from gateway.bridges.http.api import api
+from gateway.clock import now_ms
+
+if TYPE_CHECKING:
+    from gateway.bridges.http.metrics import Measure
+    from gateway.bridges.http.routes import Route
+    from gateway.config import Config
+    from gateway.pace import Pace
+    from gateway.root.parts import Parts
+
+
+def routes(
+    parts: Parts,
+    config: Config,
+    pace: Pace,
+    counted: list[Measure],
+    others: list[Route],
+) -> list[Route]:
+    """Return them, with those of other bridges that are documented beside them."""
+    access, core = parts.access, parts.core
+    return api(
+        history=parts.store.history,
+        audit=parts.store.audit,
+        trouble=parts.store.trouble,
+        catalog=core.catalog,
+        hub=core.hub,
+        intake=core.intake,
+        presence=core.presence,
+        commands=core.commands,
+        registry=access.registry,
+        policy=access.policy,
+        sign_in=access.sign_in,
+        passwords=access.passwords,
+        asking=core.asking,
+        clock=now_ms,
+        broker=parts.mqtt.broker.statistics,
+        pace=pace,
+        sign_up=config.access.sign_up,
+        secure=config.http.tls is not None,
+        version=__version__,
+        measures=counted,
+        others=others,
+    )
