@@ -41,7 +41,7 @@ def run(here: House, line: str) -> str:
     """Run a line of `gateway` on the database of the running one; return its last word, which may
     be a secret.
     """
-    environment = {"GATEWAY_STORE__PATH": str(here.gateway._config.store.path)}
+    environment = {"GATEWAY_STORE__PATH": str(here.gateway.config.store.path)}
     result = CliRunner(env=environment).invoke(
         app, shlex.split(line.removeprefix(".venv/bin/gateway "))
     )
