@@ -175,10 +175,10 @@ async def test_a_second_gateway_on_the_same_database(tmp_path):
     """The second says so and ends; the first goes on."""
     async with running(tmp_path) as first:
         assert "another gateway is running" in await refusal(tmp_path)
-        seq = await first.intake.store(
-            [(first.catalog.series("telemetry", "kitchen", "x"), 1, "1", "")]
+        seq = await first.core.intake.store(
+            [(first.core.catalog.series("telemetry", "kitchen", "x"), 1, "1", "")]
         )
-        assert first.hub.seq == seq
+        assert first.core.hub.seq == seq
 
 
 async def test_a_folder_that_is_a_file(tmp_path):
