@@ -174,7 +174,12 @@ export class Chart {
   #file(format) {
     const { from, to } = this.#window;
     const { device, channel } = this;
-    const asked = { device, channel, start: String(Math.floor(from)), end: String(Math.ceil(to)) };
+    const asked = {
+      device,
+      channel,
+      start: String(Math.floor(from)),
+      end: String(Math.ceil(to) + 1),
+    };
     return `/api/v1/history?${new URLSearchParams({ ...asked, format })}`;
   }
 
@@ -238,7 +243,7 @@ export class Chart {
         left: this.#plot.valToPos(times[place] / 1000, "x"),
         top: 10,
       });
-    if (factor) this.#window.zoom(times[place] ?? this.#window.to, factor);
+    if (factor) this.#window.zoom(this.#plot.cursor.idx ? times[place] : Infinity, factor);
     else this.#window.back();
     this.#hooks.moved();
   }

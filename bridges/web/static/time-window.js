@@ -92,10 +92,12 @@ export class TimeWindow {
    * @param {number} at
    * @param {number} factor
    */
-  zoom(at, factor) {
-    const span = Math.min(MOST, Math.max(LEAST, this.span * factor)),
-      share = Math.min(1, Math.max(0, (at - this.from) / this.span));
-    this.select(at - span * share, at + span * (1 - share));
+  zoom(at, factor, now = Date.now()) {
+    this.advance(now);
+    const anchor = Math.min(this.to, Math.max(this.from, at)),
+      span = Math.min(MOST, Math.max(LEAST, this.span * factor)),
+      share = (anchor - this.from) / this.span;
+    this.select(anchor - span * share, anchor + span * (1 - share));
   }
 
   /** @param {number} ms to the right, or below 0 to the left */

@@ -48,6 +48,12 @@ test("zoom keeps what is under the pointer where it is, within bounds", () => {
   assert.ok(window.span <= 50 * 365 * 24 * HOUR);
 });
 
+test("a window that follows is brought up to the present before it is zoomed", () => {
+  const window = new TimeWindow("range=1h", NOW);
+  window.zoom(Infinity, 0.5, NOW + 900);
+  assert.deepEqual([window.to, window.span, window.live], [NOW + 900, HOUR / 2, false]);
+});
+
 test("its state is in the address, and nonsense there is passed over", () => {
   const window = new TimeWindow("range=24h", NOW);
   assert.deepEqual(window.query, { range: "24h" });
