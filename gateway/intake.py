@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 50_000  # waiting, before senders are slowed
 MAX_BYTES = 16 << 20
+PATIENCE = 3.0  # s that a sender who waits for the answer waits for room
 RETRY_FIRST, RETRY_LAST = 0.1, 2.0  # s
 
 
@@ -83,6 +84,9 @@ class Intake:
         self._committing = 0
         self._arrived = asyncio.Event()
         self._closing = False
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        valve.subscribe(self._has_room.clear, self._has_room.set)
         self._askers: set[asyncio.Future[None]] = set()
 
     @property
@@ -143,7 +147,7 @@ class Intake:
         if self.refusal is not None:
             raise Unavailable(f"the gateway cannot store at the moment: {self.refusal}")
         if self.full:
-            raise Unavailable("more arrives than can be stored")
+            await self._room()
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         seq = self.submit(
             entries, lambda: None if stored.done() else stored.set_result(None), facts, size
@@ -154,6 +158,16 @@ class Intake:
         finally:
             self._askers.discard(stored)
         return seq
+
+    async def _room(self) -> None:
+        """Wait a moment for what is in front to be stored, as senders over MQTT do; raises
+        `Unavailable`.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._has_room.wait()
+        except TimeoutError:
+            raise Unavailable("more arrives than can be stored") from None
 
     async def run(self) -> None:
         """Commit batches until `close`; what was accepted before is stored first."""

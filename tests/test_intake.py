@@ -266,8 +266,8 @@ async def test_idle() -> None:
 
 
 async def test_senders_are_slowed_by_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slowed once when too many wait, let go once when half of them are through; HTTP is refused
-    meanwhile.
+    """Slowed once when too many wait, let go once when half of them are through; HTTP waits
+    a moment, and is refused after it.
     """
     monkeypatch.setattr(intakes, "MAX_ENTRIES", 10)
     disk = Disk()
@@ -278,14 +278,20 @@ async def test_senders_are_slowed_by_count(monkeypatch: pytest.MonkeyPatch) -> N
         intake.submit(entries(1))
         intake.submit(entries(2))
         assert intake.full
+        monkeypatch.setattr(intakes, "PATIENCE", 0.01)
         with pytest.raises(Unavailable, match="more arrives"):
             await intake.store(entries("x"))
+        monkeypatch.setattr(intakes, "PATIENCE", 60)
+        waiting = asyncio.create_task(intake.store(entries("late")))
+        await asyncio.sleep(0)
+        assert not waiting.done()
         disk.open.set()
         while intake.full:
             await asyncio.sleep(0)
         assert intake.waiting < 5
+        await waiting
     assert [entry for entry in disk.log if entry[0] == "slow"] == [("slow", True), ("slow", False)]
-    assert len(disk.rows) == 12
+    assert len(disk.rows) == 13
 
 
 async def test_senders_are_slowed_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

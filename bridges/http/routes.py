@@ -46,7 +46,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """`get_devices_id_latest`, for the documentation."""
         words = (
-            self.path.removeprefix(API)
+            self.template.removeprefix(API)
             .replace("{", "")
             .replace("}", "")
             .replace(".", "_")

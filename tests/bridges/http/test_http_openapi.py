@@ -68,6 +68,7 @@ def test_the_document_holds_together(openapi):
         (path, operation) for path, item in openapi["paths"].items() for operation in item.values()
     ]
     ids = [operation["operationId"] for _, operation in operations]
+    assert all(re.fullmatch(r"[a-z_]+", id_) for id_ in ids)
     assert len(set(ids)) == len(ids)
     for path, operation in operations:
         parameters = operation.get("parameters", [])
