@@ -104,21 +104,12 @@ async def started(config: Config) -> AsyncIterator[Gateway]:
             core(config, kept.store, who, tasks) as inside,
         ):
             engine = await mqtt.build(config, kept.store, who, inside)
-            async with reactions(config, who, inside, tasks) as reacting, mqtt.listening(engine):
-                parts = Parts(kept.store, who, inside, engine, reacting)
+            async with reactions(config, who, inside, tasks) as reacts, mqtt.listening(engine):
+                parts = Parts(kept.store, who, inside, engine, reacts)
                 async with web(config, parts, tasks) as served:
                     gateway = Gateway(
-                        config=config,
-                        tasks=tasks,
-                        store=kept.store,
-                        upkeep=kept.upkeep,
-                        access=who,
-                        core=inside,
-                        mqtt=engine,
-                        reactions=reacting,
-                        web=served,
+                        config, tasks, kept.store, kept.upkeep, who, inside, engine, reacts, served
                     )
-                    where = Whereabouts(gateway.url, gateway.public_url, gateway.ports)
-                    lock.tell(where)
+                    lock.tell(Whereabouts(gateway.url, gateway.public_url, gateway.ports))
                     who.registry.on_read(lock.read_upto)
                     yield gateway

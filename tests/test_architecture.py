@@ -159,6 +159,16 @@ def test_no_circle_of_modules() -> None:
     in_order(graph)
 
 
+def test_the_root_only_assembles() -> None:
+    """A part of the root that grows beyond two screens does more than build."""
+    lengths = {
+        name: len(path.read_text("utf-8").splitlines())
+        for name, path in SOURCES.items()
+        if room(name) in {"gateway.daemon", "gateway.root"}
+    }
+    assert {name for name, length in lengths.items() if length > 120} == set()
+
+
 def test_config_stays_at_the_root() -> None:
     """`config` knows nothing of ours, and only the composition root and the command line know it."""
     assert {
