@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.deadlines import Deadlines
-from gateway.delivery import Events, Line
+from gateway.delivery import CommandQueue, Events
 from gateway.errors import Conflict, Invalid, NoReply, NotFound, TooLarge, TooMany, Unavailable
 from gateway.frames import command_extra, reply_extra
 from gateway.store.commands import AnswerTo, Command
@@ -73,7 +73,7 @@ class Commands:
         self._clock = clock
         self._keep = keep
         self._events = Events(self._sent, self._delivered, self._await_reply, self._failed)
-        self._lines: dict[str, Line] = {}
+        self._queues: dict[str, CommandQueue] = {}
         self._live: dict[str, Command] = {}  # until the last change that can happen is stored
         self._keys: dict[tuple[str, str], str] = {}
         self._waiting = Waiters()
@@ -88,8 +88,8 @@ class Commands:
             if command.state == "delivered":
                 self._await_reply(command)
             else:
-                self._line(command.device).add(command, stored=True)
-        for device in [device for device in self._lines if not self._exists(device)]:
+                self._queue(command.device).add(command, stored=True)
+        for device in [device for device in self._queues if not self._exists(device)]:
             self.forget(device)  # removed while the gateway did not run
         for sender, key, command_id in await self._store.keys(MAX_KEYS):
             self._keys[sender, key] = command_id
@@ -194,17 +194,19 @@ class Commands:
             )
         if self._intake.refusal is not None or self._intake.full:
             raise Unavailable(self._intake.refusal or "more arrives than can be stored")
-        line = self._lines.get(device)
-        if line is not None and (
-            len(line.open) >= MAX_OPEN or line.size + len(value) > MAX_OPEN_BYTES
+        queue = self._queues.get(device)
+        if queue is not None and (
+            len(queue.open) >= MAX_OPEN or queue.size + len(value) > MAX_OPEN_BYTES
         ):
-            raise TooMany(f"{len(line.open)} commands wait for {device} already: its queue is full")
+            raise TooMany(
+                f"{len(queue.open)} commands wait for {device} already: its queue is full"
+            )
         self._catalog.series(
             "command", device, name
         )  # raises `TooMany` where the device has its fill of them
 
     def _take_up(self, command: Command) -> None:
-        self._line(command.device).add(command, stored=False)
+        self._queue(command.device).add(command, stored=False)
         self._live[command.id] = command
         self._deadlines.set(command.id, command.expires)
         if command.idempotency_key is not None:
@@ -213,9 +215,9 @@ class Commands:
                 del self._keys[next(iter(self._keys))]
 
     def _stored(self, command: Command, done: Done | None) -> None:
-        line = self._lines.get(command.device)
-        if line is not None:
-            line.stored(command)
+        queue = self._queues.get(command.device)
+        if queue is not None:
+            queue.stored(command)
         if done is not None:
             done()
         self._pump(command.device)
@@ -245,16 +247,16 @@ class Commands:
 
     def waiting(self, device: str) -> int:
         """Return how many commands wait for a device."""
-        line = self._lines.get(device)
-        return len(line.open) if line is not None else 0
+        queue = self._queues.get(device)
+        return len(queue.open) if queue is not None else 0
 
     # What bridges tell
 
     def ready(self, device: str) -> None:
         """A device has a new link or a new subscription: send what waits for it, in order."""
-        line = self._lines.get(device)
-        if line is not None:
-            line.renew(self._links(device))
+        queue = self._queues.get(device)
+        if queue is not None:
+            queue.renew(self._links(device))
             self._pump(device)
 
     def refused(self, command: Command, why: str) -> None:
@@ -276,29 +278,29 @@ class Commands:
         command = self._answered(device, name, correlation)
         if command is None:
             return [(series, now, value, "")]
-        self._lines[device].take_out(command)
+        self._queues[device].take_out(command)
         command.state, command.reply, command.changed = "replied", value, now
         # In the batch that the caller's entries are about to join.
         self._intake.submit((), partial(self._finished, command), (command.change(),))
         return [(series, now, value, reply_extra(command.id)), self._entry(command)]
 
     def _answered(self, device: str, name: str, correlation: bytes | None) -> Command | None:
-        line = self._lines.get(device)
-        if line is None:
+        queue = self._queues.get(device)
+        if queue is None:
             return None
         if correlation is None:
-            return line.answered_by(name)
+            return queue.answered_by(name)
         command_id = correlation.decode("ascii", "replace")
-        return line.unanswered.get(command_id) or line.open.get(command_id)
+        return queue.unanswered.get(command_id) or queue.open.get(command_id)
 
     def forget(self, device: str, why: str = "the device was removed") -> None:
         """Fail what waits for a device that is gone, or somebody else's now; no frame tells of it.
         What it answers later answers nobody.
         """
-        line = self._lines.pop(device, None)
-        if line is None:
+        queue = self._queues.pop(device, None)
+        if queue is None:
             return
-        for command in (*line.open.values(), *line.unanswered.values()):
+        for command in (*queue.open.values(), *queue.unanswered.values()):
             if command.state != "delivered":
                 command.state, command.error, command.changed = (
                     "failed",
@@ -309,8 +311,8 @@ class Commands:
 
     def supersede(self, device: str, name: str, sender: str) -> None:
         """Give up what a sender gave earlier under a name and has not left: a newer one comes."""
-        line = self._lines.get(device)
-        for command in list(line.open.values()) if line is not None else ():
+        queue = self._queues.get(device)
+        for command in list(queue.open.values()) if queue is not None else ():
             if (command.name, command.sender, command.state) == (name, sender, "queued"):
                 self._failed(command, "a newer one replaces it")
 
@@ -333,7 +335,7 @@ class Commands:
         self._end(command, "failed")
 
     def _end(self, command: Command, state: State) -> None:
-        self._line(command.device).take_out(command)
+        self._queue(command.device).take_out(command)
         self._change(command, state, partial(self._finished, command))
 
     def _change(self, command: Command, state: State, done: Done | None = None) -> None:
@@ -346,7 +348,7 @@ class Commands:
         return series, command.changed, command.value, extra
 
     def _await_reply(self, command: Command) -> None:
-        given_up = self._line(command.device).await_reply(command)
+        given_up = self._queue(command.device).await_reply(command)
         if given_up is not None:
             self._let_go(given_up)
 
@@ -365,11 +367,11 @@ class Commands:
         self._live.pop(command.id, None)
         self._deadlines.discard(command.id)
         self._waiting.settle(command.id)
-        line = self._lines.get(command.device)
-        if line is not None:
-            line.take_out(command)
-            if line.idle:
-                del self._lines[command.device]
+        queue = self._queues.get(command.device)
+        if queue is not None:
+            queue.take_out(command)
+            if queue.idle:
+                del self._queues[command.device]
 
     # Time
 
@@ -384,7 +386,7 @@ class Commands:
     def sweep(self) -> None:
         """Let expire what is past its time, and send what could not be sent before."""
         self._expire()
-        for device in [device for device, line in self._lines.items() if line.open]:
+        for device in [device for device, queue in self._queues.items() if queue.open]:
             self._pump(device)
 
     def _expire(self) -> None:
@@ -405,17 +407,17 @@ class Commands:
 
     def _pump(self, device: str) -> None:
         self._expire()  # what is past its time leaves no more, however long ago the last sweep was
-        line = self._lines.get(device)
-        if line is not None:
+        queue = self._queues.get(device)
+        if queue is not None:
             links = self._links(device)
             if links:
-                line.pump(links)
+                queue.pump(links)
 
-    def _line(self, device: str) -> Line:
-        line = self._lines.get(device)
-        if line is None:
-            line = self._lines[device] = Line(self._events)
-        return line
+    def _queue(self, device: str) -> CommandQueue:
+        queue = self._queues.get(device)
+        if queue is None:
+            queue = self._queues[device] = CommandQueue(self._events)
+        return queue
 
 
 def _lifetime(ttl: float | None) -> int:

@@ -21,7 +21,7 @@ MAX_UNANSWERED = 1_000  # the oldest are given up
 
 
 class Events(NamedTuple):
-    """Whom a line tells what became of a command."""
+    """Callbacks for the progress of a command."""
 
     sent: Callable[[Command], None]
     delivered: Callable[[Command], None]
@@ -29,7 +29,7 @@ class Events(NamedTuple):
     failed: Callable[[Command, str], None]
 
 
-class Line:
+class CommandQueue:
     """What waits for one device, in order, and what it has not answered yet.
 
     A few commands are under way at a time, all over one link: MQTT keeps their order there, and
@@ -100,7 +100,7 @@ class Line:
         return None
 
     def renew(self, links: Sequence[Link]) -> None:
-        """Send again over the newest link what an older one has not brought there."""
+        """Resend over the newest link whatever an older one did not deliver."""
         if links and self._link is not None and links[0] is not self._link:
             self._flight.clear()
 
