@@ -105,7 +105,7 @@ async def started(config: Config) -> AsyncIterator[Gateway]:
         ):
             engine = await mqtt.build(config, kept.store, who, inside)
             async with reactions(config, who, inside, tasks) as reacts, mqtt.listening(engine):
-                parts = Parts(kept.store, who, inside, engine, reacts)
+                parts = Parts(kept.store, kept.upkeep, who, inside, engine, reacts)
                 async with web(config, parts, tasks) as served:
                     gateway = Gateway(
                         config, tasks, kept.store, kept.upkeep, who, inside, engine, reacts, served

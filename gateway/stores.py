@@ -24,7 +24,9 @@ Durability: TypeAlias = Literal["full", "normal"]
 
 
 class Upkeep(Protocol):
-    """What keeps a store in shape."""
+    """What keeps a store in shape. `behind`: frames that its aggregates have yet to catch up with."""
+
+    behind: int
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -17,6 +17,12 @@ def of_parts(parts: Parts) -> list[Measure]:
     reactions = parts.reactions
     return [
         Measure(
+            "gauge",
+            "frames_to_aggregate",
+            "Frames of an older database that minutes, hours and days do not count yet",
+            lambda: parts.upkeep.behind,
+        ),
+        Measure(
             "counter",
             "messages_rejected",
             "Messages that could not be translated",

@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from gateway.root.core import Core
     from gateway.root.mqtt import Mqtt
     from gateway.root.reactions import Reactions
-    from gateway.stores import Store
+    from gateway.stores import Store, Upkeep
 
 
 class Parts(msgspec.Struct, frozen=True):
     """What the HTTP side is put together from."""
 
     store: Store
+    upkeep: Upkeep
     access: Access
     core: Core
     mqtt: Mqtt

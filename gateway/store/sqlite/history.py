@@ -198,13 +198,13 @@ def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
 
 # What a value counts as in a sum: a number is itself, a boolean 0 or 1, anything else does not
 # count.
-_NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
+NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
     WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"""
 _POINTS = f"""
-    SELECT f.ts, f.seq, f.value, {_NUMBER} AS number FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq
+    SELECT f.ts, f.seq, f.value, {NUMBER} AS number FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq
     WHERE i.series IN (SELECT value FROM json_each(:series)) AND i.ts >= :start AND i.ts < :end AND i.seq <= :folded
     UNION ALL
-    SELECT ts, seq, value, {_NUMBER} FROM frames
+    SELECT ts, seq, value, {NUMBER} FROM frames
     WHERE seq > :folded AND series IN (SELECT value FROM json_each(:series)) AND ts >= :start AND ts < :end
 """
 _AGGREGATES: dict[Function, str] = {

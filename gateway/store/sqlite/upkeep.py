@@ -1,21 +1,22 @@
 """What keeps the database in shape behind the writer: fold, prune, checkpoint.
 
-*Fold* enters frames into the index by series and time. Doing so frame by frame would touch a page
-of the index for every frame once there are many devices; sorting a long run first touches each page
-once. *Prune* takes the oldest frames away, by age and by size; the last frame of a series stays.
-*Checkpoint* moves the write-ahead log into the file. Each works in slices short enough that the
-writer hardly waits.
+*Fold* enters frames into the index by series and time, and into the aggregates. Doing so frame by
+frame would touch a page of the index for every frame once there are many devices; sorting a long
+run first touches each page once. *Prune* takes the oldest frames away, by age and by size; the last
+frame of a series stays. *Checkpoint* moves the write-ahead log into the file. Each works in slices
+short enough that the writer hardly waits.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.store.patience import repeat
-from gateway.store.sqlite import history
+from gateway.store.sqlite import aggregates, history, keeping
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 FOLD_AT_ONCE = 250_000  # frames sorted together; a query by time scans hardly more than this
 FOLD_EVERY = 10.0  # s
+CATCH_UP = 50_000  # frames of an older database that enter the aggregates in one step
+CATCH_UP_TOLD = 1_000_000  # after so many the log says how many are left
 SLICE_ROWS = 4_000  # rows written in one turn: some ten milliseconds
 MARK_EVERY = 60_000  # ms
 CHECKPOINT_BYTES = 8 << 20
@@ -42,7 +47,6 @@ OTHERS = (
     ("audit", "length(detail) + 150"),
 )
 
-_FOLD = "INSERT OR IGNORE INTO frames_by_time SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?"
 _UNFOLD = (
     "DELETE FROM frames_by_time WHERE (series, ts, seq) IN "
     "(SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?)"
@@ -73,6 +77,7 @@ class Upkeep:
         self._clock = clock
         self._every = every
         self._idle = 0.0  # s since the last fold
+        self.behind = 0  # frames that the aggregates have yet to catch up with
         self._time = BelievedTime(clock, steady, min(TRUST, (keep or 0) / 2000))
 
     async def run(self) -> None:
@@ -89,18 +94,37 @@ class Upkeep:
         if waiting >= FOLD_AT_ONCE or (waiting and self._idle >= FOLD_EVERY):
             await self.fold()
             self._idle = 0.0
+        await self.catch_up()
         await self.prune()
-        if _wal_size(self._database) > CHECKPOINT_BYTES:
-            await self.checkpoint()
+        await self._bound_log()
 
     async def fold(self) -> None:
         """Enter the frames that are there now in the index by time; what comes meanwhile waits for
         the next time.
         """
         newest = await self._read(history.newest)
-        while (last := await self._read(partial(_sort_unfolded, newest=newest))) is not None:
-            await self._slices(_FOLD, await self._read(_sorted_rows))
-            await self._write(partial(_set, key="folded", value=last))
+        following = partial(aggregates.next_run, newest=newest, most=FOLD_AT_ONCE)
+        while (run := await self._read(following)) is not None:
+            await self._enter(run)
+
+    async def catch_up(self) -> None:
+        """Enter some of the frames in the aggregates that are in the index already: of a database
+        that was there before there were aggregates.
+        """
+        run = await self._read(partial(aggregates.late_run, most=CATCH_UP))
+        if run is None:
+            return
+        await self._enter(run)
+        self.behind = await self._read(aggregates.behind)
+        if self.behind == 0 or run.last % CATCH_UP_TOLD < CATCH_UP:
+            log.info("aggregates of the history: %d frames are still to be read", self.behind)
+
+    async def _enter(self, run: aggregates.Run) -> None:
+        for start in range(0, run.rows, SLICE_ROWS):
+            end = min(start + SLICE_ROWS, run.rows)
+            await self._write(partial(aggregates.add, run=run, start=start, end=end))
+            await self._bound_log()
+        await self._write(partial(aggregates.finish, run=run))
 
     async def prune(self) -> None:
         """Take away what is too old or too much, oldest first; each step tells listeners' cursors
@@ -115,6 +139,7 @@ class Upkeep:
         now, believed = self._clock(), self._time.believed()
         if await self._read(partial(_mark_due, now=now)):
             await self._write(partial(_mark, now=now))
+            await self._remove_hidden()
         if self._keep is not None and believed:
             await self._write(partial(_forget_marks_ahead, now=now))
             await self._prune_to(await self._read(partial(_reached_by, at=now - self._keep)))
@@ -132,17 +157,23 @@ class Upkeep:
     async def _prune_to(self, last: int) -> bool:
         """Remove the frames up to a seq; tell whether any could be removed."""
         start = floor = await self._read(history.floor)
-        last = min(last, await self._read(partial(history.meta, key="folded")))
+        last = min(last, await self._read(_entered))
         while floor < last:
             upto = min(last, floor + FOLD_AT_ONCE)
             await self._write(partial(_raise_floor, floor=upto))
             removable = await self._read(partial(_sort_removable, upto=upto))
+            await self._write(_note_beginnings)
             await self._slices(_UNFOLD, removable)
             await self._slices(_REMOVE, removable)
             floor = upto
         if floor > start:
+            await self._remove_hidden()
             await self._write(_forget_hidden)
         return floor > start
+
+    async def _remove_hidden(self) -> None:
+        while await self._write(partial(keeping.remove_hidden, most=SLICE_ROWS)):
+            await self._bound_log()
 
     async def checkpoint(self) -> None:
         """Move the write-ahead log into the file, so that the log begins again.
@@ -156,8 +187,11 @@ class Upkeep:
     async def _slices(self, sql: str, rows: int) -> None:
         for start in range(0, rows, SLICE_ROWS):
             await self._write(partial(_execute, sql=sql, parameters=(start, start + SLICE_ROWS)))
-            if _wal_size(self._database) > CHECKPOINT_BYTES:
-                await self.checkpoint()
+            await self._bound_log()
+
+    async def _bound_log(self) -> None:
+        if _wal_size(self._database) > CHECKPOINT_BYTES:
+            await self.checkpoint()
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await self._database.maintain(work, writing=False)
@@ -178,16 +212,9 @@ def _unfolded(db: sqlite3.Connection) -> int:
     return history.newest(db) - history.meta(db, "folded")
 
 
-def _sort_unfolded(db: sqlite3.Connection, newest: int) -> int | None:
-    """Sort the next run of frames into `temp.sorted`; return its last seq, or None where there is
-    none.
-    """
-    first = history.meta(db, "folded")
-    last = min(newest, first + FOLD_AT_ONCE)
-    if last <= first:
-        return None
-    _sort(db, "SELECT series, ts, seq FROM frames WHERE seq > ? AND seq <= ?", (first, last))
-    return last
+def _entered(db: sqlite3.Connection) -> int:
+    """Return up to which seq frames are in the index and in the aggregates."""
+    return min(history.meta(db, "folded"), aggregates.position(db).upto)
 
 
 def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
@@ -206,6 +233,14 @@ def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
     db.execute("DROP TABLE IF EXISTS temp.removable")
     db.execute("CREATE TEMP TABLE removable AS SELECT seq FROM temp.sorted ORDER BY seq")
     return _sorted_rows(db)
+
+
+def _note_beginnings(db: sqlite3.Connection) -> None:
+    """Note for each series from when on its frames are complete, before the others go."""
+    db.execute(
+        "INSERT INTO begins (series, frames) SELECT series, max(ts) + 1 FROM temp.sorted "
+        "GROUP BY series ON CONFLICT DO UPDATE SET frames = max(frames, excluded.frames)"
+    )
 
 
 def _sort(db: sqlite3.Connection, sql: str, parameters: tuple[int, ...]) -> None:
@@ -249,7 +284,8 @@ def _forget_hidden(db: sqlite3.Connection) -> None:
     """Forget the series of removed devices of which no frame is left."""
     db.execute(
         "DELETE FROM series WHERE hidden AND id < (SELECT max(id) FROM series) AND NOT EXISTS "
-        "(SELECT 1 FROM frames_by_time WHERE series = series.id) AND id NOT IN "
+        "(SELECT 1 FROM frames_by_time WHERE series = series.id) AND NOT EXISTS "
+        "(SELECT 1 FROM aggregates WHERE series = series.id) AND id NOT IN "
         "(SELECT series FROM frames WHERE seq > (SELECT value FROM meta WHERE key = 'folded'))"
     )
 

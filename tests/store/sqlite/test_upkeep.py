@@ -21,6 +21,7 @@ from gateway.store.sqlite.upkeep import Upkeep
 
 T = TypeVar("T")
 SLICE = 7
+ENTERED = 5 * SLICE + 1  # a slice in the index and three levels of aggregates, and how far it is
 ALL = Span(0, 2**62)
 
 
@@ -113,7 +114,7 @@ async def test_fold(store: Store) -> None:
     await store.upkeep().fold()
     assert await store.seqs("frames_by_time") == await store.seqs() == list(range(1, 181))
     assert await store.meta("folded") == 180
-    assert max(store.slices) == SLICE
+    assert SLICE < max(store.slices) <= ENTERED
     store.slices.clear()
     await store.upkeep().fold()
     assert store.slices == []
@@ -300,7 +301,7 @@ async def test_a_prune_that_was_interrupted(store: Store) -> None:
     store.slices.clear()
 
     def crash() -> None:
-        if len(store.slices) == 9:
+        if len(store.slices) == 10:
             raise KeyboardInterrupt
 
     store.between = lambda: asyncio.sleep(0, crash())
@@ -399,7 +400,7 @@ async def test_queries_are_right_at_every_moment(store: Store) -> None:
     assert all(isinstance(result, asyncio.CancelledError) for result in results), results
     await writing
     assert await store.meta("floor") > 0
-    assert max(store.slices) <= SLICE + 2  # the floor, the seq and the marks are moved together
+    assert max(store.slices) <= ENTERED  # the floor, the seq and the marks are moved together
 
 
 async def test_a_disk_that_refuses(store: Store, caplog: pytest.LogCaptureFixture) -> None:
