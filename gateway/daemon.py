@@ -104,7 +104,10 @@ async def started(config: Config) -> AsyncIterator[Gateway]:
             core(config, kept.store, who, tasks) as inside,
         ):
             engine = await mqtt.build(config, kept.store, who, inside)
-            async with reactions(config, who, inside, tasks) as reacts, mqtt.listening(engine):
+            async with (
+                reactions(config, who, inside, tasks) as reacts,
+                mqtt.listening(engine, inside.intake),
+            ):
                 parts = Parts(kept.store, kept.upkeep, who, inside, engine, reacts)
                 async with web(config, parts, tasks) as served:
                     gateway = Gateway(

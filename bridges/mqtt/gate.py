@@ -94,6 +94,9 @@ class MqttGate:
     def receiving(self, identity: Any, topic: str) -> bool:
         return self._policy.may(identity, Action.RECEIVE, topic)
 
+    def payer(self, topic: str) -> str | int:
+        return self._policy.payer(topic)
+
     def receive(
         self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()
     ) -> None:

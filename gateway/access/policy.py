@@ -167,6 +167,14 @@ class Policy:
         found = self._find(topic)
         return None if found is None else found.device or None
 
+    def payer(self, topic: str) -> str | int:
+        """Return for whom what is kept of a topic is counted: the user whose device it is, or the
+        device that is nobody's.
+        """
+        device = self.device_of(topic)
+        found = self._records.devices.get(device) if device is not None else None
+        return found.owner if found is not None and found.owner is not None else device or ""
+
     # Devices
 
     def _those_of(self, principal: Principal) -> Iterable[str] | None:

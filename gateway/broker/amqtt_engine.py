@@ -85,6 +85,9 @@ class AmqttEngine:
         for server in self._servers.values():
             await server.start_serving()
 
+    def quiet(self) -> None:
+        self.pause()
+
     async def stop(self) -> None:
         if self._broker is None:
             return

@@ -112,6 +112,9 @@ class ExternalEngine:
         self._client = self._new_client(paho.MQTTv5)
         self._dial(self._client)
 
+    def quiet(self) -> None:
+        self.pause()
+
     async def stop(self) -> None:
         """Leave the cluster; its session there keeps what comes meanwhile."""
         if self._client is None:

@@ -157,6 +157,11 @@ class Gate(Protocol):
         answer.
         """
 
+    def payer(self, topic: str) -> str | int:
+        """Return for whom what is retained on a topic is counted: the number of a user, or the name
+        of what belongs to none.
+        """
+
     def receive(
         self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()
     ) -> None:
@@ -182,6 +187,11 @@ class Broker(Protocol):
 
     async def start(self) -> None:
         """Listen; raises `OSError` where a port cannot be had."""
+
+    def quiet(self) -> None:
+        """Before a stop: let nobody in and take in no more. What was taken in is acknowledged when
+        it is stored.
+        """
 
     async def stop(self) -> None:
         """Disconnect every client (reason 0x8B) and close the sockets. What is accepted stays

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from gateway.bridges.mqtt.gate import MqttGate
     from gateway.broker.port import Broker
     from gateway.config import Config
+    from gateway.intake import Intake
     from gateway.root.access import Access
     from gateway.root.core import Core
     from gateway.store.registry import Change
     from gateway.stores import Store
     from gateway.tls import ServerTls
+
+
+_PATIENCE: Final = 5.0  # s
 
 
 class Mqtt(msgspec.Struct, frozen=True):
@@ -105,10 +110,24 @@ def _purge(broker: Broker, access: Access, gone: Sequence[Change]) -> None:
 
 
 @asynccontextmanager
-async def listening(mqtt: Mqtt) -> AsyncIterator[None]:
-    """Let clients in; raises `OSError` where a port cannot be had."""
+async def listening(mqtt: Mqtt, intake: Intake) -> AsyncIterator[None]:
+    """Let clients in; raises `OSError` where a port cannot be had.
+
+    At the end nothing more is read, what has come is stored and acknowledged, and then everybody is
+    disconnected.
+    """
     try:
         await mqtt.broker.start()
         yield
     finally:
+        mqtt.broker.quiet()
+        await _stored(intake)
         await mqtt.broker.stop()
+
+
+async def _stored(intake: Intake) -> None:
+    """Wait until all that was taken in is stored and acknowledged; on a dead disk not for ever."""
+    stored = asyncio.Event()
+    intake.submit((), stored.set)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stored.wait(), _PATIENCE)

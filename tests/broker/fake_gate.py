@@ -22,6 +22,7 @@ class FakeIdentity:
     """A principal by its key."""
 
     key: str
+    owner: int | None = None
 
 
 class FakeGate:
@@ -69,6 +70,9 @@ class FakeGate:
 
     def receiving(self, identity: FakeIdentity, topic: str) -> bool:
         return self.may_receive(identity.key, topic)
+
+    def payer(self, topic: str) -> str | int:
+        return topic.split("/")[0]
 
     def receive(
         self, messages: Sequence[Message], done: Done, journal: Sequence[Fact] = ()

@@ -110,6 +110,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.client.unblocked()
+        self.read_on()
 
     # Reading.
 

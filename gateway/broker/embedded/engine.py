@@ -59,6 +59,7 @@ class EmbeddedBroker:
         self.open = Connections(self.machine)
         self._status = Status(self.machine)
         self._listeners: list[Listener] = []
+        self._quiet = False  # for good: nothing is read any more
         self._sweep: asyncio.TimerHandle | None = None
 
     def restore(self, state: State) -> None:
@@ -77,6 +78,10 @@ class EmbeddedBroker:
             self._close_listeners()
             raise
         self._turn()
+
+    def quiet(self) -> None:
+        self._close_listeners()
+        self._quiet = self.machine.paused = True
 
     async def stop(self) -> None:
         self._close_listeners()
@@ -133,8 +138,9 @@ class EmbeddedBroker:
         self.machine.paused = True
 
     def resume(self) -> None:
-        self.machine.paused = False
-        self.open.proceed()
+        if not self._quiet:
+            self.machine.paused = False
+            self.open.proceed()
 
     def statistics(self) -> dict[str, int]:
         return self.machine.statistics()

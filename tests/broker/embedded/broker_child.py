@@ -36,6 +36,7 @@ class Who:
     """An identity."""
 
     key: str
+    owner: int | None = None
 
 
 class Seen(Fact, frozen=True):
@@ -65,6 +66,9 @@ class Recorder:
 
     def receiving(self, identity: port.Identity, topic: str) -> bool:
         return True
+
+    def payer(self, topic: str) -> str | int:
+        return topic.split("/")[0]
 
     def receive(
         self,

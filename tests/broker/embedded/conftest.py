@@ -94,6 +94,9 @@ class FakeGate:
         first, name = topic.split("/")[0], identity.key.removeprefix("device:")
         return first not in self.forbidden and (name, first) not in self.unseen
 
+    def payer(self, topic: str) -> str | int:
+        return topic.split("/")[0]
+
     def receive(
         self,
         messages: Sequence[port.Message],

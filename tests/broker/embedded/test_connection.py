@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from gateway.broker.embedded.codec.encode import encode
 from gateway.broker.embedded.codec.packets import (
     Connect,
     Disconnect,
+    Packet,
+    Pingreq,
     Properties,
     Publish,
     Pubrel,
@@ -24,6 +27,8 @@ from gateway.broker.embedded.core.wheel import ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gateway.broker.embedded.connection import Connection
 
     from .conftest import Bench
 
@@ -38,6 +43,8 @@ class Wire:
         self.closed = False
         self.ended = False
         self.aborted = False
+        self.unread = 0
+        self.reading = True
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -58,12 +65,13 @@ class Wire:
         self.aborted = True
 
     def pause_reading(self) -> None:
-        """Do nothing: the test decides what is read."""
+        self.reading = False
 
-    resume_reading = pause_reading
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unread
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return default
@@ -122,11 +130,11 @@ async def _feed(bench: Bench, chunks: list[bytes], signed_in: bool) -> None:
     assert len(core.router._tree) == 0
 
 
-def come(bench: Bench, client_id: str) -> tuple[asyncio.Protocol, Wire]:
+def come(bench: Bench, client_id: str, keep_alive: int = 0) -> tuple[Connection, Wire]:
     """Let a client in."""
     wire, connection = Wire(), bench.broker.accept()
     connection.connection_made(wire)  # type: ignore[arg-type]
-    connection.data_received(encode(Connect(client_id, 5, username="d"), 5))
+    connection.data_received(encode(Connect(client_id, 5, keep_alive=keep_alive, username="d"), 5))
     assert wire.written[:1] == b"\x20"
     return connection, wire
 
@@ -179,3 +187,39 @@ async def test_who_is_cut_off_and_gone_is_closed(new_bench: NewBench) -> None:
     wire.closed = True
     connection.data_received(b"\0\0")
     assert not wire.ended
+
+
+@pytest.mark.parametrize("packet", [Pingreq(), Publish("t", b"", 1, packet_id=1)])
+async def test_a_client_that_takes_no_answers_is_not_read(
+    new_bench: NewBench, packet: Packet
+) -> None:
+    """Answers are bounded as messages are; when it reads again, all of them come."""
+    bench = new_bench()
+    connection, wire = come(bench, "c")
+    wire.written = b""
+    data = encode(packet, 5)
+    connection.data_received(data)
+    answer = wire.written
+    connection.pause_writing()
+    wire.unread = bench.broker.machine.shared.limits.answer_buffer
+    connection.data_received(data)
+    assert wire.written == answer * 2
+    wire.unread += 1
+    connection.data_received(data)
+    assert wire.written == answer * 2
+    assert not wire.reading
+    wire.unread = 0
+    connection.resume_writing()
+    assert wire.written == answer * 3
+    assert wire.reading
+
+
+async def test_a_client_that_never_reads_is_ended(new_bench: NewBench) -> None:
+    """Its pings are not read, and that is its own doing."""
+    bench = new_bench()
+    connection, wire = come(bench, "c", keep_alive=10)
+    connection.pause_writing()
+    wire.unread = 10 * bench.broker.machine.shared.limits.answer_buffer
+    wheel = bench.broker.machine.wheel
+    wheel.turn(wheel.now + ticks(16))
+    assert wire.closed

@@ -10,7 +10,11 @@ import msgspec
 
 from gateway.broker.embedded.codec import wire
 from gateway.broker.embedded.codec.packets import EMPTY, PacketType, Properties
-from gateway.broker.embedded.codec.reasons import MalformedPacket, TopicAliasInvalid
+from gateway.broker.embedded.codec.reasons import (
+    MalformedPacket,
+    TooManyProperties,
+    TopicAliasInvalid,
+)
 from gateway.broker.embedded.codec.topic_rules import check_topic_name
 from gateway.errors import ProtocolError
 
@@ -162,6 +166,12 @@ _WRITERS: Final = tuple(
 )
 
 
+MOST_PAIRS: Final = 100
+"""User properties of one packet: each is objects of its own in memory, for every subscriber."""
+MOST_TEXT: Final = 8_192
+"""Characters of these together."""
+
+
 def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, int]:
     """Read the properties of a packet of type `owner` (or `WILL`) and return the position after
     them.
@@ -176,6 +186,8 @@ def read(buffer: bytes, start: int, end: int, owner: int) -> tuple[Properties, i
     values: dict[str, Any] = {}
     while start < stop:
         start = _read_one(buffer, start, stop, fields, values)
+    if sum(len(name) + len(text) for name, text in values.get("user_property", ())) > MOST_TEXT:
+        raise TooManyProperties(f"user properties of more than {MOST_TEXT} characters")
     for name in _LISTS & values.keys():
         values[name] = tuple(values[name])
     return Properties(**values), stop
@@ -193,7 +205,10 @@ def _read_one(
         raise ProtocolError(f"the property {field.name} stands twice")
     value, start = field.form.read(buffer, start + 1, stop)
     if field.name in _LISTS:
-        values.setdefault(field.name, []).append(value)
+        found = values.setdefault(field.name, [])
+        found.append(value)
+        if len(found) > MOST_PAIRS and field.name == "user_property":
+            raise TooManyProperties(f"more than {MOST_PAIRS} user properties")
     else:
         values[field.name] = value
     return start

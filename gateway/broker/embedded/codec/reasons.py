@@ -157,3 +157,10 @@ class PacketTooLarge(ProtocolError):
 
     def __init__(self, message: str, reason_code: int = ReasonCode.PACKET_TOO_LARGE) -> None:
         super().__init__(message, reason_code)
+
+
+class TooManyProperties(ProtocolError):
+    """More user properties than we read."""
+
+    def __init__(self, message: str, reason_code: int = ReasonCode.QUOTA_EXCEEDED) -> None:
+        super().__init__(message, reason_code)

@@ -69,7 +69,7 @@ class Broker:
         self.shared = shared
         self.seats = seats
         self.wheel = Wheel(tick)
-        self.router = Router(shared.gate)
+        self.router = Router(shared)
         self.rates = rates
         self.sessions = Sessions(shared, self.router, self.wheel, self._ended)
         self.wills = Wills(shared, self.router, self.wheel)

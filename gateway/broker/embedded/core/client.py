@@ -116,7 +116,7 @@ class Client:
         if self._broker.paused or self.wait:
             return False
         if self._stage is Stage.OPEN:
-            return True
+            return not (self.peer.outlet.blocked and self.peer.outlet.choked)
         return self._stage is Stage.GREETING and not self._greeting.answering
 
     # The shell's side.
@@ -140,12 +140,12 @@ class Client:
     def blocked(self) -> None:
         """The client reads slower than it is sent to."""
         if self._stage is Stage.OPEN:
-            self.peer.outlet.block()
+            self.peer.outlet.blocked = True
 
     def unblocked(self) -> None:
         """The client has read."""
         if self._stage is Stage.OPEN:
-            self.peer.outlet.unblock()
+            self.peer.outlet.blocked = False
             self.peer.session.resume()
 
     def lost(self) -> None:
@@ -159,7 +159,7 @@ class Client:
             self.wire.abort()
         elif self._stage is Stage.GREETING:
             self.turn_away(self._greeting.answer)
-        elif not self.reads:  # its silence is ours
+        elif self._broker.paused or self.wait:  # its silence is ours
             self.heard = now
             return now + self._keep_alive
         elif now >= self.heard + self._keep_alive:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.broker.embedded.core.outgoing import weight
+from gateway.broker.embedded.core.tree import tree_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,8 +87,8 @@ class Retained(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def size(self) -> int:
-        """The bytes that it holds, about."""
-        return len(self.topic) + len(self.payload) + weight(self.properties)
+        """The bytes that it takes in memory, about."""
+        return tree_size(self.topic) + len(self.payload) + weight(self.properties)
 
 
 class StoredSession(msgspec.Struct):

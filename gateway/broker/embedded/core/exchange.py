@@ -26,17 +26,22 @@ from gateway.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from gateway.broker.embedded.core.account import Account, Payer
     from gateway.broker.embedded.core.durable import Delivery
 
 
 class Backlog:
-    """Deliveries in the order in which they go out; `most` of them, of `largest` bytes in all."""
+    """Deliveries in the order in which they go out; `most` of them, of `largest` bytes in all, and
+    as far as the account of their payer reaches.
+    """
 
-    __slots__ = ("_bytes", "_deliveries", "_largest", "_most")
+    __slots__ = ("_account", "_bytes", "_deliveries", "_largest", "_most", "_payer")
 
-    def __init__(self, most: int, largest: int) -> None:
+    def __init__(self, most: int, largest: int, account: Account, payer: Payer) -> None:
         self._most = most
         self._largest = largest
+        self._account = account
+        self._payer = payer
         self._bytes = 0
         self._deliveries: deque[Delivery] = deque()
 
@@ -58,10 +63,11 @@ class Backlog:
     def add(self, delivery: Delivery) -> list[Delivery]:
         """Add the newest; return those that had to go for it."""
         self._deliveries.append(delivery)
-        self._bytes += delivery.outgoing.size
+        self._count(delivery.outgoing.size)
         dropped = []
         while len(self._deliveries) > self._most or (
-            self._bytes > self._largest and len(self._deliveries) > 1
+            len(self._deliveries) > 1
+            and (self._bytes > self._largest or not self._account.fits(self._payer))
         ):
             dropped.append(self.take())
         return dropped
@@ -69,12 +75,12 @@ class Backlog:
     def put_back(self, delivery: Delivery) -> None:
         """Put one in front of all others."""
         self._deliveries.appendleft(delivery)
-        self._bytes += delivery.outgoing.size
+        self._count(delivery.outgoing.size)
 
     def take(self) -> Delivery:
         """Take the first out."""
         delivery = self._deliveries.popleft()
-        self._bytes -= delivery.outgoing.size
+        self._count(-delivery.outgoing.size)
         return delivery
 
     def sift(self, goes: Callable[[Delivery], bool]) -> list[Delivery]:
@@ -84,8 +90,17 @@ class Backlog:
         for delivery in self._deliveries:
             (gone if goes(delivery) else stays).append(delivery)
         self._deliveries = stays
-        self._bytes -= sum(delivery.outgoing.size for delivery in gone)
+        self._count(-sum(delivery.outgoing.size for delivery in gone))
         return gone
+
+    def clear(self) -> None:
+        """Take all out."""
+        self._deliveries.clear()
+        self._count(-self._bytes)
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self._account.spend(self._payer, size)
 
 
 class Exchange:

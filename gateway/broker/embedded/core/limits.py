@@ -25,18 +25,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     publications: int = 256  # cached topics, each connection; the cache is dropped
     in_flight: int = 100  # outbound QoS 1 and 2, each session; the rest waits
     queue: int = 10_000  # deliveries that wait, each session; the oldest is dropped and counted
-    queue_bytes: int = 8 << 20  # topics, payloads and properties of these; the same
-    write_buffer: int = (
-        1 << 20
-    )  # bytes a subscriber has not read; QoS 0 is dropped and counted, QoS 1 and 2 wait
+    # Bytes that these take in memory, in a session, for one user, and in all; the same.
+    queue_bytes: int = 8 << 20
+    queue_bytes_user: int = 128 << 20
+    queue_bytes_all: int = 1 << 30
+    # Bytes that a client has not read: then QoS 0 is dropped and counted, QoS 1 and 2 wait.
+    write_buffer: int = 1 << 20
+    answer_buffer: int = 2 << 20  # the same: then its socket is not read
     subscriptions: int = 1_000  # each session; SUBACK 0x97
-    subscription_size: int = 256 * 1024  # characters of their filters, each session; the same
+    # Bytes that their filters take in memory, in a session, for one user, and in all; the same.
+    subscription_size: int = 2 << 20
+    subscription_size_user: int = 64 << 20
+    subscription_size_all: int = 512 << 20
     sessions: int = 100  # without a connection, each identity; the one that left first ends
     session_expiry: int = 7 * 86_400  # seconds; the longest a session is kept
-    retained: int = (
-        100_000  # topics; a message on a further topic is not retained, and counted as dropped
-    )
-    retained_bytes: int = 64 << 20  # topics, payloads and properties of these; the same
+    retained: int = 100_000  # topics; a further one is not retained, and counted as dropped
+    # Bytes that these take in memory, for one user or device of nobody, and in all; the same.
+    retained_bytes_user: int = 32 << 20
+    retained_bytes: int = 128 << 20
 
 
 class Counters(msgspec.Struct):

@@ -10,6 +10,9 @@ from gateway.broker.embedded.codec import packets, properties, wire
 
 _NO_PROPERTIES: Final = b"\0"
 _NOTHING: Final = port.Properties()
+_LONGEST_EXPIRY: Final = 0xFFFFFFFF
+_PAIR: Final = 160  # bytes of a user property beside its texts
+_MESSAGE: Final = 500  # bytes of a message that waits beside its topic, payload and properties
 
 
 class Outgoing:
@@ -41,8 +44,8 @@ class Outgoing:
 
     @property
     def size(self) -> int:
-        """The bytes that it holds, about."""
-        return len(self.topic) + len(self.payload) + weight(self.properties)
+        """The bytes that it takes in memory, about."""
+        return _MESSAGE + len(self.topic) + len(self.payload) + weight(self.properties)
 
     def unacknowledged(
         self, mqtt5: bool, retain: bool, identifiers: tuple[int, ...], now: float
@@ -71,6 +74,12 @@ class Outgoing:
         )
         return b"".join((header, name, packet_id, fields, self.payload))
 
+    def _left(self, now: float) -> int | None:
+        """Return the seconds until it expires, within what the field holds: a clock may be set back."""
+        if self.expires is None:
+            return None
+        return min(max(0, round(self.expires - now)), _LONGEST_EXPIRY)
+
     def _properties(self, identifiers: tuple[int, ...], now: float, alias: int) -> bytes:
         if self.properties is None and not identifiers and not alias and self.expires is None:
             return _NO_PROPERTIES
@@ -79,9 +88,7 @@ class Outgoing:
             packets.Properties(
                 payload_format_indicator=sent.payload_format,
                 # [MQTT-3.3.2-6] what is left of it after the time it has waited here
-                message_expiry_interval=None
-                if self.expires is None
-                else max(0, round(self.expires - now)),
+                message_expiry_interval=self._left(now),
                 content_type=sent.content_type,
                 response_topic=sent.response_topic,
                 correlation_data=sent.correlation_data,
@@ -93,9 +100,7 @@ class Outgoing:
 
 
 def weight(sent: port.Properties | None) -> int:
-    """Return the bytes of properties, about: as much of a packet as the payload may be they can be,
-    too.
-    """
+    """Return the bytes that properties take in memory, about; each pair is three objects."""
     if sent is None:
         return 0
     texts = (
@@ -104,7 +109,7 @@ def weight(sent: port.Properties | None) -> int:
         sent.correlation_data,
         *chain.from_iterable(sent.user),
     )
-    return sum(len(text) for text in texts if text is not None)
+    return _PAIR * len(sent.user) + sum(len(text) for text in texts if text is not None)
 
 
 def forwarded(sent: packets.Properties) -> port.Properties | None:

@@ -18,11 +18,12 @@ class Outlet:
     `largest`: the longest packet that it takes.
     `window`: its receive maximum, within our own.
     `aliases`: how many topics it lets be replaced by an alias.
+    `blocked`: the client reads slower than it is sent to.
     `unanswered`: how many of its own messages with QoS 1 are not stored yet.
     """
 
     __slots__ = (
-        "_aliases", "_blocked", "_most_aliases", "_parts", "_shared", "_sink", "largest", "mqtt5", "unanswered",
+        "_aliases", "_most_aliases", "_parts", "_shared", "_sink", "blocked", "largest", "mqtt5", "unanswered",
         "window",
     )  # fmt: skip
 
@@ -32,7 +33,7 @@ class Outlet:
         self._shared = shared
         self._sink: Sink | None = sink
         self._parts: list[bytes] | None = None
-        self._blocked = False
+        self.blocked = False
         self._aliases: dict[bytes, int] | None = {} if aliases else None
         self._most_aliases = aliases
         self.mqtt5 = mqtt5
@@ -61,14 +62,6 @@ class Outlet:
         self._sink = None
         self._parts = None
 
-    def block(self) -> None:
-        """The client reads slower than it is sent to."""
-        self._blocked = True
-
-    def unblock(self) -> None:
-        """The client has read."""
-        self._blocked = False
-
     @property
     def full(self) -> bool:
         """More is unread than the bound, or the connection is over."""
@@ -80,13 +73,19 @@ class Outlet:
     @property
     def stuck(self) -> bool:
         """The client does not read, and what it has not read is above the bound."""
-        return self._blocked and self.full
+        return self.blocked and self.full
+
+    @property
+    def choked(self) -> bool:
+        """So much is unread that even answers are too many: the client is not to be read."""
+        sink, most = self._sink, self._shared.limits.answer_buffer
+        return self.blocked and sink is not None and sink.get_write_buffer_size() > most
 
     def send_unacknowledged(
         self, outgoing: Outgoing, retain: bool, identifiers: tuple[int, ...], now: float
     ) -> bool:
         """Send a message with QoS 0, or drop it when the client does not read."""
-        if self._blocked and self.full:
+        if self.blocked and self.full:
             self._shared.counters.messages_dropped += 1
             return False
         if self._aliases is None:

@@ -136,7 +136,7 @@ class Pending:
     def _retain(self, message: Message, expires: float | None) -> None:
         shared, router, topic = self._shared, self._router, message.topic
         retained = Retained(topic, message.payload, message.qos, message.properties, expires)
-        if message.payload and not router.may_retain(retained, shared.limits):
+        if message.payload and not router.may_retain(retained):
             shared.counters.messages_dropped += 1
             if router.retained_on(topic) is None:
                 return

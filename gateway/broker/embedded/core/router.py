@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from gateway.broker.embedded.codec import bodies
+from gateway.broker.embedded.core.account import Account
 from gateway.broker.embedded.core.tree import MAX_LEVELS, FilterTree, TopicTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.broker.embedded.core.account import Payer
     from gateway.broker.embedded.core.durable import Held, Retained
-    from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.session import Session
+    from gateway.broker.embedded.core.shared import Shared
     from gateway.broker.port import Gate, Identity, Target
 
+_ALWAYS_RETAINED: Final = 256  # bytes of a payload that may replace another in any case
 _LONGEST_KEPT: Final = 512  # bytes of a topic; longer ones are not worth the memory
 
 
@@ -144,14 +147,15 @@ class Router:
     may have changed.
     """
 
-    __slots__ = ("_gate", "_retained", "_retained_bytes", "_shares", "_tree", "generation")
+    __slots__ = ("_account", "_gate", "_retained", "_shared", "_shares", "_tree", "generation")
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._gate = shared.gate
         self._tree: FilterTree[tuple[Session, str | None], tuple[Session, Held]] = FilterTree()
         self._shares: dict[str, Share] = {}
-        self._retained: TopicTree[Retained] = TopicTree()
-        self._retained_bytes = 0
+        self._retained: TopicTree[tuple[Retained, Payer]] = TopicTree()
+        self._account = Account(shared.limits.retained_bytes_user, shared.limits.retained_bytes)
         self.generation = 0
 
     @property
@@ -242,43 +246,52 @@ class Router:
 
     def retain(self, message: Retained) -> None:
         """Keep the retained message of a topic; an empty payload takes it away [MQTT-3.3.1-6]."""
-        if not message.payload:
-            self.unretain(message.topic)
-            return
-        before = self._retained.get(message.topic)
-        self._retained_bytes += message.size - (before.size if before is not None else 0)
-        self._retained.set(message.topic, message)
+        self.unretain(message.topic)
+        if message.payload:
+            payer = self._gate.payer(message.topic)
+            self._account.spend(payer, message.size)
+            self._retained.set(message.topic, (message, payer))
 
     def unretain(self, topic: str) -> None:
         """Keep no retained message of a topic."""
         before = self._retained.get(topic)
         if before is not None:
+            message, payer = before
             self._retained.remove(topic)
-            self._retained_bytes -= before.size
+            self._account.spend(payer, -message.size)
 
-    def may_retain(self, message: Retained, limits: Limits) -> bool:
-        """Tell whether a message can be retained within the bounds on their number and bytes."""
+    def may_retain(self, message: Retained) -> bool:
+        """Tell whether a message can be retained within the bounds on their number and bytes.
+
+        A short one always can in place of one that is there: a device's last word is true.
+        """
         if message.topic.count("/") >= MAX_LEVELS:
             return False
         before = self._retained.get(message.topic)
-        grows = message.size - (before.size if before is not None else 0)
-        if before is None and len(self._retained) >= limits.retained:
-            return False
-        return grows <= 0 or self._retained_bytes + grows <= limits.retained_bytes
+        if before is None:
+            room = len(self._retained) < self._shared.limits.retained
+            return room and self._account.fits(self._gate.payer(message.topic), message.size)
+        grows = message.size - before[0].size
+        return (
+            grows <= 0
+            or len(message.payload) <= _ALWAYS_RETAINED
+            or self._account.fits(before[1], grows)
+        )
 
     def retained_on(self, topic: str) -> Retained | None:
         """Return the retained message of a topic."""
-        return self._retained.get(topic)
+        found = self._retained.get(topic)
+        return found[0] if found is not None else None
 
     def retained_topics(self) -> list[str]:
         """Return the topics that have a retained message."""
-        return [message.topic for message in self._retained.match("#")]
+        return [message.topic for message, _ in self._retained.match("#")]
 
     def retained_for(self, session: Session, held: Held) -> list[Retained]:
         """Return the retained messages that a new subscription may get."""
         return [
             message
-            for message in self._retained.match(held.topic_filter)
+            for message, _ in self._retained.match(held.topic_filter)
             if Sight(self._gate, message.topic).receiver(session, held) is not None
         ]
 

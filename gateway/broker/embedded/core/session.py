@@ -9,10 +9,12 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from gateway.broker.embedded.core.account import payer_of
 from gateway.broker.embedded.core.durable import Delivery, Step
 from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.facts import Queued, Settled
 from gateway.broker.embedded.core.outgoing import Outgoing
+from gateway.broker.embedded.core.tree import tree_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,19 +38,21 @@ class Session:
     `number`: its number in the journal, 0 where it ends with its connection.
     `expiry`: seconds that it outlives the connection; `left`: when that ended, in seconds since
     1970.
+    `payer`: for whom its memory is counted.
     `attached`: a connection has it; `outlet`: the way out to that, once it is open.
     `exchange`: None until QoS 1 or 2 needs it.
     """
 
     __slots__ = (
         "_replay", "_shared", "attached", "client_id", "exchange", "expiry", "identity", "left", "number", "outlet",
-        "subscriptions",
+        "payer", "subscriptions",
     )  # fmt: skip
 
     def __init__(self, shared: Shared, identity: Identity, client_id: str) -> None:
         self._shared = shared
         self._replay: Iterator[None] | None = None
         self.identity = identity
+        self.payer = payer_of(identity)
         self.client_id = client_id
         self.number = 0
         self.expiry = 0
@@ -68,12 +72,16 @@ class Session:
             self.subscriptions = {}
         before = self.subscriptions.get(held.text)
         self.subscriptions[held.text] = held
+        if before is None:
+            self._shared.filters.spend(self.payer, tree_size(held.text))
         return before
 
     def drop(self, text: str) -> Held | None:
         """Remove a subscription and return it."""
         held = (self.subscriptions or {}).pop(text, None)
         self.subscriptions = self.subscriptions or None
+        if held is not None:
+            self._shared.filters.spend(self.payer, -tree_size(text))
         return held
 
     # The connection.
@@ -152,9 +160,10 @@ class Session:
     def open_exchange(self) -> Exchange:
         """Return the exchange, made when it is first needed."""
         if self.exchange is None:
-            limits = self._shared.limits
+            limits, queued = self._shared.limits, self._shared.queued
+            queue = Backlog(limits.queue, limits.queue_bytes, queued, self.payer)
             window = self.outlet.window if self.outlet is not None else limits.in_flight
-            self.exchange = Exchange(Backlog(limits.queue, limits.queue_bytes), window)
+            self.exchange = Exchange(queue, window)
         return self.exchange
 
     def pump(self) -> None:

@@ -159,14 +159,17 @@ class Sessions:
         self._present(session)
         if self._sessions.get(session.key) is session:
             del self._sessions[session.key]
-        for held in (session.subscriptions or {}).values():
+        for text, held in list((session.subscriptions or {}).items()):
             self._router.unsubscribe(session, held)
-        session.subscriptions = None
+            session.drop(text)
         exchange, session.exchange = session.exchange, None
         if session.number:
             self._shared.journal.write(SessionEnded(session.number))
             session.number = 0
-        self._ended(Ended(session, exchange.owed() if exchange is not None else []))
+        owed = exchange.owed() if exchange is not None else []
+        if exchange is not None:
+            exchange.queue.clear()
+        self._ended(Ended(session, owed))
 
     def leave_shares(self, sessions: Iterable[Session]) -> None:
         """Take these sessions, which are all about to end, out of their shared subscriptions first,

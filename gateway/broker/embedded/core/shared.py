@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gateway.broker.embedded.core.account import Account
 from gateway.broker.embedded.core.durable import Journal
 from gateway.broker.embedded.core.limits import Counters
 
@@ -30,12 +31,13 @@ class Shared:
     """The values that every part knows.
 
     `clock`: seconds since 1970. `new_id`: makes a client id for a client that brings none.
+    `queued`, `filters`: the bytes of what waits for sessions, and of their subscriptions.
     `dirty`: the outlets that have packets to write at the next `flush`.
     `eager`: the sessions that have more retained messages to send than one turn may take.
     """
 
     __slots__ = (
-        "_wake", "clock", "counters", "dirty", "eager", "gate", "journal", "limits", "new_id",
+        "_wake", "clock", "counters", "dirty", "eager", "filters", "gate", "journal", "limits", "new_id", "queued",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +54,8 @@ class Shared:
         self.new_id = new_id
         self.counters = Counters()
         self.journal = Journal()
+        self.queued = Account(limits.queue_bytes_user, limits.queue_bytes_all)
+        self.filters = Account(limits.subscription_size_user, limits.subscription_size_all)
         self.dirty: list[Gathering] = []
         self.eager: list[Resumable] = []
         self._wake = wake

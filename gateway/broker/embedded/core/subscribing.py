@@ -16,14 +16,13 @@ from gateway.broker.embedded.codec.reasons import ReasonCode
 from gateway.broker.embedded.core.durable import Delivery, Held
 from gateway.broker.embedded.core.facts import Subscribed, Unretained, Unsubscribed
 from gateway.broker.embedded.core.outgoing import Outgoing
-from gateway.broker.embedded.core.tree import MAX_LEVELS
+from gateway.broker.embedded.core.tree import MAX_LEVELS, tree_size
 from gateway.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateway.broker.embedded.core.durable import Retained
-    from gateway.broker.embedded.core.limits import Limits
     from gateway.broker.embedded.core.outlet import Outlet
     from gateway.broker.embedded.core.peer import Peer
     from gateway.broker.embedded.core.pending import Pending
@@ -47,11 +46,13 @@ class Subscribing:
         identifiers = packet.properties.subscription_identifier
         codes: list[int] = []
         added: list[tuple[Held, bool]] = []
+        size = sum(map(tree_size, peer.session.subscriptions or ()))
         for asked in packet.subscriptions:
             held = _held(asked, identifiers[0] if identifiers else 0)
-            code = self._refusal(peer.session, held)
+            code = self._refusal(peer.session, held, size)
             if code is None:
                 fresh = self._add(peer.session, held)
+                size += tree_size(held.text) if fresh else 0
                 added.append((held, fresh))
                 code = held.qos
             codes.append(code)
@@ -60,13 +61,20 @@ class Subscribing:
         pending.in_order = True  # [MQTT-3.3.1-9] what is retained by now, though not stored yet
         pending.then.append(lambda: self._announce(peer, added))
 
-    def _refusal(self, session: Session, held: Held) -> int | None:
-        """Return why the session may not have this subscription, or None."""
+    def _refusal(self, session: Session, held: Held, size: int) -> int | None:
+        """Return why the session, with subscriptions of this size, may not have one more, or None."""
         if held.topic_filter.count("/") >= MAX_LEVELS:
             return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
         if not self._shared.gate.subscribing(session.identity, held.topic_filter):
             return ReasonCode.NOT_AUTHORIZED
-        fits = _fits(self._shared.limits, session.subscriptions or {}, held.text)
+        if held.text in (session.subscriptions or {}):
+            return None
+        more, limits = tree_size(held.text), self._shared.limits
+        fits = (
+            len(session.subscriptions or ()) < limits.subscriptions
+            and size + more <= limits.subscription_size
+            and self._shared.filters.fits(session.payer, more)
+        )
         return None if fits else ReasonCode.QUOTA_EXCEEDED
 
     def _add(self, session: Session, held: Held) -> bool:
@@ -186,10 +194,3 @@ def _held(asked: Subscription, identifier: int) -> Held:
         asked.retain_handling,
         identifier,
     )
-
-
-def _fits(limits: Limits, subscriptions: dict[str, Held], text: str) -> bool:
-    if text in subscriptions:
-        return True
-    size = sum(map(len, subscriptions)) + len(text)
-    return len(subscriptions) < limits.subscriptions and size <= limits.subscription_size

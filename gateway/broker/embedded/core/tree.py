@@ -16,6 +16,15 @@ MAX_LEVELS: Final = 200
 """Levels of a filter that is subscribed to or a topic that is retained: each level takes memory of its own."""
 
 
+_LEVEL: Final = 300  # bytes of a level: a node, its dictionary and its text
+_ENTRY: Final = 500  # bytes of what stands at the end of the levels
+
+
+def tree_size(path: str) -> int:
+    """Return the bytes that a filter or a topic takes in its tree, about; others may share levels."""
+    return _ENTRY + len(path) + _LEVEL * (path.count("/") + 1)
+
+
 class _Node(Generic[K, V]):
     __slots__ = ("children", "values")
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.broker.embedded.codec.decode import UNKNOWN_VERSION, Sender, decode
-from gateway.broker.embedded.codec.reasons import ReasonCode
+from gateway.broker.embedded.codec.encode import encode
+from gateway.broker.embedded.codec.packets import Properties, Publish
+from gateway.broker.embedded.codec.reasons import ReasonCode, TooManyProperties
 from gateway.errors import ProtocolError
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -228,3 +230,17 @@ def test_the_packets_that_the_cases_are_made_from_are_good(raw):
     """Each case fails for its one fault, not for how it is built."""
     version = UNKNOWN_VERSION if raw[0] == 0x10 else 5
     assert decode(raw, 0, version, 1000)[1] == len(raw)
+
+
+@pytest.mark.parametrize("pairs", [(("", ""),) * 101, (("k", "v" * 4_096),) * 2])
+def test_user_properties_are_bounded(pairs):
+    """They are memory for each subscriber, far more than their bytes; beyond the bound reading
+    stops.
+    """
+    fits = (("k", "v"),) * 100
+    packet = Publish("t", properties=Properties(user_property=fits))
+    assert decode(encode(packet, 5), 0, 5, 1 << 20)[0] == packet
+    data = encode(Publish("t", properties=Properties(user_property=pairs)), 5)
+    with pytest.raises(TooManyProperties) as refused:
+        decode(data, 0, 5, 1 << 20)
+    assert refused.value.reason_code == 0x97

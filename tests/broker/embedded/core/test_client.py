@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.broker.embedded.codec.packets import Connect, Disconnect, Properties
+from gateway.broker.embedded.codec.packets import Connect, Disconnect, Properties, Puback, Publish
 
 if TYPE_CHECKING:
     from .conftest import Bench
@@ -59,3 +59,19 @@ async def test_a_takeover_that_goes_unseen_is_told(bench: Bench) -> None:
     await bench.until(lambda: bench.departures())
     bench.gate.store()
     assert told(bench) == ["connected", "taken_over"]
+
+
+async def test_who_is_quiet_acknowledges_what_it_has_taken_in(bench: Bench) -> None:
+    """Before a stop nothing more is read, and what was read is acknowledged before the goodbye."""
+    client = await bench.connect("c", 5)
+    bench.gate.hold = True
+    client.write(Publish("t", b"", 1, packet_id=1))
+    await bench.until(lambda: bench.gate.waiting)
+    bench.broker.quiet()
+    client.write(Publish("t", b"", 1, packet_id=2))
+    bench.broker.resume()
+    bench.gate.store()
+    assert await client.read() == Puback(1)
+    await bench.broker.stop()
+    assert await client.rest() == [Disconnect(0x8B)]
+    assert len(bench.gate.messages) == 1

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.broker.embedded.core.account import Account
 from gateway.broker.embedded.core.durable import PACKET_IDS, Delivery, Step
 from gateway.broker.embedded.core.exchange import Backlog, Exchange
 from gateway.broker.embedded.core.outgoing import Outgoing
@@ -19,7 +20,7 @@ def delivery(name: str = "", qos: int = 1, **fields: object) -> Delivery:
 
 def exchange_of(bound: int, window: int) -> Exchange:
     """Return an exchange whose queue is bounded in number."""
-    return Exchange(Backlog(bound, 1 << 20), window)
+    return Exchange(Backlog(bound, 1 << 20, Account(1 << 30, 1 << 30), "p"), window)
 
 
 def sent(exchange: Exchange) -> list[Delivery]:

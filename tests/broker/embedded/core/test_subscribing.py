@@ -20,8 +20,10 @@ from gateway.broker.embedded.codec.packets import (
     Unsuback,
     Unsubscribe,
 )
+from gateway.broker.embedded.core.account import Account
 from gateway.broker.embedded.core.facts import Unretained
 from gateway.broker.embedded.core.limits import Limits
+from gateway.broker.embedded.core.tree import tree_size
 from gateway.broker.port import Message
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ async def test_retained_topics_are_bounded(bench: Bench) -> None:
 
 async def test_filters_are_bounded_in_all(bench: Bench) -> None:
     """A few long filters are as much as many short ones; one that is held may be asked for again."""
-    bench.broker.machine.shared.limits = Limits(subscription_size=100)
+    bench.broker.machine.shared.limits = Limits(subscription_size=2 * tree_size("") + 100)
     client = await bench.connect("c", 5)
     assert await bench.subscribe(client, "a" * 60, "b" * 41, "c" * 40, "a" * 60) == (0, 0x97, 0, 0)
     client.write(Unsubscribe(1, ("a" * 60,)))
@@ -184,23 +186,74 @@ async def test_filters_are_bounded_in_all(bench: Bench) -> None:
     assert await bench.subscribe(client, "b" * 41) == (0,)
 
 
+async def test_levels_of_filters_count(bench: Bench) -> None:
+    """Each level is memory of its own: deep filters are fewer."""
+    bench.broker.machine.shared.limits = Limits()
+    client = await bench.connect("c", 5)
+    deep = [f"{number}" + "/a" * 123 for number in range(100)]
+    codes = await bench.subscribe(client, *deep)
+    assert 40 < codes.count(0) < 60
+    assert bench.broker.machine.shared.filters.total <= Limits().subscription_size
+
+
+async def test_a_user_pays_for_the_filters_of_all_sessions(bench: Bench) -> None:
+    """And gets the room back when they end."""
+    shared = bench.broker.machine.shared
+    shared.filters = Account(3 * tree_size("a"), 1 << 30)
+    bench.gate.owners |= {"bob": 1, "bob2": 1, "ann": 2}
+    bob, bob2 = await bench.connect("1", 5, "bob"), await bench.connect("2", 5, "bob2")
+    ann = await bench.connect("3", 5, "ann")
+    assert await bench.subscribe(bob, "a", "b") == (0, 0)
+    assert await bench.subscribe(bob2, "a", "b") == (0, 0x97)
+    assert await bench.subscribe(ann, "a", "b") == (0, 0)
+    await bob.close()
+    await bench.until(lambda: bench.departures())
+    assert await bench.subscribe(bob2, "b", "c") == (0, 0)
+
+
+def kept(bench: Bench, topic: str, size: int) -> bool:
+    """Publish a retained message, and tell whether it was kept."""
+    bench.broker.publish(Message(topic, b"x" * size, 0, True))
+    found = bench.broker.machine.router.retained_on(topic)
+    return found is not None and len(found.payload) == size
+
+
 async def test_retained_bytes_are_bounded(bench: Bench) -> None:
     """They count whatever they are in; where the new message has no room, the old one is not shown
     in its place.
     """
-    core = bench.broker.machine
-    core.shared.limits = Limits(retained_bytes=core.router._retained_bytes + 2_010)
-    for topic, size in (("a", 500), ("b", 500), ("c", 1_500), ("a", 1_400), ("a", 1_600)):
-        before = bench.count("messages_dropped")
-        bench.broker.publish(Message(topic, bytes(size), 0, True))
-        assert bench.count("messages_dropped") - before == (size in {1_500, 1_600})
-    bench.broker.publish(Message("b", b"", 0, True))
-    assert core.router.retained_on("a") is None
-    wide = port.Properties(user=(("k", "v" * 2_020),))
-    bench.broker.publish(Message("d", b"1", 0, True, properties=wide))
-    assert core.router.retained_on("d") is None
-    bench.broker.publish(Message("e", bytes(1_000), 0, True))
-    assert core.router.retained_on("e") is not None
+    router = bench.broker.machine.router
+    router._account = Account(2 * tree_size("a/1") + 2_000, 1 << 30)
+    assert kept(bench, "a/1", 500)
+    assert kept(bench, "a/2", 500)
+    assert not kept(bench, "a/3", 1_500)
+    assert kept(bench, "a/1", 1_400)
+    assert not kept(bench, "a/1", 1_600)
+    assert router.retained_on("a/1") is None
+    bench.broker.publish(Message("a/2", b"", 0, True))
+    wide = port.Properties(user=(("k", "v" * 3_000),))
+    bench.broker.publish(Message("a/4", b"1", 0, True, properties=wide))
+    assert router.retained_on("a/4") is None
+    assert kept(bench, "a/5", 1_000)
+
+
+async def test_nobody_takes_the_room_of_anothers_retained_messages(bench: Bench) -> None:
+    """Each has a share, and a short last word is retained in place of the one before in any case."""
+    bench.broker.machine.shared.limits = Limits()
+    router = bench.broker.machine.router
+    router._account = Account(10_000, 1 << 30)
+    assert kept(bench, "bob/status", 2)
+    assert [kept(bench, f"bob/{number}", 1_000) for number in range(6)][-1] is False
+    assert kept(bench, "bob/status", 7)
+    assert kept(bench, "ann/1", 1_000)
+
+
+async def test_deep_retained_topics_are_few(bench: Bench) -> None:
+    """The memory of their levels counts."""
+    router = bench.broker.machine.router
+    before = router._account.total
+    assert kept(bench, "/a" * 190, 1)
+    assert router._account.total - before > 40_000
 
 
 async def test_wildcards_see_only_what_they_may(bench: Bench) -> None:
