@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import StoreError, Unavailable
@@ -180,6 +181,15 @@ class Intake:
             self._finish(batch)
             if committing is None:
                 committing = await self._start()
+
+    async def settled(self, patience: float) -> None:
+        """Wait until what was taken in before is stored and acknowledged, for some seconds at most:
+        a dead disk ends no waiting.
+        """
+        stored = asyncio.Event()
+        self.submit((), stored.set)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stored.wait(), patience)
 
     def close(self) -> None:
         """Let `run` end when all is stored."""

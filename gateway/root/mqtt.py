@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from gateway.store.registry import Change
     from gateway.stores import Store
     from gateway.tls import ServerTls
-
-
-_PATIENCE: Final = 5.0  # s
 
 
 class Mqtt(msgspec.Struct, frozen=True):
@@ -111,23 +107,13 @@ def _purge(broker: Broker, access: Access, gone: Sequence[Change]) -> None:
 
 @asynccontextmanager
 async def listening(mqtt: Mqtt, intake: Intake) -> AsyncIterator[None]:
-    """Let clients in; raises `OSError` where a port cannot be had.
-
-    At the end nothing more is read, what has come is stored and acknowledged, and then everybody is
-    disconnected.
+    """Let clients in; raises `OSError` where a port cannot be had. At the end, what has come is
+    acknowledged first.
     """
     try:
         await mqtt.broker.start()
         yield
     finally:
         mqtt.broker.quiet()
-        await _stored(intake)
+        await intake.settled(patience=5.0)
         await mqtt.broker.stop()
-
-
-async def _stored(intake: Intake) -> None:
-    """Wait until all that was taken in is stored and acknowledged; on a dead disk not for ever."""
-    stored = asyncio.Event()
-    intake.submit((), stored.set)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stored.wait(), _PATIENCE)
