@@ -72,6 +72,14 @@ def points(text: str) -> Iterator[Point]:
 
     Raises `Untranslatable` with the number of the line.
     """
+    for number, line in lines(text):
+        if isinstance(line, Untranslatable):
+            raise Untranslatable(f"line {number}: {line}")
+        yield line
+
+
+def lines(text: str) -> Iterator[tuple[int, Point | Untranslatable]]:
+    """Yield each line's number, and its point or what is wrong with it; the next line goes on."""
     at, number = 0, 0
     while at < len(text):
         number += 1
@@ -81,8 +89,10 @@ def points(text: str) -> Iterator[Point]:
         try:
             point, at = _point(text, at)
         except Untranslatable as error:
-            raise Untranslatable(f"line {number}: {error}") from None
-        yield point
+            yield number, error
+            at = _end_of_line(text, at)
+        else:
+            yield number, point
 
 
 def _end_of_line(text: str, at: int) -> int:

@@ -25,6 +25,7 @@ from gateway.errors import Forbidden
 from gateway.pace import Pace
 from gateway.root import measures
 from gateway.root.api import routes
+from gateway.root.doors import doors
 from gateway.root.seeds import seeds
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def site(parts: Parts, config: Config) -> Site:
     )
     app.add_routes(_pages(parts, config).routes())
     bridges = seeds(parts, config, door, pace)
-    for bridge in bridges:
+    for bridge in (*doors(parts, config, door, pace), *bridges):
         app.add_routes(bridge.routes())
     return Site(app, porch, door, (websockets.open, streams, *(bridge.open for bridge in bridges)))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.config.model import Route
 from gateway.errors import Untranslatable
 from gateway.payloads import CODECS, CONTENT_TYPES, Decode, by_content_type, one_value, readings
-from gateway.payloads.line import points
+from gateway.payloads.line import lines, points
 
 NOW = 1_763_673_303_125
 PACK = (
@@ -156,6 +156,21 @@ def test_lines_of_influx() -> None:
     }
     assert readings(payload, NOW, "line")[0].ts == 1_763_673_303_000
     assert readings(payload, NOW, "line")[-1].ts is None
+
+
+def test_a_line_that_is_wrong_costs_no_other() -> None:
+    """What is wrong with it comes in its place, with its number; the rest is read."""
+    said = [(number, str(line)) for number, line in lines("a f=1\n\nb\nc f=,\nd f=2")]
+    assert [number for number, _ in said] == [1, 3, 4, 5]
+    assert "fields are missing" in said[1][1]
+    assert "Point(measurement='d'" in said[3][1]
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_line_by_line_to_its_end(text: str) -> None:
+    """Whatever it is: numbers grow, and it ends."""
+    numbers = [number for number, _ in lines(text)]
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_thousand_fields_of_a_line() -> None:

@@ -1,0 +1,32 @@
+"""The bridges for the tools of data: line protocol in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from gateway.bridges.influx import Influx
+from gateway.clock import now_ms
+
+if TYPE_CHECKING:
+    from gateway.bridges.edge.door import Door
+    from gateway.config import Config
+    from gateway.pace import Pace
+    from gateway.root.parts import Parts
+
+Doors: TypeAlias = "tuple[Influx]"
+
+
+def doors(parts: Parts, config: Config, door: Door, pace: Pace) -> Doors:
+    """Return them."""
+    core = parts.core
+    influx = Influx(
+        door=door,
+        registry=parts.access.registry,
+        intake=core.intake,
+        catalog=core.catalog,
+        pace=pace,
+        seen=core.presence.seen,
+        clock=now_ms,
+        max_size=config.limits.packet_size,
+    )
+    return (influx,)
