@@ -202,13 +202,13 @@ async def test_bodies_above_the_bounds(home):
 
 async def test_while_storing_fails_the_client_keeps_its_lines(home):
     """503 with Retry-After, and `/health` says so."""
-    home.gateway.intake.refusal = "disk is full"
+    home.gateway.core.intake.refusal = "disk is full"
     async with home.http.get(f"{home.url}/health") as response:
         assert (response.status, (await response.json())["status"]) == (503, "fail")
     url = f"{home.url}/write"
     async with home.http.post(url, data=b"t,device=kitchen value=1") as response:
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
-    home.gateway.intake.refusal = None
+    home.gateway.core.intake.refusal = None
 
 
 async def test_ping_health_and_the_making_of_a_database(home):
