@@ -8,7 +8,7 @@ in. Good lines are stored, all in one transaction; bad ones are told, and kept a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from aiohttp import web
 
@@ -128,7 +128,7 @@ class Influx:
     async def health(self, _: web.Request) -> web.Response:
         """Say whether it stores what comes; to everybody, as `/readyz`."""
         refuses = self._intake.refusal is not None
-        said = {
+        said: dict[str, Any] = {
             "name": "influxdb",
             "message": "cannot store at the moment" if refuses else "ready for queries and writes",
             "status": "fail" if refuses else "pass",
