@@ -1,10 +1,15 @@
-"""A server on a port of its own, clients of raw bytes, and time that tests let pass."""
+"""A server, clients of raw bytes, and time that tests let pass.
+
+Each test runs twice: against the machine without a socket, and against a server on a port of its
+own.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from machine_wire import MachineWire
 from wire_client import Wire, connect, props
 
 from gateway.broker.embedded.codec.packets import Connack
@@ -16,16 +21,20 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """A running broker behind the bench of the engine's own tests."""
+    """A broker behind the bench of the engine's own tests; `sockets`: it is reached over TCP."""
 
-    def __init__(self, bench: Any) -> None:
+    def __init__(self, bench: Any, *, sockets: bool = True) -> None:
         self.bench = bench
+        self.sockets = sockets
         self.gate = bench.gate
         self.wires: list[Wire] = []
 
     async def dial(self, version: int) -> Wire:
         """Return a connection before its CONNECT."""
-        wire = await Wire.dial(self.bench.broker.ports["mqtt"], version)
+        if self.sockets:
+            wire = await Wire.dial(self.bench.broker.ports["mqtt"], version)
+        else:
+            wire = MachineWire(self.bench.broker.machine, version)
         self.wires.append(wire)
         return wire
 
@@ -63,13 +72,19 @@ def limits() -> Limits:
     return Limits(receive_maximum=4, topic_aliases=4, packet_size=100_000, session_expiry=100_000)
 
 
-@pytest.fixture
-async def server(bench: Any) -> AsyncIterator[Server]:
-    """A running broker whose gate stores at once."""
-    server = Server(bench)
+@pytest.fixture(params=["machine", "socket"])
+async def server(
+    request: pytest.FixtureRequest, new_bench: Any, limits: Limits, gate: Any
+) -> AsyncIterator[Server]:
+    """A broker whose gate stores at once."""
+    bench = new_bench(gate, limits)
+    server = Server(bench, sockets=request.param == "socket")
+    if server.sockets:
+        await bench.broker.start()
     yield server
     for wire in server.wires:
         await wire.close()
+    await bench.close()
 
 
 @pytest.fixture(params=[4, 5])
