@@ -284,6 +284,16 @@ class Commands:
         self._intake.submit((), partial(self._finished, command), (command.change(),))
         return [(series, now, value, reply_extra(command.id)), self._entry(command)]
 
+    def awaits(self, device: str, name: str, correlation: bytes | None) -> bool:
+        """Tell whether a reply would answer a command."""
+        return self._answered(device, name, correlation) is not None
+
+    def declined(self, device: str, name: str, correlation: bytes | None, why: str) -> None:
+        """A device has said that it will not do a command."""
+        command = self._answered(device, name, correlation)
+        if command is not None:
+            self._failed(command, why)
+
     def _answered(self, device: str, name: str, correlation: bytes | None) -> Command | None:
         queue = self._queues.get(device)
         if queue is None:

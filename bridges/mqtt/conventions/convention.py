@@ -27,13 +27,17 @@ class Hello(NamedTuple):
 class Root(NamedTuple):
     """What topics are a device's own. `topic`: the learned part, as a person would name it.
 
-    `publish`, `subscribe`: topic filters. `hub`: it speaks for other devices too.
+    `publish`, `subscribe`: topic filters. `hub`: it speaks for other devices too. `shared`: its
+    topic is that of many devices, and nobody's. `certain`: not so where the will alone does not
+    tell; the next thing that the device does tells more.
     """
 
     topic: str
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
     hub: bool = False
+    shared: bool = False
+    certain: bool = True
 
 
 class Value(NamedTuple):

@@ -59,7 +59,10 @@ TYPES = {
 
 
 class EspHome:
-    """Recognises ESPHome by its will, `P/status`, and the topics of entities below P."""
+    """Recognises ESPHome by its will, `P/status`, and the topics of entities below P.
+
+    WLED has the same will: the subscriptions tell.
+    """
 
     name = "esphome"
 
@@ -69,7 +72,9 @@ class EspHome:
             return None
         shown = (*hello.filters, hello.first_topic or "")
         discovered = any(each.startswith(("esphome/discover", "esphome/ping/")) for each in shown)
-        return self.rooted(topic) if discovered or _has_entities(topic, shown) else None
+        if discovered or _has_entities(topic, shown):
+            return self.rooted(topic)
+        return None if any(shown) else self.rooted(topic)._replace(certain=False)
 
     def rooted(self, topic: str) -> Root:
         return Root(

@@ -225,6 +225,7 @@ class HomeAssistant:
             publish=(f"{topic}/+/+/config", f"{topic}/+/+/+/config"),
             subscribe=(f"{topic}/status",),
             hub=True,
+            shared=True,
         )
 
     def dialect(self, device: str, root: Root) -> Dialect:

@@ -28,7 +28,7 @@ def node() -> Spoken:
         (Hello("p", "", "a/b/status", b"offline", ("a/b/switch/relay/command",)), "a/b"),
         (Hello("p", "", "porch/status", b"offline", (), "porch/sensor/t/state"), "porch"),
         (Hello("p", "", "wled/a/status", b"offline", ("wled/a/col", "wled/a/api")), None),
-        (Hello("p", "", "porch/status", b"offline"), None),
+        (Hello("p", "", "porch/status", b"offline", ("other",)), None),
         (Hello("p", "", "tele/x/LWT", b"offline"), None),
     ],
 )
@@ -36,6 +36,13 @@ def test_it_is_told_from_others_with_such_a_will(hello: Hello, root: str | None)
     """WLED has the same will: subscriptions or the first topic tell."""
     found = EspHome().recognise(hello)
     assert (found.topic if found else None) == root
+
+
+def test_its_will_alone_is_not_certain() -> None:
+    """It may connect; what it subscribes to tells whether it is ESPHome."""
+    root = EspHome().recognise(Hello("p", "", "porch/status", b"offline"))
+    assert root is not None
+    assert not root.certain
 
 
 @pytest.mark.parametrize(
