@@ -108,6 +108,29 @@ PacketSize = Annotated[
 FilePath = Annotated[Path, Meta(title="the path of a file"), Reading(_path)]
 ReadableFile = Annotated[Path, Meta(title="a file that can be read"), Reading(_path), READABLE]
 Module = Annotated[str, Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*\Z")]
+ConventionName = Literal[
+    "home-assistant",
+    "tasmota",
+    "esphome",
+    "zigbee2mqtt",
+    "shelly",
+    "shelly-gen1",
+    "homie",
+    "wled",
+    "openmqttgateway",
+    "theengs",
+    "rtl_433",
+    "owntracks",
+    "sparkplug",
+]
+ConventionNames = Annotated[
+    tuple[Literal["auto"] | ConventionName, ...],
+    Meta(title='"auto" or a list of conventions such as ["tasmota", "shelly"]'),
+    Reading(
+        lambda value: ["auto"] if value == "auto" else value,
+        lambda value: '"auto"' if value == ("auto",) else f"[{', '.join(map(shown, value))}]",
+    ),
+]
 Modules = Annotated[tuple[Module, ...], Meta(title='a list of modules such as ["thermostat"]')]
 Json = Annotated[Any, Meta(title="any value"), Reading(_json)]
 BrokerUrl = Annotated[

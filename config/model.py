@@ -10,6 +10,7 @@ from gateway.config.complaints import KeyPath, shown
 from gateway.config.kinds import (
     BrokerUrl,
     Code,
+    ConventionNames,
     Count,
     DiskSize,
     Duration,
@@ -170,6 +171,20 @@ class Access(Table, frozen=True, kw_only=True):
     ] = None
 
 
+class Conventions(Table, frozen=True, kw_only=True):
+    """How devices of other makers speak: Tasmota, Zigbee2MQTT, Shelly and so on."""
+
+    enabled: Annotated[
+        ConventionNames,
+        'conventions that devices may speak: "auto" is all, [] is none',
+    ] = ("auto",)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of those that are enabled; None: all."""
+        return None if self.enabled == ("auto",) else self.enabled
+
+
 class Presence(Table, frozen=True, kw_only=True):
     """When a device counts as online."""
 
@@ -263,6 +278,7 @@ class Settings(Table, frozen=True, kw_only=True):
     limits: Limits = Limits()
     access: Access = Access()
     presence: Presence = Presence()
+    conventions: Conventions = Conventions()
     handlers: Handlers = Handlers()
     log: Log = Log()
     bridges: Bridges = Bridges()

@@ -17,6 +17,7 @@ from gateway import addresses
 from gateway.errors import Invalid
 from gateway.root import mqtt
 from gateway.root.access import Access, access
+from gateway.root.conventions import conventions
 from gateway.root.core import Core, core
 from gateway.root.parts import Parts
 from gateway.root.reactions import Reactions, reactions
@@ -102,8 +103,9 @@ async def started(config: Config) -> AsyncIterator[Gateway]:
             store(config, tasks) as kept,
             access(config, kept.store, tasks) as who,
             core(config, kept.store, who, tasks) as inside,
+            conventions(config, who, inside, tasks) as spoken,
         ):
-            engine = await mqtt.build(config, kept.store, who, inside)
+            engine = await mqtt.build(config, kept.store, who, inside, spoken)
             async with (
                 reactions(config, who, inside, tasks) as reacts,
                 mqtt.listening(engine, inside.intake),

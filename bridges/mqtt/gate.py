@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.access.principal import Principal
     from gateway.bridges.mqtt.claiming import Claiming
     from gateway.bridges.mqtt.routes import Routes
+    from gateway.bridges.mqtt.speakers import Speakers
     from gateway.bridges.mqtt.translation import Translation
     from gateway.broker.port import Connection, Credentials, Departure, Done, Message
     from gateway.commands import Command
@@ -43,6 +44,7 @@ class MqttGate:
         policy: Policy,
         routes: Routes,
         translation: Translation,
+        speakers: Speakers,
         claiming: Claiming,
         intake: Intake,
         presence: Presence,
@@ -56,6 +58,7 @@ class MqttGate:
         self._policy = policy
         self._routes = routes
         self._translation = translation
+        self._speakers = speakers
         self._claiming = claiming
         self._intake = intake
         self._presence = presence
@@ -72,15 +75,22 @@ class MqttGate:
     def known(self, key: str) -> Principal | None:
         return self._known(key)
 
+    def introduced(self, identity: Any, client_id: str, will: tuple[str, bytes] | None) -> None:
+        if identity.device is not None:
+            self._speakers.introduced(identity.device, client_id, will)
+
     def publishing(self, identity: Any, topic: str) -> Target | None:
-        if not self._policy.may(identity, Action.PUBLISH, topic):
+        if not self._may_publish(identity, topic):
             self._journal.refused(identity.key, "publish refused", topic)
             return None
         if identity.claim is not None:  # of the one topic where the policy lets it publish
             return Target(records=True, translate=self._claiming.of(identity.claim))
         match = self._routes.find(topic)
         if match is None or match.kind == "carried":
-            return Target(records=False)
+            spoken = (
+                None if identity.device is None else self._speakers.target(identity.device, topic)
+            )
+            return spoken or Target(records=False)
         translate = self._translation.of(match, identity)
         if (
             match.kind == "command"
@@ -88,7 +98,17 @@ class MqttGate:
             return Target(records=True, retain=False, carried=False, translate=translate)
         return Target(records=True, retain=match.retain, translate=translate)
 
+    def _may_publish(self, identity: Any, topic: str) -> bool:
+        """Ask the policy; a device that is not known yet may tell by its topic whose it is."""
+        if self._policy.may(identity, Action.PUBLISH, topic):
+            return True
+        device = identity.device
+        told = device is not None and self._speakers.shows(device, topic=topic)
+        return told and self._policy.may(identity, Action.PUBLISH, topic)
+
     def subscribing(self, identity: Any, topic_filter: str) -> bool:
+        if identity.device is not None:
+            self._speakers.shows(identity.device, topic_filter=topic_filter)
         return self._policy.may(identity, Action.SUBSCRIBE, topic_filter)
 
     def receiving(self, identity: Any, topic: str) -> bool:
@@ -127,8 +147,11 @@ class MqttGate:
     def connected(self, connection: Connection) -> None:
         device = _device(connection)
         if device is not None:
-            link = self._links[connection] = MqttLink(device, connection, self._refused)
+            link = self._links[connection] = MqttLink(
+                device, connection, self._refused, self._speakers.written
+            )
             self._presence.connected(link)
+            self._speakers.connected(device)
             self._ready(device)
         elif cast("Principal", connection.identity).claim is not None:
             self._claiming.connected(connection)
@@ -137,12 +160,15 @@ class MqttGate:
         device = _device(connection)
         if device is not None:
             self._ready(device)
+            for child in self._speakers.subscribed(connection, device):
+                self._ready(child)
 
     def disconnected(self, connection: Connection, reason: Departure) -> None:
         self._claiming.disconnected(connection)
         link = self._links.pop(connection, None)
         if link is not None:
             self._presence.disconnected(link, reason)
+            self._speakers.disconnected(link.device, self._clock())
 
 
 def _device(connection: Connection) -> str | None:

@@ -68,7 +68,10 @@ class Registrar:
         self._say(abouts.describe, by, device, known)
 
     def announce(self, device: str, said: About) -> None:
-        """Take what a device says of itself."""
+        """Take what a device says of itself, where it is something new."""
+        known = self._registry.abouts.get(device)
+        if (known.said if known is not None else {}) == said and not self._changes:
+            return
         self._say(abouts.announce, device, device, said)
 
     def _say(self, work: Any, by: str, device: str, about: About) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gateway.payloads import Decode
 
-Kind: TypeAlias = Literal["telemetry", "status", "command", "reply", "carried", "unfit"]
+Kind: TypeAlias = Literal["telemetry", "about", "status", "command", "reply", "carried", "unfit"]
 
 
 class Match(NamedTuple):

@@ -25,6 +25,7 @@ from gateway.bridges.mqtt.conventions.convention import (
     Value,
 )
 from gateway.bridges.mqtt.conventions.table import BY_NAME, recognised
+from gateway.bridges.mqtt.link import MqttLink
 from gateway.broker.port import Message, Target
 from gateway.errors import Conflict, GatewayError, Unavailable
 from gateway.frames import received_extra
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from gateway.commands import Command, Commands
     from gateway.frames import Entry, Series
     from gateway.intake import Intake
+    from gateway.links import Link
     from gateway.presence import Presence
 
 MAX_READERS = 10_000  # topics of a device whose reader is kept
@@ -62,13 +64,15 @@ class Speaker:
         "greeted",
         "hub",
         "readers",
+        "recorded",
         "root",
         "series",
         "waiting",
     )  # fmt: skip
 
-    def __init__(self, device: str, convention: Convention, root: Root) -> None:
+    def __init__(self, device: str, convention: Convention, root: Root, *, recorded: bool) -> None:
         self.device = device
+        self.recorded = recorded  # the registry knows of it, and has the last word
         self.convention = convention
         self.root = root
         self.hub = root.hub
@@ -184,25 +188,25 @@ class Speakers:
             if keep:
                 raise
             return
-        self._speakers[device] = Speaker(device, convention, root)
+        self._speakers[device] = Speaker(device, convention, root, recorded=not keep)
         if keep:
             topic = "" if root.shared else root.topic
             then = partial(self._recorded, device)
             self._registrar.recognise(device, convention.name, topic, then)
 
     def _recorded(self, device: str, there: bool) -> None:
-        if not there:
+        speaker = self._speakers.get(device)
+        if speaker is not None and there:
+            speaker.recorded = True
+        elif not there:
             self.forget(device)
 
     def assign(self, device: str, convention: str, root: str) -> None:
-        """A person has said how a device speaks, or takes it back with nothing."""
+        """The registry says how a device speaks, or by nothing that it does not."""
         speaker = self._speakers.get(device)
-        if speaker is not None and (speaker.convention.name, speaker.root.topic) == (
-            convention,
-            root,
-        ):
+        if speaker is None and not convention:
             return
-        if speaker is not None and convention == speaker.convention.name and speaker.root.shared:
+        if speaker is not None and (not speaker.recorded or _is(speaker, convention, root)):
             return
         self.forget(device)
         found = BY_NAME.get(convention)
@@ -220,8 +224,8 @@ class Speakers:
 
     # Connections
 
-    def connected(self, connection: Connection, device: str) -> None:
-        """A device's connection is ready."""
+    def connected(self, device: str) -> None:
+        """A device's connection is there; it is greeted when it has subscribed."""
         speaker = self._speakers.get(device)
         if speaker is not None:
             speaker.greeted = False
@@ -382,6 +386,14 @@ class Speakers:
 
     # Commands
 
+    def links(self, device: str) -> Sequence[Link]:
+        """Return the links of a child: those of its hub."""
+        known = self._registry.devices.get(device)
+        if known is None or known.parent is None:
+            return ()
+        hub = self._presence.links(known.parent)
+        return [link.to(device) for link in hub if isinstance(link, MqttLink)]
+
     def written(self, command: Command) -> list[Message] | None:
         """Return what a command is as messages; None for a device that speaks no convention.
 
@@ -396,6 +408,11 @@ class Speakers:
         if not messages:
             raise Unavailable(f"{speaker.convention.name} has no message for {command.name!r}")
         return messages
+
+
+def _is(speaker: Speaker, convention: str, root: str) -> bool:
+    same = speaker.root.shared or speaker.root.topic == root
+    return speaker.convention.name == convention and same
 
 
 def _message(sent: Outgoing) -> Message:

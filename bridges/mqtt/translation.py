@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.about import announced
 from gateway.bridges.mqtt.conventions import gateway
 from gateway.broker.port import Properties
 from gateway.commands import AnswerTo
@@ -15,6 +16,7 @@ from gateway.topics import check_channel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gateway.about import About
     from gateway.access.principal import Principal
     from gateway.asking import Asking
     from gateway.bridges.mqtt.routes import Match
@@ -31,7 +33,9 @@ NONE = Properties()
 
 
 class Translation:
-    """Makes the functions that turn payloads into entries. `exists`: whether there is a device."""
+    """Makes the functions that turn payloads into entries. `exists`: whether there is a device;
+    `announce`: takes what one says of itself.
+    """
 
     def __init__(
         self,
@@ -41,12 +45,14 @@ class Translation:
         commands: Commands,
         asking: Asking,
         exists: Callable[[str], bool],
+        announce: Callable[[str, About], None],
     ) -> None:
         self._catalog = catalog
         self._presence = presence
         self._commands = commands
         self._asking = asking
         self._exists = exists
+        self._announce = announce
 
     def of(self, match: Match, sender: Principal) -> Translate:
         """Return the function for what a topic is about; it raises `GatewayError` where a payload
@@ -56,6 +62,8 @@ class Translation:
             return _refuse(match.reason)
         if not self._exists(match.device):
             return self._awaited(match, sender)
+        if match.kind == "about":
+            return self._about(match.device)
         if match.kind == "status":
             return self._status(match)
         if match.kind == "command":
@@ -120,6 +128,13 @@ class Translation:
                 else (known.get(r.channel) or find(r.channel), r.ts, r.value, received)
                 for r in readings(payload, now, how)
             ]
+
+        return translate
+
+    def _about(self, device: str) -> Translate:
+        def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:
+            self._announce(device, announced(payload))
+            return ()
 
         return translate
 

@@ -44,6 +44,8 @@ def create(
     style: Style = "gateway",
     key: str | None = None,
     keyless: bool = False,
+    convention: str = "",
+    root: str = "",
 ) -> Issued[Device]:
     """Add a device. Raises `Invalid` with the wrong fields, `Conflict` where the id is taken.
 
@@ -69,7 +71,11 @@ def create(
         style=style,
         created=by.at,
     )
-    return _insert(tables, by, "create", device, "" if keyless else key or new_key(style))
+    issued = _insert(tables, by, "create", device, "" if keyless else key or new_key(style))
+    if not convention:
+        return issued
+    record = recognise(tables, by, id_, convention, root)
+    return msgspec.structs.replace(issued, record=record)
 
 
 def change(

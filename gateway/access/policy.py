@@ -71,6 +71,23 @@ class FindTopic(Protocol):
     def __call__(self, topic: str, /) -> TopicMatch | None: ...
 
 
+class OwnTopics(Protocol):
+    """The topics that devices have as their own by their conventions, or none."""
+
+    def publishes(self, device: str, topic: str, /) -> bool: ...
+    def subscribes(self, device: str, topic_filter: str, /) -> bool: ...
+
+
+class NoTopics:
+    """Devices speak the gateway's own way only."""
+
+    def publishes(self, _device: str, _topic: str, /) -> bool:
+        return False
+
+    def subscribes(self, _device: str, _topic_filter: str, /) -> bool:
+        return False
+
+
 class View:
     """The devices that a principal sees, now. Principals with an equal `key` see the same ones."""
 
@@ -104,6 +121,7 @@ class Policy:
     """The rules over the records as they are now.
 
     `find`: what a topic is about, by the routes.
+    `own`: topics that devices have by their conventions.
     `device_to_device`: whether a device may command others of its owner.
     """
 
@@ -112,10 +130,12 @@ class Policy:
         records: Records,
         *,
         find: FindTopic,
+        own: OwnTopics | None = None,
         device_to_device: Literal["owner", "none"] = "owner",
     ) -> None:
         self._records = records
         self._find = find
+        self._own = own or NoTopics()
         self._device_to_device = device_to_device == "owner"
         self._rules: dict[Action, Callable[[Principal, str], bool]] = {
             Action.READ: self._sees,
@@ -224,13 +244,19 @@ class Policy:
         kind, device = ("carried", None) if found is None else (found.kind, found.device or None)
         if principal.device is not None:
             own = device == principal.device or self._granted(principal, topic)
-            return own or (
-                device is not None and kind == "command" and self._may_command(principal, device)
+            return (
+                own
+                or self._own.publishes(principal.device, topic)
+                or (
+                    device is not None
+                    and kind == "command"
+                    and self._may_command(principal, device)
+                )
             )
         if device is None:
             return principal.admin and principal.devices is None and _reaches(principal, "write")
         # What a device says of itself, and what it answers, comes from the device alone.
-        return kind not in {"status", "reply"} and self._may_write(principal, device)
+        return kind not in {"about", "status", "reply"} and self._may_write(principal, device)
 
     def _may_subscribe(self, principal: Principal, topic_filter: str) -> bool:
         if not is_pattern(topic_filter):
@@ -254,7 +280,8 @@ class Policy:
             return topic.startswith("$SYS/") and _sees_everything(principal)
         device = self.device_of(topic)
         if principal.device is not None:
-            return device == principal.device or self._granted(principal, topic)
+            own = device == principal.device or self._granted(principal, topic)
+            return own or self._own.subscribes(principal.device, topic)
         return _sees_everything(principal) if device is None else self._sees(principal, device)
 
     def _may_grant(self, principal: Principal, topic_filter: str) -> bool:
@@ -266,6 +293,8 @@ class Policy:
 
     def _may_subscribe_as_device(self, principal: Principal, own: str, topic_filter: str) -> bool:
         if covers(f"devices/{own}/#", topic_filter) or self.device_of(topic_filter) == own:
+            return True
+        if self._own.subscribes(own, topic_filter):
             return True
         granted = any(covers(grant, topic_filter) for grant in self._grants(own))
         return granted and self._may_cross(principal, topic_filter)

@@ -142,6 +142,13 @@ class Gate(Protocol):
     def known(self, key: str) -> Identity | None:
         """Return who has this key as if signed in now, or None: for what was left before a restart."""
 
+    def introduced(
+        self, identity: Identity, client_id: str, will: tuple[str, bytes] | None
+    ) -> None:
+        """A client has signed in; `will` is the topic and payload of its will. Called before it is
+        asked whether that may be published.
+        """
+
     def publishing(self, identity: Identity, topic: str) -> Target | None:
         """Return what becomes of messages on this topic, or None where the identity may not publish
         there.

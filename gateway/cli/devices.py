@@ -19,6 +19,7 @@ from gateway.cli.administration import (
 )
 from gateway.cli.app import WRONG, AsJson, ConfigFile, fail, show_json
 from gateway.cli.exported import exported
+from gateway.config.kinds import ConventionName
 from gateway.frames import MAX_TS
 from gateway.store.history import Span
 from gateway.store.registry import Device, Style, Tables
@@ -56,6 +57,13 @@ def add(
     key: Annotated[
         str | None, typer.Option(help="A key that its sketch has already, 15 signs at least.")
     ] = None,
+    convention: Annotated[
+        ConventionName | None,
+        typer.Option(help="How it speaks, where it is not to be recognised by itself."),
+    ] = None,
+    root: Annotated[
+        str, typer.Option(metavar="TOPIC", help="With --convention: where its topics begin.")
+    ] = "",
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -64,6 +72,8 @@ def add(
     Other users of this machine can read `--key` in its list of processes: `device import` reads
     keys from a file.
     """
+    if root and convention is None:
+        fail("--root goes with --convention", WRONG)
     with changing(config) as (tables, by):
         issued = devices.create(
             tables,
@@ -75,6 +85,8 @@ def add(
             grants=allow or (),
             style=style,
             key=key,
+            convention=convention or "",
+            root=root,
         )
     _show_key(issued, as_json)
 

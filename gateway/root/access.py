@@ -15,6 +15,7 @@ from gateway.access.registry import Registry
 from gateway.access.sign_in import SignIn
 from gateway.access.throttle import Throttle
 from gateway.bridges.mqtt.conventions import gateway
+from gateway.bridges.mqtt.roots import Roots
 from gateway.clock import now_ms
 from gateway.root import tables
 
@@ -31,6 +32,7 @@ class Access(msgspec.Struct, frozen=True):
     """The registry and those who ask it."""
 
     routes: Routes
+    roots: Roots
     registry: Registry
     policy: Policy
     journal: Journal
@@ -42,16 +44,22 @@ class Access(msgspec.Struct, frozen=True):
 async def access(config: Config, store: Store, tasks: Tasks) -> AsyncIterator[Access]:
     """Read the registry, and follow it."""
     routes = gateway.routes(tables.routes(config))
+    roots = Roots(lambda topic: routes.find(topic) is not None)
     registry = Registry(store.registry, clock=now_ms)
     await registry.load()
-    policy = Policy(registry, find=routes.find, device_to_device=config.access.device_to_device)
+    policy = Policy(
+        registry,
+        find=lambda topic: routes.find(topic) or roots.find(topic),
+        own=roots,
+        device_to_device=config.access.device_to_device,
+    )
     journal = Journal(store.audit, clock=now_ms)
     passwords = Passwords()
     throttle = Throttle(clock=time.monotonic)
     sign_in = SignIn(registry, throttle, journal, passwords, claim_code=config.access.claim_code)
     try:
         async with tasks.beside(("registry", registry.run()), ("journal", journal.run())):
-            yield Access(routes, registry, policy, journal, passwords, sign_in)
+            yield Access(routes, roots, registry, policy, journal, passwords, sign_in)
     finally:
         passwords.close()
         await journal.close()

@@ -26,13 +26,15 @@ def on_removed(registry: Registry, *forget: Callable[[str], None]) -> None:
 def on_any(registry: Registry, settle: Callable[[Sequence[Change]], None]) -> None:
     """Call this once for all changes of a moment, with those that are of something gone.
 
-    A new session takes no right from anybody.
+    A new session takes no right from anybody, nor does what is said of a device.
     """
     gone: list[Change] = []
     settling = False
 
     def changed(change: Change) -> None:
         nonlocal settling
+        if change.kind == "about":
+            return
         if change.gone:
             gone.append(change)
         if not settling and (change.kind != "session" or change.gone):

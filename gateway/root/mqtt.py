@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.intake import Intake
     from gateway.root.access import Access
+    from gateway.root.conventions import Conventions
     from gateway.root.core import Core
     from gateway.store.registry import Change
     from gateway.stores import Store
@@ -40,7 +41,9 @@ class Mqtt(msgspec.Struct, frozen=True):
     tls: ServerTls | None
 
 
-async def build(config: Config, store: Store, access: Access, core: Core) -> Mqtt:
+async def build(
+    config: Config, store: Store, access: Access, core: Core, spoken: Conventions
+) -> Mqtt:
     """Return the engine, its stored state restored, not yet listening."""
     engine = ENGINES[config.broker.engine]
     gate = engine.Gate(
@@ -48,7 +51,8 @@ async def build(config: Config, store: Store, access: Access, core: Core) -> Mqt
         known=access.registry.known,
         policy=access.policy,
         routes=access.routes,
-        translation=_translation(access, core),
+        translation=_translation(access, core, spoken),
+        speakers=spoken.speakers,
         claiming=Claiming(access.registry, clock=now_ms),
         intake=core.intake,
         presence=core.presence,
@@ -68,19 +72,21 @@ async def build(config: Config, store: Store, access: Access, core: Core) -> Mqt
         rates=core.rates,
     )
     broker = await engine.build(needs)
-    core.presence.stand_in(partial(engine.links, broker))
+    elsewhere = partial(engine.links, broker)
+    core.presence.stand_in(lambda device: spoken.speakers.links(device) or elsewhere(device))
     core.valve.subscribe(broker.pause, broker.resume)
     _follow(broker, access)
     return Mqtt(gate, broker, tls)
 
 
-def _translation(access: Access, core: Core) -> Translation:
+def _translation(access: Access, core: Core, spoken: Conventions) -> Translation:
     return Translation(
         catalog=core.catalog,
         presence=core.presence,
         commands=core.commands,
         asking=core.asking,
         exists=access.registry.devices.__contains__,
+        announce=spoken.registrar.announce,
     )
 
 

@@ -61,6 +61,9 @@ class FakeGate:
     def known(self, key: str) -> FakeIdentity | None:
         return None
 
+    def introduced(self, identity, client_id, will) -> None:
+        pass
+
     def publishing(self, identity: FakeIdentity, topic: str) -> Target | None:
         self.asked.append((identity.key, topic))
         return Target(True, self.retain) if self.may_publish(identity.key, topic) else None

@@ -22,6 +22,7 @@ FILTER = "devices/#"  # covers all of them
 ROUTES = (
     Route("devices/{device}/telemetry"),
     Route("devices/{device}/telemetry/{channel...}"),
+    Route("devices/{device}/about", channel="about", kind="about"),
     Route("devices/{device}/status", channel="status", kind="status", decode="text"),
     Route("devices/{device}/commands/{channel...}", kind="command"),
     Route("devices/{device}/replies/{channel...}", kind="reply"),

@@ -82,7 +82,8 @@ class Zigbee2Mqtt:
     def rooted(self, topic: str) -> Root:
         return Root(
             topic,
-            publish=(f"{topic}/#",),
+            # What it tells Home Assistant is carried; we know its devices from itself.
+            publish=(f"{topic}/#", "homeassistant/+/+/config", "homeassistant/+/+/+/config"),
             subscribe=(f"{topic}/#", "homeassistant/status"),
             hub=True,
         )

@@ -124,7 +124,10 @@ class GateBroker(Broker):
             writer,
         )
         client = Client(identity, incoming.client_id, reader, writer, self.delivery.granted)
-        client.will = _will(connect, client)
+        will = client.will = _will(connect, client)
+        self._gate.introduced(
+            identity, incoming.client_id, None if will is None else (will.topic, will.payload)
+        )
         reader.keep_alive = 1.5 * connect.keep_alive  # [MQTT-3.1.2-24]
         return handler, incoming, client
 

@@ -84,7 +84,10 @@ def admit(
     identity = _sign_in(shared, packet, peer)
     if busy(identity, packet.client_id):
         raise Refused(ReasonCode.SERVER_BUSY)
-    _check_will(router, identity, packet.will)
+    will = packet.will
+    told = None if will is None else (will.topic, will.payload)
+    shared.gate.introduced(identity, packet.client_id, told)
+    _check_will(router, identity, will)
     terms = _terms(shared, packet, identity)
     if len(welcome(terms, packet.protocol_level, present=False)) > terms.largest:  # [MQTT-3.1.2-24]
         raise Refused(ReasonCode.PACKET_TOO_LARGE)
