@@ -10,6 +10,7 @@ import msgspec
 from gateway.bridges.mqtt.conventions.table import enabled
 from gateway.bridges.mqtt.registrar import Registrar
 from gateway.bridges.mqtt.speakers import Speakers
+from gateway.bridges.mqtt.translation import Translation
 from gateway.clock import now_ms
 
 if TYPE_CHECKING:
@@ -63,3 +64,15 @@ def _follow(speakers: Speakers, access: Access) -> None:
             speakers.assign(device.id, device.convention, device.root)
 
     access.registry.on_change(changed)
+
+
+def translation(access: Access, core: Core, spoken: Conventions) -> Translation:
+    """Return what makes frames of messages."""
+    return Translation(
+        catalog=core.catalog,
+        presence=core.presence,
+        commands=core.commands,
+        asking=core.asking,
+        exists=access.registry.devices.__contains__,
+        announce=spoken.registrar.announce,
+    )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from gateway.bridges.mqtt.claiming import Claiming
-from gateway.bridges.mqtt.translation import Translation
 from gateway.clock import now_ms
 from gateway.errors import Forbidden
 from gateway.root import tables
 from gateway.root.changes import on_any
+from gateway.root.conventions import Conventions, translation
 from gateway.root.engines import ENGINES
 from gateway.root.engines.needs import Needs
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.intake import Intake
     from gateway.root.access import Access
-    from gateway.root.conventions import Conventions
     from gateway.root.core import Core
     from gateway.store.registry import Change
     from gateway.stores import Store
@@ -51,7 +50,7 @@ async def build(
         known=access.registry.known,
         policy=access.policy,
         routes=access.routes,
-        translation=_translation(access, core, spoken),
+        translation=translation(access, core, spoken),
         speakers=spoken.speakers,
         claiming=Claiming(access.registry, clock=now_ms),
         intake=core.intake,
@@ -77,17 +76,6 @@ async def build(
     core.valve.subscribe(broker.pause, broker.resume)
     _follow(broker, access)
     return Mqtt(gate, broker, tls)
-
-
-def _translation(access: Access, core: Core, spoken: Conventions) -> Translation:
-    return Translation(
-        catalog=core.catalog,
-        presence=core.presence,
-        commands=core.commands,
-        asking=core.asking,
-        exists=access.registry.devices.__contains__,
-        announce=spoken.registrar.announce,
-    )
 
 
 def _follow(broker: Broker, access: Access) -> None:
