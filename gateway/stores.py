@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.store.direct import Direct
     from gateway.store.history import HistoryStore
     from gateway.store.registry import RegistryStore
+    from gateway.store.series import SeriesStore
 
 
 Durability: TypeAlias = Literal["full", "normal"]
@@ -37,6 +38,8 @@ class Store(Protocol):
 
     @property
     def history(self) -> HistoryStore: ...
+    @property
+    def series(self) -> SeriesStore: ...
     @property
     def registry(self) -> RegistryStore: ...
     @property

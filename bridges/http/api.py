@@ -16,6 +16,7 @@ from gateway.bridges.http.health import HealthChecks
 from gateway.bridges.http.history import History
 from gateway.bridges.http.journals import Journals
 from gateway.bridges.http.metrics import Measure, Metrics, of_core
+from gateway.bridges.http.series import Charts
 from gateway.bridges.http.telemetry import Telemetry
 from gateway.bridges.http.tokens import Tokens
 from gateway.bridges.http.turns import AT_ONCE, Turns
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from gateway.presence import Presence
     from gateway.store.audit import AuditStore
     from gateway.store.history import HistoryStore
+    from gateway.store.series import SeriesStore
 
 
 def api(
     *,
     history: HistoryStore,
+    series: SeriesStore,
     audit: AuditStore,
     trouble: Callable[[], str | None],
     catalog: Catalog,
@@ -85,6 +88,7 @@ def api(
         CommandRoutes(commands, permission, asking),
         Frames(hub, catalog, permission, turns),
         History(history, catalog, permission, turns),
+        Charts(series, catalog, registry, permission, turns),
         Journals(history, audit, permission),
         Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),

@@ -27,6 +27,7 @@ def routes(
     access, core = parts.access, parts.core
     return api(
         history=parts.store.history,
+        series=parts.store.series,
         audit=parts.store.audit,
         trouble=parts.store.trouble,
         catalog=core.catalog,

@@ -81,10 +81,10 @@ class Core:
         issued = await self.do(sessions.open_session, user)
         return {"Cookie": f"{COOKIE}={issued.secret}"}
 
-    async def store(self, device, channel, value, ts=None, type_="telemetry"):
+    async def store(self, device, channel, value, ts=None, type_="telemetry", extra=""):
         """Store one frame; return its seq."""
         series = self.catalog.series(type_, device, channel)
-        return await self.intake.store([(series, self.clock() if ts is None else ts, value, "")])
+        return await self.intake.store([(series, self.clock() if ts is None else ts, value, extra)])
 
 
 def basic(device, key):

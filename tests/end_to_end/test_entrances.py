@@ -42,6 +42,7 @@ GET    /api/v1/commands/{id}                          401 404    -
 GET    /api/v1/frames                                 401   -    -
 GET    /api/v1/stream                                 401   -    -
 GET    /api/v1/history                                401 404    -
+GET    /api/v1/series                                 401 404    -
 GET    /api/v1/rejected                               401   -    -
 GET    /api/v1/audit                                  401 403  403
 GET    /api/v1/users                                  401 403  403
@@ -119,7 +120,7 @@ def _routes(here: People) -> set[str]:
 async def _status(here: People, route: str, principal: str, **names: str | int) -> int:
     method, path = route.split()
     path = re.sub(r"{(\w+)}", lambda found: str(names.get(found[1], "x")), path)
-    query = {"device": "kitchen"} if path.endswith("/history") else {}
+    query = {"device": "kitchen"} if path.endswith(("/history", "/series")) else {}
     body = {} if method == "GET" else {"json": BODIES.get(route, {})}
     headers = here.shown[principal].headers
     async with here.bare.request(

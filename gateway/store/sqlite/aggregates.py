@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.store.series import LEVELS
 from gateway.store.sqlite import history
 
 if TYPE_CHECKING:
     import sqlite3
 
-LEVELS = (60_000, 3_600_000, 86_400_000)  # ms of a bucket of each level
 LONGEST = 256  # characters of a first or last value that are kept; a longer one is read as a frame
 ALIKE = 100  # frames of one series and ts among which a repeat is looked for
 
@@ -24,7 +24,7 @@ OWN_TIME = "extra GLOB ',\"received\":*'"
 REPEATED = f"""EXISTS (SELECT 1 FROM (
     SELECT seq FROM frames_by_time
     WHERE series = {{0}}.series AND ts = {{0}}.ts AND seq < {{0}}.seq ORDER BY seq DESC LIMIT {ALIKE}
-) AS i CROSS JOIN frames AS before ON before.seq = i.seq
+) AS alike CROSS JOIN frames AS before ON before.seq = alike.seq
 WHERE before.value = (SELECT value FROM frames WHERE seq = {{0}}.seq))"""
 
 _SORT = f"""CREATE TEMP TABLE sorted AS

@@ -11,20 +11,19 @@ import heapq
 import logging
 import sqlite3
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gateway.frames import MAX_TS, to_json
 from gateway.store.history import PAGE_BYTES, Opened, Page, Rejection, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
-    from gateway.store.history import Function, Row
+    from gateway.store.history import Row
 
 log = logging.getLogger(__name__)
 
 WINDOW = 200_000  # frames that one call of `after` looks at
-BUCKETS_AT_ONCE = 64  # so that a wide range holds no reader for long
 
 
 def meta(db: sqlite3.Connection, key: str) -> int:
@@ -200,72 +199,6 @@ def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:
 # count.
 NUMBER = """CASE WHEN value GLOB '[-0-9]*' THEN CAST(value AS REAL)
     WHEN value = 'true' THEN 1.0 WHEN value = 'false' THEN 0.0 END"""
-_POINTS = f"""
-    SELECT f.ts, f.seq, f.value, {NUMBER} AS number FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq
-    WHERE i.series IN (SELECT value FROM json_each(:series)) AND i.ts >= :start AND i.ts < :end AND i.seq <= :folded
-    UNION ALL
-    SELECT ts, seq, value, {NUMBER} FROM frames
-    WHERE seq > :folded AND series IN (SELECT value FROM json_each(:series)) AND ts >= :start AND ts < :end
-"""
-_AGGREGATES: dict[Function, str] = {
-    "avg": "avg(number)",
-    "min": "min(number)",
-    "max": "max(number)",
-    "count": "count(*)",
-    "first": "max(value) FILTER (WHERE up = 1)",
-    "last": "max(value) FILTER (WHERE down = 1)",
-}
-_RANKS = """,
-    row_number() OVER (PARTITION BY ts / :every ORDER BY ts, seq) AS up,
-    row_number() OVER (PARTITION BY ts / :every ORDER BY ts DESC, seq DESC) AS down"""
-
-
-def buckets(
-    db: sqlite3.Connection,
-    series: Collection[int],
-    span: Span,
-    every: int,
-    functions: Sequence[Function],
-    limit: int,
-) -> list[tuple[Any, ...]]:
-    """Aggregate frames into buckets of `every` ms that begin at its multiples: (bucket's start,
-    value, ...).
-
-    `first` and `last` are JSON texts, the others numbers or None. Empty buckets are left out.
-    """
-    ranks = _RANKS if {"first", "last"} & set(functions) else ""
-    columns = ", ".join(_AGGREGATES[name] for name in functions)
-    sql = (
-        f"WITH points AS ({_POINTS}), ranked AS (SELECT *{ranks} FROM points) "
-        f"SELECT (ts / :every) * :every AS bucket, {columns} FROM ranked GROUP BY bucket ORDER BY bucket LIMIT :limit"
-    )
-    parameters = {
-        "series": to_json(list(series)),
-        "start": span.start,
-        "end": span.end,
-        "folded": meta(db, "folded"),
-        "every": every,
-        "limit": limit,
-    }
-    return db.execute(sql, parameters).fetchall()
-
-
-def next_buckets(
-    db: sqlite3.Connection,
-    series: Collection[int],
-    span: Span,
-    every: int,
-    functions: Sequence[Function],
-) -> list[tuple[Any, ...]]:
-    """Aggregate the buckets of a stretch that begins with the next frame there is; none if there
-    is none.
-    """
-    first = by_time(db, series, span, 1)
-    if not first:
-        return []
-    begin = first[0][2] // every * every
-    stretch = Span(max(begin, span.start), min(begin + BUCKETS_AT_ONCE * every, span.end))
-    return buckets(db, series, stretch, every, functions, BUCKETS_AT_ONCE)
 
 
 def _latest(db: sqlite3.Connection, series: Iterable[int], now: int) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from gateway.store.sqlite import audit, batch, broker_state, commands, history, registry
+from gateway.store.sqlite import series as series_table
 from gateway.store.sqlite.database import Database
 from gateway.store.sqlite.upkeep import Upkeep
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.store.facts import Fact
     from gateway.store.history import Function, Opened, Page, Rejection, Row, Span
     from gateway.store.registry import Everything, Tables, Tidying, Update
+    from gateway.store.series import Bucket, Extent
     from gateway.store.sqlite.database import Durability
 
 P = ParamSpec("P")
@@ -34,6 +36,7 @@ class SqliteStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.history = History(database)
+        self.series = Series(database)
         self.registry = Registry(database)
         self.commands = Commands(database)
         self.audit = Audit(database)
@@ -88,11 +91,37 @@ class History:
         self, series: Collection[int], span: Span, every: int, functions: Sequence[Function]
     ) -> list[tuple[Any, ...]]:
         return await self._database.read(
-            lambda db: history.next_buckets(db, series, span, every, functions)
+            lambda db: series_table.next_buckets(db, series, span, every, functions)
         )
 
     async def rejected(self, before: int | None, limit: int) -> list[Rejection]:
         return await self._database.read(partial(history.rejected, before=before, limit=limit))
+
+
+class Series:
+    """See `SeriesStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def extent(self, series: Collection[int]) -> Extent | None:
+        return await self._database.read(partial(series_table.extent, series=series))
+
+    async def buckets(
+        self, series: Collection[int], span: Span, step: int, *, ends: bool = False
+    ) -> list[Bucket]:
+        """Frames are read a few buckets at a time, so that many hold no reader for long."""
+        found: list[Bucket] = []
+        for part in series_table.stretches(span, step):
+            read = partial(series_table.buckets, series=series, span=part, step=step, ends=ends)
+            found += await self._database.read(read)
+        return found
+
+    async def values(
+        self, series: Collection[int], span: Span, limit: int
+    ) -> list[tuple[int, str]]:
+        read = partial(series_table.values, series=series, span=span, limit=limit)
+        return await self._database.read(read)
 
 
 class Registry:

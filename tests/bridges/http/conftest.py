@@ -40,6 +40,7 @@ def routes(core, sign_up, messages_per_second):
     """The table of routes, those of other bridges included."""
     return api(
         history=core.kept.history,
+        series=core.kept.series,
         audit=core.kept.audit,
         trouble=core.kept.trouble,
         catalog=core.catalog,

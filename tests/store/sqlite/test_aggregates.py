@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.frames import Series
+from gateway.store.series import LEVELS
 from gateway.store.sqlite import aggregates, batch, history
-from gateway.store.sqlite.aggregates import LEVELS
 from gateway.store.sqlite.database import open_sync
 
 SERIES = [Series(number, "telemetry", "k", str(number)) for number in (1, 2)]

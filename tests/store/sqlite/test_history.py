@@ -1,8 +1,6 @@
 """History: what SQLite answers is what a list in memory would, folded or not, pruned or not."""
 
-import json
 import logging
-import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,60 +195,6 @@ def test_by_time(
             assert len(found) <= len(expected)
             span = Span(start, end, in_time(page[-1]))
     assert found == expected
-
-
-def number_of(value: str) -> float | None:
-    """What a value counts as in a sum."""
-    decoded = json.loads(value)
-    return float(decoded) if isinstance(decoded, int | float) else None
-
-
-@given(
-    FRAMES,
-    PART,
-    PART,
-    SOME,
-    st.integers(0, 31),
-    st.integers(0, 31),
-    st.integers(1, 12),
-    st.integers(1, 4),
-)
-def test_buckets(
-    frames: list[tuple[int, int, str]],
-    folded: float,
-    beyond: float,
-    wanted: set[int],
-    start: int,
-    end: int,
-    every: int,
-    limit: int,
-) -> None:
-    """Each function is what a loop would find; first and last are by (ts, seq)."""
-    expected: dict[int, list[Row]] = {}
-    for row in sorted(rows_of(frames), key=in_time):
-        if row[1] in wanted and start <= row[2] < end:
-            expected.setdefault(row[2] // every * every, []).append(row)
-    with stored(frames, folded, beyond) as db:
-        every_function = history.buckets(
-            db,
-            wanted,
-            Span(start, end),
-            every,
-            ["last", "avg", "min", "count", "max", "first"],
-            limit,
-        )
-        few = history.buckets(db, wanted, Span(start, end), every, ["count"], limit)
-    assert few == [(bucket, len(rows)) for bucket, rows in sorted(expected.items())][:limit]
-    assert [row[0] for row in every_function] == [row[0] for row in few]
-    for bucket, last, avg, low, count, high, first in every_function:
-        rows = expected[bucket]  # type: ignore[index]
-        numbers = [number for row in rows if (number := number_of(row[3])) is not None]
-        assert (first, last, count) == (rows[0][3], rows[-1][3], len(rows))
-        if numbers:
-            assert (low, high) == (min(numbers), max(numbers))
-            assert math.isclose(avg, sum(numbers) / len(numbers), abs_tol=1e-9)  # type: ignore[arg-type]
-        else:
-            assert (avg, low, high) == (None, None, None)
 
 
 @given(FRAMES, PART, PART)
