@@ -9,13 +9,13 @@ export GATEWAY_NODE_MODULES ?= $(NPM)/node_modules
 TOOLS  := $(GATEWAY_NODE_MODULES)/.bin
 WEB    := tests/bridges/web
 
-.PHONY: run test check check-scripts pictures bench soak audit format clean help
+.PHONY: run test check check-scripts pictures bench soak interop audit format clean help
 
 run: $(STAMP)  ## start the gateway with simulated devices
 	$(BIN)/gateway run --demo
 
-test: $(STAMP)  ## all tests but the long runs
-	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak"
+test: $(STAMP)  ## all tests but the long runs and those beside other servers
+	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not interop"
 
 check: $(STAMP) check-scripts  ## lint, types, static security scan
 	$(BIN)/ruff check .
@@ -49,6 +49,9 @@ bench: $(STAMP)  ## measure this machine, socket to listener
 
 soak: $(STAMP)  ## the long runs: kill -9 cycles, slow listeners, churn
 	$(BIN)/pytest -m soak
+
+interop: $(STAMP)  ## beside the servers of others: Prometheus
+	$(BIN)/pytest -m interop
 
 audit: $(STAMP)  ## ask PyPI about known holes in what is installed
 	$(BIN)/pip-audit --skip-editable

@@ -19,6 +19,13 @@ def to_json(value: Any) -> str:
     return encode(value).decode()
 
 
+def number_of(value: str) -> float | None:
+    """Return a value's JSON text as a number, true and false as 1 and 0; None for all else."""
+    if value[0] in "-0123456789":
+        return float(value)
+    return {"true": 1.0, "false": 0.0}.get(value)
+
+
 class Series:
     """One stream of frames: what has the same type, device and channel.
 

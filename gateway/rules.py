@@ -19,7 +19,7 @@ from gateway import actions
 from gateway.actions import ActionTable, Event
 from gateway.deadlines import Deadlines
 from gateway.errors import GatewayError, Invalid, Unavailable
-from gateway.frames import is_of_rule
+from gateway.frames import is_of_rule, number_of
 from gateway.hub import Encoding, Group
 from gateway.topics import TopicFilter
 from gateway.webhooks import signing_key
@@ -221,7 +221,7 @@ class Rules:
                 self._turn(watch, now, active=False)
                 self._deadlines.set(watch, now + watch.rule.silent)
         elif (
-            ts >= watch.series.latest_ts and (number := _number(value)) is not None
+            ts >= watch.series.latest_ts and (number := number_of(value)) is not None
         ):  # a late one says nothing of now
             watch.value = value
             self._measure(watch, bound, number, now)
@@ -277,14 +277,3 @@ class Rules:
                 self._deadlines.set(watch, due)
             else:
                 self._turn(watch, now, active=True)
-
-
-def _number(value: str) -> float | None:
-    """Return what a reading counts as: a number is itself, a boolean 0 or 1, anything else does not
-    count.
-    """
-    if value in {"true", "false"}:
-        return float(value == "true")
-    return (
-        float(value) if value[0] in "-0123456789" else None
-    )  # JSON that begins like a number is one

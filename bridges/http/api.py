@@ -21,6 +21,7 @@ from gateway.bridges.http.telemetry import Telemetry
 from gateway.bridges.http.tokens import Tokens
 from gateway.bridges.http.turns import AT_ONCE, Turns
 from gateway.bridges.http.users import Users
+from gateway.bridges.http.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -95,6 +96,7 @@ def api(
         Tokens(registry, permission),
         HealthChecks(intake, trouble),
         Metrics(measured, broker, permission),
+        Values(catalog, permission),
         documentation,
     ]
     table = [*(route for part in parts for route in part.routes()), *others]

@@ -1,10 +1,11 @@
-"""The bridges for the tools of data: line protocol in."""
+"""The bridges for the tools of data: line protocol in, Prometheus' API out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.bridges.influx import Influx
+from gateway.bridges.prometheus import Prometheus
 from gateway.clock import now_ms
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.pace import Pace
     from gateway.root.parts import Parts
 
-Doors: TypeAlias = "tuple[Influx]"
+Doors: TypeAlias = "tuple[Influx, Prometheus]"
 
 
 def doors(parts: Parts, config: Config, door: Door, pace: Pace) -> Doors:
@@ -29,4 +30,7 @@ def doors(parts: Parts, config: Config, door: Door, pace: Pace) -> Doors:
         clock=now_ms,
         max_size=config.limits.packet_size,
     )
-    return (influx,)
+    prometheus = Prometheus(
+        door=door, catalog=core.catalog, history=parts.store.history, clock=now_ms
+    )
+    return influx, prometheus
