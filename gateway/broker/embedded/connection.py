@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from gateway.broker.embedded.core.client import Client
 from gateway.broker.embedded.core.handshake import Address
+from gateway.broker.embedded.strangers import Strangers
 
 if TYPE_CHECKING:
     from gateway.broker.embedded.core.broker import Broker
@@ -37,15 +38,18 @@ class Connections:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.strangers: set[Connection] = set()
+        self.strangers: Strangers[Connection] = Strangers()
         self.stalled: set[Connection] = set()
         self.closing: set[Connection] = set()
         self.closed = asyncio.Event()
 
-    @property
-    def crowded(self) -> bool:
-        """There is no room for one more stranger."""
-        return len(self.strangers) >= self.broker.shared.limits.strangers
+    def welcome(self, connection: Connection) -> None:
+        """Take in a stranger; where there are too many, the one that has waited longest at the most
+        crowded address goes.
+        """
+        if len(self.strangers) >= self.broker.shared.limits.strangers:
+            self.strangers.makes_room().client.turn_away()
+        self.strangers.add(connection, connection.client.address)
 
     def proceed(self) -> None:
         """The intake has room: read on where it was waited for."""
@@ -77,25 +81,24 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.sink = cast("Transport", transport)
-        connections = self._connections
-        self.client = Client(connections.broker, self, _address(self.sink))
-        if connections.crowded:
-            self.client.turn_away()
-        else:
-            connections.strangers.add(self)
+        self.client = Client(self._connections.broker, self, _address(self.sink))
+        self._connections.welcome(self)
 
     def data_received(self, data: bytes) -> None:
-        client, broker = self.client, self._connections.broker
+        client, broker, count = self.client, self._connections.broker, len(data)
         client.heard = broker.wheel.now
-        broker.shared.counters.bytes_received += len(data)
+        broker.shared.counters.bytes_received += count
         if self._chunks is not None:
             self._chunks.append(data)
-            client.missing -= len(data)
+            client.missing -= count
             if client.missing > 0:
+                self._keep(count)
                 return
             data = b"".join(self._chunks)
             self._chunks = None
         self._read(data)
+        if self._chunks is not None:
+            self._keep(count)
         broker.shared.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,6 +116,13 @@ class Connection(asyncio.Protocol):
         self.read_on()
 
     # Reading.
+
+    def _keep(self, count: int) -> None:
+        """Count what a stranger makes us keep of an incomplete CONNECT."""
+        connections, client = self._connections, self.client
+        most = connections.broker.shared.limits.strangers_bytes
+        if not connections.strangers.keep(self, client.address, count, most):
+            client.turn_away()
 
     def _read(self, data: bytes) -> None:
         """Have the packets in `data` handled, and keep what is left over."""
@@ -158,12 +168,12 @@ class Connection(asyncio.Protocol):
     # What the client asks for.
 
     def let_in(self) -> None:
-        self._connections.strangers.discard(self)
+        self._connections.strangers.discard(self, self.client.address)
         self.read_on()
 
     def over(self, departure: Departure, *, hang_up: bool) -> None:
         connections = self._connections
-        connections.strangers.discard(self)
+        connections.strangers.discard(self, self.client.address)
         connections.stalled.discard(self)
         self._chunks = None
         if hang_up:

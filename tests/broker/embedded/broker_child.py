@@ -58,6 +58,11 @@ class Recorder:
     def known(self, key: str) -> port.Identity | None:
         return Who(key)
 
+    def introduced(
+        self, identity: port.Identity, client_id: str, will: tuple[str, bytes] | None
+    ) -> None:
+        """Let anybody be of any kind."""
+
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return port.Target(records=True)
 

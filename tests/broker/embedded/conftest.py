@@ -84,6 +84,11 @@ class FakeGate:
         name = key.removeprefix("device:")
         return None if name in self.gone else self.someone(name)
 
+    def introduced(
+        self, identity: port.Identity, client_id: str, will: tuple[str, bytes] | None
+    ) -> None:
+        """Let anybody be of any kind."""
+
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return None if topic.split("/")[0] in self.forbidden else self.target
 

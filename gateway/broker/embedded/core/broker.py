@@ -76,6 +76,7 @@ class Broker:
         self.subscribing = Subscribing(shared, self.router)
         self.clients: dict[Session, SignedIn] = {}
         self.paused = False
+        self._each: dict[str, int] = {}  # connections by key
         self._order = InOrder()  # of what the gateway itself publishes
 
     def restore(self, state: State) -> None:
@@ -98,7 +99,10 @@ class Broker:
         """Tell whether there is no room for a client; one that is connected already takes over its
         own place.
         """
-        return self.seats.full() and self.sessions.find(identity, client_id) not in self.clients
+        most = self.shared.limits.connections_each
+        if not self.seats.full() and self._each.get(identity.key, 0) < most:
+            return False
+        return self.sessions.find(identity, client_id) not in self.clients
 
     def enter(
         self, client: SignedIn, admission: Admission
@@ -116,6 +120,7 @@ class Broker:
             identity, client_id, admission.expiry, clean=admission.clean_start, will=admission.will
         )
         self.clients[session] = client
+        self._each[identity.key] = self._each.get(identity.key, 0) + 1
         self.seats.take()
         if present:
             self.wills.cancel(session)
@@ -140,6 +145,10 @@ class Broker:
 
     def _give_up(self, session: Session) -> None:
         del self.clients[session]
+        key = session.identity.key
+        self._each[key] -= 1
+        if not self._each[key]:
+            del self._each[key]
         self.seats.leave()
         session.detach()
 

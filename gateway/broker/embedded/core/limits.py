@@ -9,7 +9,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds in the standard's units; what happens when one is reached stands behind it."""
 
     connections: int = 10_000  # signed in; more are refused with 0x89
-    strangers: int = 2_000  # connections before their sign-in; more are closed unread
+    connections_each: int = 1_000  # of one device, token or user; more are refused with 0x89
+    # Connections before their sign-in; the oldest of the most crowded address goes for a new one.
+    strangers: int = 2_000
+    strangers_bytes: int = 8 << 20  # of their CONNECTs; then only those within 8 KB are waited for
     packet_size: int = 256 * 1024  # bytes; a longer packet ends its connection with 0x95
     connect_size: int = 72 * 1024  # bytes of a CONNECT: a stranger can make us hold no more
     messages_per_second: float = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Final, Protocol
 
-TICKS: Final = 4
+TICKS: Final = 10
 """Ticks a second: how finely a deadline is kept."""
 
 

@@ -122,13 +122,24 @@ async def test_a_wrong_sign_in_is_no_less_wrong_without_a_place(bench: Bench) ->
     assert bench.departures() == []
 
 
-async def test_strangers_are_bounded(bench: Bench) -> None:
-    """Of those who only connect, the sixth is closed unread."""
-    strangers = [await bench.dial() for _ in range(6)]
-    await bench.until(lambda: bench.count("connections_refused") == 1)
-    strangers[-1].write(Connect("late"))
-    assert await strangers[-1].read() is None
-    assert (await strangers[0].ask(Connect("first"))).reason_code == 0  # type: ignore[union-attr]
+async def test_the_oldest_stranger_makes_room(bench: Bench) -> None:
+    """Whoever comes last is let in: those who only hold places give them up."""
+    strangers = []
+    for count in range(1, 7):
+        strangers.append(await bench.dial())
+        await bench.until(lambda: len(bench.broker.open.strangers) == min(count, 5))  # noqa: B023
+    assert await strangers[0].read() is None
+    assert (await strangers[-1].ask(Connect("late"))).reason_code == 0  # type: ignore[union-attr]
+
+
+async def test_one_principal_has_not_all_places(bench: Bench) -> None:
+    """Beyond its own bound it is refused, while others come in and it may take over its own."""
+    bench.broker.machine.shared.limits = Limits(connections_each=1)
+    await bench.connect("1", 5, "greedy")
+    _, answer = await bench.try_connect("2", 5, "greedy")
+    assert answer.reason_code == 0x89
+    await bench.connect("1", 5, "greedy")
+    await bench.connect("1", 5, "other")
 
 
 async def test_a_connect_has_a_time_limit(bench: Bench) -> None:
