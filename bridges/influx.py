@@ -59,7 +59,7 @@ PRECISIONS = {
     "m": (60_000, 1),
     "h": (3_600_000, 1),
 }
-"""What a unit of `precision` is in ms: so many, divided by so many."""
+"""What a unit of `precision` is in ms: a pair, multiplier and divisor."""
 
 _CODES = {
     401: "unauthorized",

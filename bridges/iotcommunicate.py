@@ -125,7 +125,7 @@ def _to_clients(seq: int, entry: Entry, data: bytes) -> bytes:
 
 
 class Given(NamedTuple):
-    """A command as its device is to see it."""
+    """A command as its device sees it."""
 
     id: str
     message: bytes

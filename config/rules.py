@@ -27,7 +27,7 @@ class RulePublish(Table, frozen=True, kw_only=True):
         Text | None, "device of the frame; without it, the device that set the rule off"
     ] = None
     value: Annotated[
-        Json, "value of the frame; without it, true when the rule sets in and false when it is over"
+        Json, "value of the frame; without it, true when the rule fires and false when it clears"
     ] = None
 
 
@@ -48,15 +48,15 @@ class Rule(Table, frozen=True, kw_only=True):
         Text,
         "channels it watches, as `device/channel`, with `+` and `#`; each is watched by itself",
     ]
-    above: Annotated[Number | None, "sets in when a value is greater than this"] = None
-    below: Annotated[Number | None, "sets in when a value is less than this"] = None
+    above: Annotated[Number | None, "fires when a value is greater than this"] = None
+    below: Annotated[Number | None, "fires when a value is less than this"] = None
     clear: Annotated[
-        Number | None, "the value at which it is over; without it, the bound itself"
+        Number | None, "the value at which it clears; without it, the bound itself"
     ] = None
     hold: Annotated[Delay, "how long the value must stay beyond the bound first"] = msgspec.field(
         name="for", default=0.0
     )
-    silent: Annotated[Duration | None, "sets in when nothing came for this long"] = None
+    silent: Annotated[Duration | None, "fires when nothing came for this long"] = None
     command: RuleCommand | None = None
     publish: RulePublish | None = None
     webhook: RuleWebhook | None = None

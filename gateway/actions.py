@@ -1,4 +1,4 @@
-"""Actions: what a rule does when it sets in or is over: send a command, publish a frame, post to a
+"""Actions: what a rule does when it fires or clears: send a command, publish a frame, post to a
 webhook.
 """
 
@@ -64,7 +64,7 @@ class ActionTable(Protocol):
 
 
 class Event(NamedTuple):
-    """A rule has set in (`active`) or is over. `value`: the JSON text of the last reading, None if
+    """A rule has fired (`active`) or cleared. `value`: the JSON text of the last reading, None if
     there was none.
     """
 
@@ -89,8 +89,8 @@ Act: TypeAlias = "Callable[[Event], None]"
 
 
 def check(table: ActionTable) -> None:
-    """Raise `Invalid` where a name or a device of what a rule does is none, `TypeError` where a
-    value is not JSON.
+    """Raise `Invalid` if an action names an invalid channel or device id, `TypeError` if a value is
+    not JSON.
     """
     if table.command is not None:
         check_channel(table.command.name)

@@ -6,7 +6,7 @@ import socket
 
 # The address that means "every one of this machine" is nothing to connect to.
 EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # nosec B104
-# From the block for documentation (RFC 5737): asked for the way there, the system names the address
+# From the block for documentation (RFC 5737): for a route to there, the system names the address
 # of this machine that the way begins with. Nothing is sent.
 _ELSEWHERE = ("192.0.2.1", 9)
 

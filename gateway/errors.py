@@ -26,7 +26,7 @@ from __future__ import annotations
 
 
 class GatewayError(Exception):
-    """Something that was asked for did not happen; the message says what to do about it."""
+    """A request failed; the message says what to do about it."""
 
     code: str = "internal"
     status: int = 500  # RFC 9110
@@ -75,7 +75,7 @@ class FutureCursor(Invalid):
 
 
 class Unauthenticated(GatewayError):
-    """No sign-in, or a wrong one. `delay`: seconds the answer is to be held back (abuse)."""
+    """No sign-in, or a wrong one. `delay`: seconds to hold the answer back (abuse)."""
 
     code = "unauthenticated"
     status = 401
@@ -132,7 +132,7 @@ class UnsupportedMedia(GatewayError):
 
 class TooMany(GatewayError):
     """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds. `delay`:
-    seconds the answer is to be held back, or who floods would try again at once.
+    seconds to hold the answer back, or a flooding client would try again at once.
     """
 
     code = "too_many"

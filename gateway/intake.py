@@ -102,7 +102,7 @@ class Intake:
 
     @property
     def full(self) -> bool:
-        """Senders are to be slowed."""
+        """Senders must be slowed."""
         return self._valve.closed
 
     def submit(
@@ -140,8 +140,8 @@ class Intake:
         """Take entries in and return the last one's seq once they are stored and shown; raises
         `Unavailable`.
 
-        What was taken in when the disk began to refuse is stored when it takes it, though its
-        sender was told no.
+        Entries already accepted are still stored once the disk recovers, even though their sender
+        got an error.
         """
         if self._closing:
             raise Unavailable("the gateway is stopping")

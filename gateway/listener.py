@@ -36,7 +36,7 @@ _BACKLOG = 64  # frames between the connections of several filters and the progr
 
 
 class ListenerRefused(GatewayError):
-    """The gateway does not accept the token or what was asked for; trying again would not help."""
+    """The gateway does not accept the token or the request; trying again would not help."""
 
     code = "forbidden"
     status = 403
@@ -93,7 +93,7 @@ class Listener:
         """The cursor after the last frame given, to go on from in another Listener; None before the
         first.
 
-        For several filters it is the least of theirs, and some frames may come again.
+        For several filters it is the lowest of them, and some frames may come again.
         """
         cursors = [cursor for cursor in self._cursors.values() if cursor is not None]
         return min(cursors) if len(cursors) == len(self._feeds) else None
@@ -286,7 +286,7 @@ async def _pass_on(
             async for arrival in arrivals:
                 if not any(_matches(other, arrival.frame) for other in before):
                     await queue.put((feed, arrival))
-    except Exception as error:  # the program that iterates is who has to know
+    except Exception as error:  # the program that iterates must know
         await queue.put(error)
 
 

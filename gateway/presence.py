@@ -193,7 +193,7 @@ class Presence:
             self.sweep()
 
     def sweep(self) -> None:
-        """Mark offline who has not posted over HTTP in time."""
+        """Mark offline the devices that have not posted over HTTP in time."""
         now = self._clock()
         for device in list(self._deadlines.take(now)):
             state = self._states[device]

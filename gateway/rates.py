@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REMEMBERED = 10_000  # senders; who has made up for what it sent needs no remembering
+REMEMBERED = 10_000  # senders; one that has waited long enough is forgotten
 
 
 class Rates:

@@ -1,10 +1,10 @@
 """Rules: what happens when a value crosses a bound, or a channel falls silent, without code.
 
 Rules are compiled once; a mistake is one clear line. Each watches every channel that its filter
-matches by itself. A rule sets in when a value is beyond its bound, for as long as `for` says, and
-is over when a value has come back to `clear`; or it sets in when nothing came for `silent`, and is
-over with the next reading. Frames that rules publish set off no rule: there are no loops. After a
-restart everything is watched afresh.
+matches by itself. A rule fires when a value is beyond its bound, for as long as `for` says, and
+clears when a value has come back to `clear`; or it fires when nothing came for `silent`, and clears
+with the next reading. Frames that rules publish fire no rule: there are no loops. After a restart
+everything is watched afresh.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class RuleTable(ActionTable, Protocol):
 
 
 class Bound(NamedTuple):
-    """A limit with hysteresis: beyond it a rule sets in, back at `clear` it is over. `hold`: ms."""
+    """A limit with hysteresis: beyond it a rule fires, back at `clear` it clears. `hold`: ms."""
 
     up: bool
     limit: float
@@ -126,7 +126,7 @@ def _bound(table: RuleTable) -> Bound | None:
     clear = limit if table.clear is None else table.clear
     if clear != limit and (clear > limit) == up:
         raise Invalid(
-            f"clear: {clear:g} is beyond the bound, {limit:g}: the rule would be over before it sets in"
+            f"clear: {clear:g} is beyond the bound, {limit:g}: the rule would clear before it fires"
         )
     return Bound(up, limit, clear, round(table.hold * 1000))
 
@@ -242,7 +242,7 @@ class Rules:
     def _turn(self, watch: _Watch, now: int, *, active: bool) -> None:
         watch.active, watch.pending = active, False
         event = Event(watch.rule.name, active, watch.series, watch.value, now)
-        state = "sets in" if active else "is over"
+        state = "fires" if active else "clears"
         log.info("rule %s %s: %s %s", event.rule, state, watch.series.path, event.value or "")
         for act in watch.rule.acts:
             self._do(partial(act, event), event.rule)
@@ -267,7 +267,7 @@ class Rules:
             self.sweep()
 
     def sweep(self) -> None:
-        """Set in what has become due, and do what storage refused before."""
+        """Fire what has become due, and do what storage refused before."""
         now = self._clock()
         for _ in range(len(self._later)):
             self._later.popleft()()

@@ -91,7 +91,7 @@ KINDS: Mapping[str, Callable[[random.Random], Room | Garden | Door]] = {
 async def simulate(
     device: str, key: str, kind: str, *, port: int, every: float, host: str = "127.0.0.1"
 ) -> None:
-    """Publish a device's readings every so many seconds until cancelled."""
+    """Publish a device's readings every `every` seconds until cancelled."""
     thing = KINDS[kind](random.Random(device))  # noqa: S311 - the weather is no secret
     client = Device(device, key, host, port=port)
     for name in thing.commands:

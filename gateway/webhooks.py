@@ -155,7 +155,7 @@ class Webhook:
                     f"the server answers {answer.status}",
                     answer.status >= 500 or answer.status in AGAIN,
                 )
-        except ValueError as error:  # no URL after all; some of these are client errors, too
+        except ValueError as error:  # not a URL; some of these are also client errors
             return f"{type(error).__name__} {error}", False
         except (aiohttp.ClientError, OSError) as error:
             return f"{type(error).__name__} {error}".strip(), True

@@ -74,7 +74,7 @@ async def feed(watched: Watched, *values: object, channel: str = "temperature") 
 
 
 async def test_a_bound_with_hysteresis(watched):
-    """It sets in above the bound, and is over at `clear`, once each."""
+    """It fires above the bound, and clears at `clear`, once each."""
     watched.start(table(above=30, clear=28))
     await feed(watched, 30, 30.1, 35, 29, 31, 28, 29, 30, 40)
     assert watched.told == [(True, 30.1), (False, 28), (True, 40)]
@@ -82,7 +82,7 @@ async def test_a_bound_with_hysteresis(watched):
 
 
 async def test_a_lower_bound_without_hysteresis(watched):
-    """Without `clear` it is over at the bound itself."""
+    """Without `clear` it clears at the bound itself."""
     watched.start(table(below=5))
     await feed(watched, 5, 4, 3, 5, 4.9)
     assert watched.told == [(True, 4), (False, 5), (True, 4.9)]
@@ -137,7 +137,7 @@ async def test_each_channel_is_watched_by_itself(watched):
 
 
 async def test_silence(watched):
-    """It sets in when nothing came for the time, for known and new channels, and is over with the
+    """It fires when nothing came for the time, for known and new channels, and clears with the
     next reading.
     """
     await feed(watched, 1)
@@ -163,7 +163,7 @@ async def test_silence(watched):
 
 
 async def test_a_command_is_sent_when_it_sets_in(watched):
-    """To the device that set it off, or to the named one; nothing when it is over."""
+    """To the device that set it off, or to the named one; nothing when it clears."""
     watched.start(
         table(
             name="here", webhook=None, above=30, command=RuleCommand(name="fan", value={"on": True})
@@ -186,7 +186,7 @@ async def test_a_command_is_sent_when_it_sets_in(watched):
 
 
 async def test_a_frame_is_published(watched):
-    """True and false by default; a value of its own only when it sets in. The frame names the rule."""
+    """True and false by default; a value of its own only when it fires. The frame names the rule."""
     watched.start(
         table(name="a", webhook=None, above=30, publish=RulePublish(channel="alarm/hot")),
         table(

@@ -28,7 +28,6 @@ def qos0(extent: Extent) -> Iterator[Figure]:
     yield Figure("qos0", "embedded", what, ours.a_second, "messages/s", 120_000, note=ours.note)
     theirs = _to_one_listener("amqtt", extent, packets.VALUE)
     yield Figure("qos0", "amqtt", what, theirs.a_second, "messages/s", note=theirs.note)
-    yield Figure("qos0", "both", "embedded to amqtt", ours.a_second / theirs.a_second, "times", 12)
     objects = _to_one_listener("embedded", extent, packets.OBJECT)
     yield Figure(
         "qos0",

@@ -1,7 +1,7 @@
 """The door of the HTTP port: who sends a request, for the bridges that let people and devices in by
 themselves.
 
-Any request may show a header or the site's cookie; the small protocols have `?key=`, too: a
+Any request may show a header or the site's cookie; the small protocols also have `?key=`: a
 device's key or a token.
 """
 
@@ -103,8 +103,8 @@ class Door:
 
 
 def may_be_foreign(shown: Offer) -> bool:
-    """Tell whether a page of another site may have made a browser ask: these protocols write by
-    GET, too.
+    """Tell whether a page of another site may have made a browser ask: these protocols also
+    write by GET.
 
     Without TLS a browser that follows a link says neither where it comes from nor that it is one,
     but sends its cookie: a cookie then counts for nothing.

@@ -81,7 +81,7 @@ class Outlet:
         return not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Write bytes as they are to go over the wire; nothing where nobody reads any more."""
+        """Write bytes ready for the wire; nothing where nobody reads any more."""
         if self.open:
             self._transport.write(data)
 
@@ -124,7 +124,7 @@ class Socket(Outlet):
         first.
 
         The ping stands before a message that arrives together with it, else behind: a script that
-        reads this one message and no more has read the ping before it, too, and answered it.
+        reads this one message and no more has also read the ping before it, and answered it.
         """
         self._count += 1
         mark = struct.pack("!Q", self._count)
@@ -133,7 +133,7 @@ class Socket(Outlet):
         self.write(ping + data if len(data) <= TOGETHER else data + ping)
 
     async def next(self) -> WSMessage | None:
-        """Return the next text or bytes; None when the connection has ended, or is to end."""
+        """Return the next text or bytes; None when the connection has ended or will end."""
         while self._why is None:
             message = await self._receive()
             if message is None:
@@ -176,7 +176,7 @@ class Socket(Outlet):
         """Let the connection end with the error's code and words: `next` returns, and `closed` says
         goodbye.
 
-        The task that receives is to close, too: else aiohttp would not wait for the peer's goodbye,
+        The task that receives must also close: else aiohttp would not wait for the peer's goodbye,
         and a peer that sends it to a closed connection takes that for a failure.
         """
         if self._why is not None or self.response.closed:
@@ -215,12 +215,12 @@ class Socket(Outlet):
 async def accepted(
     request: web.Request, *, max_size: int, may_be_busy: bool = False
 ) -> AsyncIterator[Socket]:
-    """Accept a WebSocket, and say goodbye at the end of the block; it ends there, too, where the
+    """Accept a WebSocket, and say goodbye at the end of the block; it also ends there where the
     peer has gone.
 
     `max_size`: bytes of a message, above which the peer is closed with 1009. `may_be_busy`: the
     peer's program may not read for minutes, as those that wait in their own handlers do. Then no
-    pong is asked for: TCP keep-alive, which the peer's system answers, finds out who is gone.
+    ping is sent: TCP keep-alive, which the peer's system answers, finds out who is gone.
     """
     response = web.WebSocketResponse(
         heartbeat=None if may_be_busy else HEARTBEAT,

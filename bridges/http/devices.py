@@ -47,7 +47,7 @@ class NewDevice(msgspec.Struct):
 
 
 class DeviceChange(msgspec.Struct):
-    """What is to change; `owner` is for admins."""
+    """What to change; `owner` is for admins."""
 
     name: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
@@ -57,7 +57,7 @@ class DeviceChange(msgspec.Struct):
 
 
 class DeviceAnswer(msgspec.Struct):
-    """A device. `owner`: a user's id; `key`: only when it is new. `note`: what there is to do after a change.
+    """A device. `owner`: a user's id; `key`: only when it is new. `note`: what to do after a change.
 
     `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago;
     `last_seen`: ms since 1970, null: never; `last_value`: the latest frame of its readings, null:

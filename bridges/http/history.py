@@ -132,7 +132,7 @@ class History:
         return _answer(request, HistoryPage([Raw(frame.json) for frame in frames], next=following))
 
     async def _page(self, request: web.Request, asked: HistoryQuery) -> tuple[list[Frame], bool]:
-        """Read one page of JSON: as many frames as asked for, or about a megabyte. Tell whether it
+        """Read one page of JSON: at most the limit, or about a megabyte. Tell whether it
         is all that there is.
         """
         frames, left = list[Frame](), PAGE_BYTES

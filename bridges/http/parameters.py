@@ -2,7 +2,7 @@
 they may be.
 
 The same struct makes the OpenAPI document, so that the two cannot differ. Everything that is wrong
-is named, each field once; a field that nobody knows is wrong, too: a misspelt `limit` must not be
+is named, each field once; an unknown field is wrong: a misspelt `limit` must not be
 passed over.
 """
 
@@ -106,7 +106,7 @@ def fields_of(value: Any, into: type[T]) -> T:
     field.
     """
     if not isinstance(value, dict):
-        raise Invalid("the body is to be a JSON object")
+        raise Invalid("the body must be a JSON object")
     return _convert(value, into, {}, strict=True)
 
 

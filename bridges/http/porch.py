@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 HEAD = 10.0  # s from the first byte, or from the connection, until a request's head is here
 BODY = 60.0  # s for a body: a board on a slow link takes its time
-STRANGER = 10.0  # s for the body of who has not signed in, and for signing in on a WebSocket
-IDLE = 75.0  # s between the requests of who has signed in; others have to come sooner
+STRANGER = 10.0  # s for a body before sign-in, and for signing in on a WebSocket
+IDLE = 75.0  # s between requests after sign-in; before it, requests must come sooner
 STRANGERS = 2_000  # connections that have not signed in
 OF_ADDRESS = 256  # of them from one address, in IPv6 from one /64
 UNASKED = 8 << 10  # bytes that a WebSocket may send before it has signed in
@@ -39,7 +39,7 @@ HANDSHAKE = 10.0  # s for TLS
 
 
 class Porch:
-    """Counts the connections and ends those that are too slow. `places`: for who has signed in."""
+    """Counts the connections and ends those that are too slow. `places`: for signed-in clients."""
 
     def __init__(
         self, places: Places, *, strangers: int = STRANGERS, of_address: int = OF_ADDRESS
@@ -162,7 +162,7 @@ class Visitor(asyncio.Protocol):
             request.content.on_eof(self._heard)
 
     def answered(self, idle: float) -> None:
-        """The answer is on its way; the next request may begin for so many seconds."""
+        """The answer is on its way; the next request may begin within that many seconds."""
         self._waits = True
         self._unasked = None
         self._ends_in(idle)

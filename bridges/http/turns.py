@@ -1,4 +1,4 @@
-"""Turns at reading history: so many for one user at a time, whoever of theirs asks.
+"""Turns at reading history: few for one user at a time, tokens and devices included.
 
 Few connections to the database serve everybody. Who asks for much waits for their own turn, and
 nobody else for them.

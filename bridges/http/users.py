@@ -43,7 +43,7 @@ class UserList(msgspec.Struct):
 
 
 class UserChange(msgspec.Struct):
-    """What is to change."""
+    """What to change."""
 
     name: str | UnsetType = UNSET
     role: Literal["admin", "user"] | UnsetType = UNSET

@@ -54,7 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def accept(self, data: Any) -> Any:
         """Return the value to send; raises `Refused`. Text that says a boolean or a number is taken
-        for it, and a number where text is asked for as its text.
+        for it, and a number as text where the endpoint takes text.
         """
         return _ACCEPT[self.type](data, self.constraints)
 

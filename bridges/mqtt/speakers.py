@@ -79,7 +79,7 @@ class Speaker:
         self.dialect: Dialect = convention.dialect(device, root)
         self.readers: dict[str, Read | None] = {}
         self.series: dict[tuple[str, str], Series] = {}
-        self.children: dict[str, bool] = {}  # asked for -> whether it is there
+        self.children: dict[str, bool] = {}  # queried -> whether it is there
         self.waiting: deque[tuple[Value | Status, int]] = deque(maxlen=MAX_WAITING)
         self.greeted = False
 

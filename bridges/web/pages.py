@@ -85,7 +85,7 @@ class Pages:
             mqtt_port=str(place.mqtt),
             mqtts_port=str(place.mqtts or ""),
             url=html.escape(place.url),
-            lan="$lan",  # looked up when the page is asked for
+            lan="$lan",  # looked up when the page is served
         )
 
     def routes(self) -> list[web.RouteDef]:

@@ -35,7 +35,7 @@ _RANK: dict[Scope, int] = {"read": 0, "write": 1, "admin": 2}
 
 
 class Action(Enum):
-    """What can be asked for; the subject follows the dash."""
+    """What the policy decides on; the subject follows the dash."""
 
     READ = "see"  # - device: frames, latest, history, the record
     WRITE = "post telemetry of"  # - device

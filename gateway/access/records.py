@@ -123,7 +123,7 @@ class Records:
         return self.principal(self.tokens.get(int(name))) if kind == "token" else None
 
     def stands(self, principal: Principal) -> bool:
-        """Tell whether a principal is still what it was at sign-in; if not, its links are to be cut
+        """Tell whether a principal is still what it was at sign-in; if not, its links must be cut
         off.
         """
         return self.current(principal) == principal

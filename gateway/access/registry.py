@@ -2,7 +2,7 @@
 
 Lookups are synchronous and cost a dict access. Changes go through `apply`, which runs a function of
 `devices`, `accounts`, `tokens`, `sessions` or `links` in one transaction; what another process
-changes is seen at the next `refresh`, five times a second. Either way those who asked for it are
+changes is seen at the next `refresh`, five times a second. Either way those who subscribed are
 told.
 """
 
@@ -54,7 +54,7 @@ class Registry(Records):
         self._listeners.append(listener)
 
     def on_read(self, listener: Callable[[int], None]) -> None:
-        """Call a plain function with the revision that was read, after who asked for changes."""
+        """Call a plain function with the revision that was read, after all other subscribers."""
         self._readers.append(listener)
 
     def on_transfer(self, listener: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class Registry(Records):
         **kwargs: P.kwargs,
     ) -> T:
         """Run `work(tables, by, *args, **kwargs)` in one transaction; when this returns it can be
-        looked up, too.
+        looked up.
 
         Changes have their turns, and `by.demand` is asked in that of this one: who lost a right by
         an earlier one has lost it for this one. What `work` raises undoes it. Raises `StoreError`

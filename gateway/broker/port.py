@@ -140,7 +140,7 @@ class Gate(Protocol):
         """
 
     def known(self, key: str) -> Identity | None:
-        """Return who has this key as if signed in now, or None: for what was left before a restart."""
+        """Return the client with this key as if signed in now, or None; for state from before a restart."""
 
     def introduced(
         self, identity: Identity, client_id: str, will: tuple[str, bytes] | None

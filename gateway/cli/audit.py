@@ -12,7 +12,7 @@ from gateway.frames import to_json
 if TYPE_CHECKING:
     from gateway.store.registry import Tables
 
-MOST = 250_000  # entries that are looked through for those that are asked for
+MOST = 250_000  # entries that are searched for those that match
 
 
 def audit(
@@ -65,7 +65,7 @@ def audit(
 
 
 def _names(tables: "Tables") -> dict[str, str]:
-    """How people know who has a number: users by email, tokens by name and user."""
+    """How people know the owner of a number: users by email, tokens by name and user."""
     emails = {user.id: user.email for user in tables.users.all()}
     tokens = {
         f"token:{t.id}": f"token:{t.id} {t.name or 'without name'} of {emails.get(t.user, t.user)}"

@@ -45,7 +45,7 @@ log = logging.getLogger("gateway")
 
 def run(
     config: ConfigFile = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Start simulated devices, too.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Also start simulated devices.")] = False,
 ) -> None:
     """Run the gateway in the foreground until SIGINT or SIGTERM."""
     settings = configured(config)
@@ -96,7 +96,7 @@ def _reload(gateway: "Gateway", settings: configuration.Config, config: "Path | 
 
 
 def _collect_rarely() -> None:
-    """Spare the garbage collector the way of a message.
+    """Run the garbage collector rarely: message objects are not in cycles.
 
     A message's objects live until its batch is committed and are in no cycle: looking through all
     that wait, every 700 allocations, cost a quarter of the path. What was made at the start stays

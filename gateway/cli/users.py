@@ -153,7 +153,7 @@ def invite(
 
 @app.command()
 def link(email: Email, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Make a link that signs a user in, once, within an hour: for who has forgotten the password."""
+    """Make a link that signs a user in, once, within an hour, e.g. after a forgotten password."""
     with changing(config) as (tables, by):
         issued = links.sign_in(tables, by, accounts.find(tables, email).id)
     _show_link(issued, f"The link that signs {email} in", as_json, config)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-NOW = 1.0  # s that a command is tried which is to be sent now or never
+NOW = 1.0  # s that a "now or never" command is tried
 MOST_OWN = 10_000  # ids of commands that handlers sent and the hub has not shown yet
 
 

@@ -35,7 +35,7 @@ class DeviceType:
 
 class Fleet:
     """The gateway's devices, as the handlers of one type see them: `self.gateway`. Every method may
-    be called from a `def` handler, too.
+    also be called from a `def` handler.
     """
 
     def __init__(self, context: Context, type_: str, ttl: float | None = None) -> None:
@@ -160,7 +160,7 @@ class Device:
     def publish(self, channel: str, value: Any) -> None:
         """Take a value in as a reading of this device, now; it is stored and shown as any other.
 
-        It reaches handlers, too: `on_x` that publishes `x` calls itself for ever. Raises
+        Handlers see it as well: `on_x` that publishes `x` calls itself for ever. Raises
         `GatewayError`.
         """
         text = json_of(value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def load(modules: Iterable[str], folder: Path, drop: Iterable[str] = ()) -> dict[str, DeviceType]:
     """Import modules, also from `folder`, and return an object of each device type by its name.
 
-    `drop`: modules that were loaded before and are to be read anew, with what is in their packages.
+    `drop`: modules that were loaded before and must be read anew, with the rest of their packages.
     Raises `Invalid`, and then leaves what was loaded before in place.
     """
     if str(folder) not in sys.path:

@@ -94,8 +94,8 @@ class Handlers:
     """Runs handlers. Make it on the event loop; `load`, then let `run` be a task, and `close` at
     the end.
 
-    `describe(device)`: what is known of a device. `clock`: ms since 1970 UTC. `folder`: where
-    modules are looked for, too.
+    `describe(device)`: what is known of a device. `clock`: ms since 1970 UTC. `folder`: also
+    searched for modules.
     """
 
     def __init__(

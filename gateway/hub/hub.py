@@ -32,7 +32,7 @@ Filters: TypeAlias = "frozenset[TopicFilter]"
 
 AHEAD = 300_000
 """ms that the time of a latest frame may be ahead of the clock. One further ahead gives way to
-whatever comes next: a wrong time must not stop what there is to see until it has come."""
+whatever comes next: a wrong time must not hide later values until it has come."""
 
 MATCHES_A_TURN = 2_000
 """Series times filters that are looked at before others have their turn."""

@@ -1,6 +1,6 @@
 """A listener: subscriptions, and somewhere to write.
 
-It is *live* while it takes what the hub shows. It is *behind* when it asked for old frames or does
+It is *live* while it takes what the hub shows. It is *behind* when it gave a cursor or does
 not read fast enough: then it reads pages of history, as fast as its peer takes them, until it has
 reached the hub, and goes live in that same step of the event loop: no gap, no duplicate, in order,
 and no queue of its own.

@@ -79,7 +79,7 @@ class Pages:
         async with self._turns:
             found = self._kept.get(question.key)
             if found is not None and found.reached <= question.upto:
-                await asyncio.sleep(0)  # taking it is work, too: the others come first
+                await asyncio.sleep(0)  # taking it is work: the others come first
                 return found
             page = await self._read(question.cursor, question.upto, question.series, PAGE)
             return self._formed(question, page)

@@ -42,7 +42,7 @@ def timestamp(value: Any, now: int) -> int:
 
 
 def before(value: Any, now: int) -> int:
-    """Return the time so many ms before `now`; raises `Untranslatable`."""
+    """Return the time that many ms before `now`; raises `Untranslatable`."""
     if not _is_ms(value) or value > now:
         raise Untranslatable(f"ago: {value!r:.40} is not a number of milliseconds before now")
     return now - int(value)

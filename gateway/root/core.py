@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from gateway.stores import Store
     from gateway.valve import Valve
 
-# one connection in so many more is for HTTP alone: probes and admins get in when all places are
-# taken
+# One connection in a hundred is for HTTP alone: probes and admins get in when all are taken.
 RESERVE = 100
 
 

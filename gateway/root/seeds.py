@@ -1,4 +1,4 @@
-"""The bridges of the three projects that asked for this gateway."""
+"""The bridges for clients of iot.io, IOTcommunicate and the REST server for things."""
 
 from __future__ import annotations
 

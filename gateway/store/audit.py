@@ -14,8 +14,8 @@ class By(msgspec.Struct, frozen=True):
     """Who does something: a principal's key or `command line`, the address it comes from, and when
     (ms).
 
-    `demand`: asks once more, in the turn of the change, for the rights that were there when it was
-    asked for; it raises where they are gone.
+    `demand`: asks once more, in the turn of the change, for the rights that were there when the change
+    was requested; it raises where they are gone.
     """
 
     actor: str
@@ -53,4 +53,4 @@ class AuditStore(Protocol):
         """Return the newest entries first, those with an id below `before` if given."""
 
     async def trim(self, keep: int) -> None:
-        """Keep the newest routine entries and the newest others, so many of each."""
+        """Keep the newest routine entries and the newest others, `keep` of each."""

@@ -41,7 +41,7 @@ class Span(NamedTuple):
 class Page(NamedTuple):
     """Frames in order of seq; every wanted one up to `reached` is among them or came before.
 
-    `floor`: frames up to this seq are gone; never above what was asked for.
+    `floor`: frames up to this seq are gone; never above the requested one.
     """
 
     rows: list[Row]

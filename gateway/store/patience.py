@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, name: str) -> None:
-    """Do it every so many seconds until cancelled.
+    """Do it every `every` seconds until cancelled.
 
     What fails is logged once and tried again: such work notes things and tidies up, and may never
     end the gateway.

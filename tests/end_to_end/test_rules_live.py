@@ -63,7 +63,7 @@ async def measure(device: Any, value: float) -> None:
 
 
 async def test_hysteresis_and_a_minimum_time(tmp_path):
-    """It sets in after a time beyond the bound, not at a peak; it is over at `clear`, not before."""
+    """It fires after a time beyond the bound, not at a peak; it clears at `clear`, not before."""
     rule = {
         "name": "hot", "filter": "kitchen/temperature", "above": 30, "clear": 25, "for": "400ms",
         "command": {"name": "fan", "value": 1}, "publish": {"channel": "alarm"},

@@ -242,7 +242,7 @@ def _value(kind: str, entity: str, text: str) -> Any:
     except ValueError:
         number = None
     if number is None:
-        return text  # a text sensor has the type `sensor`, too
+        return text  # a text sensor also has the type `sensor`
     if not math.isfinite(number):
         return None
     return int(number) if number.is_integer() and "." not in text else number

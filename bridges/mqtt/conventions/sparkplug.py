@@ -104,7 +104,7 @@ class SparkplugDialect:
         self._sequence: int | None = None
         self._birth: Any = None  # bdSeq of the birth that counts
         self._asked: dict[tuple[str | None, str], str] = {}
-        self._rebirth = False  # asked for, and not come yet
+        self._rebirth = False  # requested, and not come yet
 
     # What it says
 

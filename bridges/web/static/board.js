@@ -99,7 +99,7 @@ export class Board {
   }
 
   /**
-   * Shows the cards that match a word and are online or offline, if either is asked for.
+   * Shows the cards that match a word and are online or offline, if either is chosen.
    * @param {string} word @param {string} state
    */
   find(word, state) {

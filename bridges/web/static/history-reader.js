@@ -39,7 +39,7 @@ export class HistoryReader {
     while (this.#reading < READERS && this.#waiting.length > 0) this.#next();
   }
 
-  /** Lets go of what waits: all of it is to be read anew. */
+  /** Lets go of what waits: all of it must be read anew. */
   clear() {
     for (const { channel } of this.#waiting) channel.wasRead = false;
     this.#waiting = [];

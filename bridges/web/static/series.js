@@ -24,7 +24,7 @@ const NAMES = /** @type {[string, number][]} */ ([
  */
 
 /**
- * The least step of a clock that gives at most so many points.
+ * The least step of a clock that gives at most that many points.
  * @param {number} span ms
  * @param {number} points
  */

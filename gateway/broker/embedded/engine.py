@@ -146,7 +146,7 @@ class EmbeddedBroker:
         return self.machine.statistics()
 
     def _turn(self) -> None:
-        """The one periodic sweep. The next is asked for first: no error ends it."""
+        """The one periodic sweep. The next is scheduled first: no error ends it."""
         self._sweep = asyncio.get_running_loop().call_later(1 / TICKS, self._turn)
         self._status.turn()
         self.machine.turn(_tick())

@@ -73,7 +73,7 @@ def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) ->
 
 
 def trim(db: sqlite3.Connection, keep: int) -> None:
-    """Keep the newest routine entries and the newest others, so many of each."""
+    """Keep the newest routine entries and the newest others, `keep` of each."""
     # Each as its partial index has it.
     db.execute(
         "DELETE FROM audit WHERE routine = 1 AND id <= "

@@ -126,7 +126,7 @@ def _one(db: sqlite3.Connection, seq: int) -> Row | None:
 
 
 def _up_to_bytes(found: Iterable[Row], rows: list[Row], most: int) -> bool:
-    """Take rows until their values have so many bytes; tell whether these are all."""
+    """Take rows until their values fill `most` bytes; tell whether these are all."""
     for row in found:
         rows.append(row)
         most -= len(row[3])
@@ -160,7 +160,7 @@ def _time_order(row: Row) -> tuple[int, int]:
 
 
 def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool) -> Iterator[Row]:
-    """Find a series' frames by the index, as far as they are asked for."""
+    """Find a series' frames by the index, up to the limit."""
     where, parameters, tail = _within(span, newest_first)
     yield from db.execute(
         "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "

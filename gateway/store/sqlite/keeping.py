@@ -13,5 +13,5 @@ _DELETE = "DELETE FROM aggregates WHERE (series, level, bucket) IN ({})"
 
 
 def remove_hidden(db: sqlite3.Connection, most: int) -> int:
-    """Remove aggregates of removed devices, at most so many; return how many."""
+    """Remove aggregates of removed devices, at most `most`; return how many."""
     return db.execute(_DELETE.format(_HIDDEN), (most,)).rowcount

@@ -255,6 +255,22 @@ async def test_the_registry_waits_for_no_query(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_a_query_that_takes_too_long_is_ended(database: Database) -> None:
+    """It says what to do, others have the connection, and it is as good as before."""
+    endless = (
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    )
+
+    def for_ever(db: sqlite3.Connection) -> None:
+        db.execute(endless).fetchone()
+
+    for _ in range(READERS):
+        with pytest.raises(StoreError, match=r"longer than 0.01 s to read: ask for a shorter time"):
+            await database.read(for_ever, seconds=0.01)
+    for _ in range(READERS):
+        assert await database.read(rows, seconds=60) == 0
+
+
 @pytest.fixture
 def nobody() -> Iterator[Path]:
     """A folder, and no privileges while the test runs: root may write everywhere."""

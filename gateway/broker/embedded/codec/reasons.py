@@ -123,7 +123,7 @@ class MalformedPacket(ProtocolError):
 
 
 class UnsupportedProtocolVersion(ProtocolError):
-    """A CONNECT names a protocol or a level that is none of 3.1, 3.1.1 and 5."""
+    """A CONNECT names a protocol or level other than 3.1, 3.1.1 and 5."""
 
     def __init__(
         self, message: str, reason_code: int = ReasonCode.UNSUPPORTED_PROTOCOL_VERSION

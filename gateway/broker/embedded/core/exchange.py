@@ -154,7 +154,7 @@ class Exchange:
         return self.flight.pop(packet_id) if self._answered(packet_id, 1) else None
 
     def released(self, packet_id: int) -> Delivery | None:
-        """PUBREC: return the delivery whose PUBREL is to be sent [MQTT-4.3.3-3]."""
+        """PUBREC: return the delivery whose PUBREL must be sent [MQTT-4.3.3-3]."""
         delivery = self._answered(packet_id, 2)
         if delivery is not None:
             delivery.step = Step.RELEASED

@@ -1,4 +1,4 @@
-"""What of the broker is to outlive the process: each fact goes with the batch that it belongs to.
+"""What of the broker outlives the process: each fact goes with the batch that it belongs to.
 
 `number` is a session's, unique for ever.
 """

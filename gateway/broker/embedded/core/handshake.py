@@ -38,7 +38,7 @@ _LARGEST_PACKET: Final = 268_435_460
 
 
 class Refused(Exception):
-    """The CONNECT is refused; the answer is to be held back for `delay` seconds."""
+    """The CONNECT is refused; the answer must wait for `delay` seconds."""
 
     def __init__(self, reason_code: int, delay: float = 0.0) -> None:
         super().__init__(f"CONNECT refused: 0x{reason_code:02x}")
@@ -186,8 +186,8 @@ def refusal(reason_code: int, version: int, largest: int | None = None) -> bytes
 
 
 def complaint(error: ProtocolError, data: bytes, start: int) -> bytes:
-    """Return the CONNACK for a CONNECT that breaks the protocol, or nothing where there is to be
-    none.
+    """Return the CONNACK for a CONNECT that breaks the protocol, or nothing if it gets no
+    answer.
     """
     level = _level(data, start)
     if isinstance(error, UnsupportedProtocolVersion):  # [MQTT-3.1.2-2]

@@ -142,7 +142,7 @@ class Inlet:
         return position, self._handle(packet, pending)
 
     def _handle(self, packet: Packet, pending: Pending) -> bool:
-        """Handle one packet; tell whether what it changed is to be committed before the next is
+        """Handle one packet; tell whether what it changed must be committed before the next is
         looked at.
         """
         shared, peer = self._shared, self._peer

@@ -97,7 +97,7 @@ class Pending:
     # Before the gate.
 
     def route(self, publication: Publication, message: Message) -> None:
-        """Prepare the copies of a message that has subscribers or is to be retained."""
+        """Prepare the copies of a message that has subscribers or will be retained."""
         sent = message.properties
         expires = None
         if sent is not None and sent.message_expiry is not None:

@@ -53,7 +53,7 @@ class Share:
         self.turns: dict[int | None, int] = {}
 
     def next_turn(self, owner: int | None, count: int) -> int:
-        """Return whose turn it is among so many members of an owner."""
+        """Return whose turn it is among an owner's members."""
         turn = self.turns[owner] = self.turns.get(owner, 0) + 1
         return turn % count
 

@@ -1,5 +1,5 @@
-"""Two trees over topic levels: one holds filters and is asked for a topic, the other topics and is
-asked for a filter.
+"""Two trees over topic levels: one holds filters and is searched by topic, the other topics and is
+searched by filter.
 
 Both walk only the branches that can still match, so what does not match costs nothing, however much
 of it there is.

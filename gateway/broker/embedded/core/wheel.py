@@ -33,7 +33,7 @@ class Watched(Protocol):
 
 
 class Wheel:
-    """What is to be looked at, by tick; time is passed in and only goes forward."""
+    """What to look at, by tick; time is passed in and only goes forward."""
 
     __slots__ = ("_ticks", "now")
 
