@@ -41,7 +41,7 @@ class Places:
         """Give `gateway.toml: [http] port`, or `environment: GATEWAY_HTTP__PORT`."""
         if self.from_environment(path):
             return f"environment: {variable(path)}"
-        return f"{self._file}: {_place(path)}" if path else str(self._file)
+        return f"{self._file}: {place(path)}" if path else str(self._file)
 
 
 def variable(path: KeyPath) -> str:
@@ -49,7 +49,8 @@ def variable(path: KeyPath) -> str:
     return shown_key("GATEWAY_" + "__".join(str(part) for part in path).upper())
 
 
-def _place(path: KeyPath) -> str:
+def place(path: KeyPath) -> str:
+    """Write where a key stands in the file: `[http] port`, `[[rules]] #1 clear`."""
     for depth, part in enumerate(path):
         if isinstance(part, int):
             return f"{header(path[:depth], array=True)} #{part + 1} {_dotted(path[depth + 1 :])}".rstrip()

@@ -1,12 +1,14 @@
-"""The tables of `[[rules]]`: conditions on channels, and what is done about them, without code."""
+"""The tables of `[[rules]]`: conditions on channels, and what is done about them, without code.
 
-from collections.abc import Iterator
+Here is their shape; which keys go together, the gateway's rules know themselves.
+"""
+
 from typing import Annotated
 
 import msgspec
 
 from gateway.config.kinds import Delay, Duration, Json, LongSecret, Name, Number, Text, WebUrl
-from gateway.config.table import Fault, Table
+from gateway.config.table import Table
 
 
 class RuleCommand(Table, frozen=True, kw_only=True):
@@ -60,34 +62,3 @@ class Rule(Table, frozen=True, kw_only=True):
     command: RuleCommand | None = None
     publish: RulePublish | None = None
     webhook: RuleWebhook | None = None
-
-    def faults(self) -> Iterator[Fault]:
-        """Check that there is one condition that can be met, and something to do."""
-        conditions = [key for key in ("above", "below", "silent") if getattr(self, key) is not None]
-        if len(conditions) != 1:
-            yield (
-                (),
-                f"expected one of above, below and silent, got {' and '.join(conditions) or 'none'}",
-            )
-        elif self.silent is not None and (self.hold or self.clear is not None):
-            yield (
-                (("for",) if self.hold else ("clear",)),
-                "goes with above or below, not with silent",
-            )
-        elif self.above is not None and self.clear is not None and self.clear > self.above:
-            yield (
-                ("clear",),
-                f"expected {_short(self.above)} (above) or less, got {_short(self.clear)}",
-            )
-        elif self.below is not None and self.clear is not None and self.clear < self.below:
-            yield (
-                ("clear",),
-                f"expected {_short(self.below)} (below) or more, got {_short(self.clear)}",
-            )
-        if self.command is None and self.publish is None and self.webhook is None:
-            yield (), "expected something to do: command, publish or webhook"
-
-
-def _short(number: float) -> str:
-    """Write a number as people do: 3, not 3.0."""
-    return repr(number).removesuffix(".0")

@@ -8,10 +8,6 @@ base64 of the HMAC-SHA256 of `{id}.{timestamp}.{body}`.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import logging
 import random
 import secrets
@@ -20,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 
-from gateway.errors import Invalid
+from gateway.signing import signature, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,22 +33,6 @@ AGAIN = frozenset({408, 425, 429})
 class _Post(NamedTuple):
     id: str
     body: bytes
-
-
-def signing_key(secret: str) -> bytes:
-    """Return the key of a secret: its bytes, or what follows `whsec_` as base64; raises `Invalid`."""
-    if not secret.startswith("whsec_"):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
-        raise Invalid("secret: what follows whsec_ is not base64") from None
-
-
-def signature(key: bytes, post: str, timestamp: int, body: bytes) -> str:
-    """Return the value of `webhook-signature`."""
-    signed = hmac.new(key, f"{post}.{timestamp}.".encode() + body, hashlib.sha256)
-    return f"v1,{base64.b64encode(signed.digest()).decode()}"
 
 
 class Webhook:

@@ -36,6 +36,10 @@ PURE = [
     "gateway.payloads",
     "gateway.about",
     "gateway.printable",
+    "gateway.signing",
+    "gateway.rules.form",
+    "gateway.rules.check",
+    "gateway.rules.evaluation",
 ]
 PURE_ROOMS = ("gateway.broker.embedded.codec.", "gateway.broker.embedded.core.")
 WITHOUT_CIRCLES = "gateway.broker.embedded."  # here imports for the type checker count, too

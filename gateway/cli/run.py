@@ -81,10 +81,13 @@ async def _serve(settings: configuration.Config, config: "Path | None", *, demo:
 
 def _reload(gateway: "Gateway", settings: configuration.Config, config: "Path | None") -> None:
     """Let the gateway read anew what it can, and say what else has changed in the config file."""
+    from gateway.root.tables import rules
+
     gateway.reload()
     try:
         now = configuration.load(config, os.environ)
-    except configuration.ConfigError as error:
+        rules(now)
+    except (configuration.ConfigError, Invalid) as error:
         log.error("a restart would fail: %s", error)
         return
     changed = [

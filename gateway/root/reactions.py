@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway import rules
-from gateway.actions import Actions
 from gateway.clock import now_ms
 from gateway.handlers.runtime import Handlers
+from gateway.root import tables
 from gateway.root.changes import on_removed
-from gateway.rules import Rules
+from gateway.rules.actions import Actions
+from gateway.rules.watching import Rules
 from gateway.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ async def reactions(
             clock=now_ms,
         )
         try:
-            compiled = [rules.compiled(table, actions) for table in config.rules]
-            watching = Rules(compiled, hub=core.hub, catalog=core.catalog, clock=now_ms)
+            watching = Rules(
+                tables.rules(config), actions, hub=core.hub, catalog=core.catalog, clock=now_ms
+            )
             watching.start()
             on_removed(access.registry, watching.forget, handlers.forget)
             try:

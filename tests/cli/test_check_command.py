@@ -15,11 +15,17 @@ RULE = '[[rules]]\nname = "warm"\nfilter = "{}"\nabove = 1\n{}\n'
 WEBHOOK = 'webhook = {{ url = "https://example.org/", secret = "{}" }}'
 MISTAKES = {
     '[[routes]]\ntopic = "tele/{devic}"': "[[routes]] #1: 'tele/{devic}': '{devic}' is neither a literal nor",
-    RULE.format("a/##", 'command = { name = "fan" }'): "[[rules]] 'warm': 'a/##' is no filter",
-    RULE.format("a/b", 'command = { name = "fan/#" }'): "[[rules]] 'warm': ",
+    RULE.format("a/##", 'command = { name = "fan" }'): "[[rules]] #1 filter: 'a/##' is no filter",
+    RULE.format(
+        "a/b", 'command = { name = "fan/#" }'
+    ): "[[rules]] #1 command.name: 'fan/#' is not a channel",
     RULE.format(
         "a/b", WEBHOOK.format("whsec_" + "." * 16)
-    ): "[[rules]] 'warm': secret: what follows whsec_",
+    ): "[[rules]] #1 webhook.secret: what follows whsec_",
+    RULE.format("a/b", ""): "[[rules]] #1: expected something to do: command, publish or webhook",
+    RULE.format("a/b", 'clear = 2\ncommand = { name = "fan" }'): (
+        "[[rules]] #1 clear: expected 1 (above) or less, got 2"
+    ),
     '[handlers]\nmodules = ["nowhere"]': "[handlers] modules: cannot import nowhere",
     '[http]\ntls = { cert = "x.pem", key = "x.pem" }': "[http.tls] ",
     '[mqtt]\ntls = { cert = "x.pem", key = "x.pem" }': "[mqtt.tls] ",
