@@ -184,13 +184,13 @@ def test_a_mistake_stops_the_start_with_one_line(tmp_path):
         'webhook = { url = "http://x/", secret = "whsec_this is no base64" }\n'
     )
     (line,) = gateway("run", config)
-    assert f"{config}: [[rules]] 'hot': 'kitchen/#/x' is no filter" in line
+    assert f"{config}: [[rules]] #1 filter: 'kitchen/#/x' is no filter" in line
     with config.open("a") as file:
         file.write('[handlers]\nmodules = ["broken"]\n')
-    first, second, third = gateway("check", config)
+    third, first, second = gateway("check", config)
     assert line.endswith(first)
     assert second.startswith(
-        f"{config}: [[rules]] 'cold': secret: what follows whsec_ is not base64"
+        f"{config}: [[rules]] #2 webhook.secret: what follows whsec_ is not base64"
     )
     assert third.startswith(
         f"{config}: [handlers] modules: cannot import broken: SyntaxError: invalid syntax"
