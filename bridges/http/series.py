@@ -54,7 +54,8 @@ class SeriesQuery(msgspec.Struct, kw_only=True):
     start: times.Moment | None = None
     end: times.Moment | None = None
     points: Annotated[
-        int, Meta(ge=1, le=MOST_POINTS, description="at most so many buckets; if not given, 800")
+        int,
+        Meta(ge=1, le=MOST_POINTS, description="at most this number of buckets; if not given, 800"),
     ] = 800
 
 
@@ -87,7 +88,7 @@ class SeriesAnswer(msgspec.Struct):
 
 
 class Chosen(NamedTuple):
-    """A channel that was asked for, with the numbers of its series."""
+    """A requested channel, with the numbers of its series."""
 
     device: str
     channel: str
@@ -227,7 +228,7 @@ def _average(bucket: Bucket) -> float | None:
 
 
 def step_for(span: Span, points: int, finest: int) -> int:
-    """Return the smallest step, in ms, that makes at most so many buckets of a span; not below the
+    """Return the smallest step, in ms, that makes at most `points` buckets of a span; not below the
     `finest`.
     """
     step = next((step for step in STEPS if step >= finest and _fits(span, step, points)), 0)

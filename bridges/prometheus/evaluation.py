@@ -34,7 +34,7 @@ class Stream(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """What a part of a query reads: so many ms back from each time, of `of`; `newest`: only the
+    """What a part of a query reads: `back` ms before each time, of `of`; `newest`: only the
     newest value counts.
     """
 

@@ -61,7 +61,7 @@ class Bound(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """Nothing came for so many ms."""
+    """Nothing came for `after` ms."""
 
     after: int
 
