@@ -140,7 +140,7 @@ class History(Table, frozen=True, kw_only=True):
 
     keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400.0
     max_size: Annotated[
-        DiskSize, "size of the database above which the oldest frames are removed"
+        DiskSize, "bytes that frames use in the database, above which the oldest are removed"
     ] = 4 << 30
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.errors import Conflict
 from gateway.frames import to_json
+from gateway.inodes import inode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class Lock:
 
     def tell(self, where: Whereabouts) -> None:
         """Let other processes know where this gateway listens."""
-        where.database = identity(self._database)
+        where.database = inode(self._database)
         self._where = where
         self._write()
 
@@ -105,15 +106,6 @@ def whereabouts(database: Path) -> Whereabouts | None:
         return None
     finally:
         os.close(descriptor)
-
-
-def identity(file: Path) -> tuple[int, int] | None:
-    """Return which file this is, whatever it is called; None where there is none."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _lock_file(database: Path) -> Path:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway import running
 from gateway.errors import Conflict
-from gateway.running import Whereabouts, alone, identity, whereabouts
+from gateway.inodes import inode
+from gateway.running import Whereabouts, alone, whereabouts
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_running_gateway_says_where_and_what_it_has_read(database):
         found = whereabouts(database)
         assert found is not None
         assert (found.public_url, found.ports) == ("http://192.168.1.10:1", {"http": 1})
-        assert (found.revision, found.database) == (0, identity(database))
+        assert (found.revision, found.database) == (0, inode(database))
         lock.read_upto(1_000)
         lock.read_upto(7)
         found = whereabouts(database)
@@ -111,9 +112,3 @@ def test_a_lock_file_of_somebody_else(database, monkeypatch):
     monkeypatch.setattr(os, "open", refused)
     with pytest.raises(Conflict, match="run this as the gateway's user"):
         whereabouts(database)
-
-
-def test_what_is_not_there_is_no_file(tmp_path):
-    """Nor anything else that cannot be looked at."""
-    assert identity(tmp_path / "x") is None
-    assert identity(tmp_path) == (tmp_path.stat().st_dev, tmp_path.stat().st_ino)

@@ -21,8 +21,9 @@ from gateway.cli.app import config_file, configured, fail, note, out
 from gateway.clock import now_ms
 from gateway.config.load import DEFAULT
 from gateway.errors import Conflict, GatewayError
+from gateway.inodes import inode
 from gateway.printable import printable
-from gateway.running import Whereabouts, identity, whereabouts
+from gateway.running import Whereabouts, whereabouts
 from gateway.store.audit import By
 from gateway.stores import open_direct
 
@@ -111,7 +112,7 @@ def _where_to_look(file: Path | None) -> str:
 def _demand_the_same_file(database: Path) -> None:
     """A gateway that runs goes on with the file that it opened, whatever is in its place now."""
     where = whereabouts(database)
-    if where is not None and where.database not in (None, identity(database)):
+    if where is not None and where.database not in (None, inode(database)):
         raise Conflict(
             f"{database} is not the file that the running gateway has open: it was moved, deleted"
             " or replaced; stop the gateway, put the right file there, and start it"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import aiosqlite
 
 from gateway.errors import Conflict, GatewayError, StoreError
+from gateway.inodes import inode
 from gateway.store.sqlite.storable import Connection
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ Durability = Literal["full", "normal"]
 READERS = 2
 # 4 MB: who reads all of history reads no page twice
 _READING = "PRAGMA query_only=ON; PRAGMA cache_size=-4096"
+STEPS = 100_000  # of SQLite, some milliseconds, between two looks at the clock
 BUSY_MS = 5_000
 LOG_BYTES = 4 << 20  # what the write-ahead log keeps of the disk when it begins again
 AUTOCHECKPOINT_PAGES = 32_768  # 128 MB: only when upkeep does not get to it
@@ -84,7 +87,7 @@ class Database:
     ) -> None:
         self.path = path
         self.trouble: str | None = None  # why nothing can be written, though SQLite would
-        self._identity = identity(path)
+        self._inode = inode(path)
         self.turn = asyncio.Lock()
         self._writer = writer
         self._upkeep = upkeep
@@ -117,7 +120,7 @@ class Database:
         """Look whether the file is still in its place. What is written into one that is not would
         be lost with it.
         """
-        moved = identity(self.path) != self._identity
+        moved = inode(self.path) != self._inode
         if moved and self.trouble is None:
             self.trouble = (
                 f"{self.path} was moved, deleted or replaced: put it back,"
@@ -139,14 +142,14 @@ class Database:
                 raise StoreError(self.trouble)
             return await self._writer.transact(work)
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, seconds: float = math.inf) -> T:
         """Run `work` on a reading connection; it sees what was committed before, and nothing that
-        comes meanwhile.
+        comes meanwhile. Raises `StoreError` where it takes longer.
         """
         reader = min(self._readers, key=self._waiting.__getitem__)
         self._waiting[reader] += 1
         try:
-            return await reader.run(lambda db: _in_snapshot(db, work))
+            return await reader.run(lambda db: _in_time(db, work, seconds))
         finally:
             self._waiting[reader] -= 1
 
@@ -193,15 +196,6 @@ def _make_private(path: Path) -> None:
     """Make the file, if need be, for the gateway's own user alone: hashes of keys are in it."""
     if str(path) != ":memory:":
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Return which file this is, whatever it is called; None where there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _use_log(db: sqlite3.Connection) -> None:
@@ -256,6 +250,23 @@ def _in_snapshot(db: sqlite3.Connection, work: Work[T]) -> T:
     finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
+
+
+def _in_time(db: sqlite3.Connection, work: Work[T], seconds: float) -> T:
+    """Run `work` as `_in_snapshot` does, and end what takes longer."""
+    end = time.monotonic() + seconds
+    db.set_progress_handler(lambda: time.monotonic() > end, STEPS)
+    try:
+        return _in_snapshot(db, work)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise StoreError(
+            f"this takes longer than {seconds:g} s to read: ask for a shorter time, for fewer"
+            " channels, or with a smaller limit"
+        ) from error
+    finally:
+        db.set_progress_handler(None, 0)
 
 
 def _connect(path: Path, durability: Durability) -> sqlite3.Connection:

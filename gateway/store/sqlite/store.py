@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+SECONDS = 10  # of one read of history by time
+
 
 class SqliteStore:
     """One database file, open."""
@@ -84,14 +86,16 @@ class History:
         self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
     ) -> list[Row]:
         return await self._database.read(
-            lambda db: history.by_time(db, series, span, limit, newest_first=newest_first)
+            lambda db: history.by_time(db, series, span, limit, newest_first=newest_first),
+            seconds=SECONDS,
         )
 
     async def buckets(
         self, series: Collection[int], span: Span, every: int, functions: Sequence[Function]
     ) -> list[tuple[Any, ...]]:
         return await self._database.read(
-            lambda db: series_table.next_buckets(db, series, span, every, functions)
+            lambda db: series_table.next_buckets(db, series, span, every, functions),
+            seconds=SECONDS,
         )
 
     async def rejected(self, before: int | None, limit: int) -> list[Rejection]:
@@ -114,14 +118,14 @@ class Series:
         found: list[Bucket] = []
         for part in series_table.stretches(span, step):
             read = partial(series_table.buckets, series=series, span=part, step=step, ends=ends)
-            found += await self._database.read(read)
+            found += await self._database.read(read, seconds=SECONDS)
         return found
 
     async def values(
         self, series: Collection[int], span: Span, limit: int
     ) -> list[tuple[int, str]]:
         read = partial(series_table.values, series=series, span=span, limit=limit)
-        return await self._database.read(read)
+        return await self._database.read(read, seconds=SECONDS)
 
 
 class Registry:
