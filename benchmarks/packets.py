@@ -12,7 +12,9 @@ CONNACK = b"\x20\x02\x00\x00"
 PINGREQ = b"\xc0\x00"
 FIRST_VALUE = 1_000_000
 MOST_VALUES = 9_000_000
-"""Values count up from `FIRST_VALUE` and have seven digits, so that every message of a device has the same length."""
+"""Values count up from `FIRST_VALUE` and have seven digits, so that every message of a device has
+the same length.
+"""
 MOST_IDS = 60_000  # packet ids in turn
 
 

@@ -26,7 +26,9 @@ class Sent(NamedTuple):
 
 
 class Publishers:
-    """Signed-in devices. Each has its own values, which go on counting from one load to the next."""
+    """Signed-in devices. Each has its own values, which go on counting from one load to the
+    next.
+    """
 
     def __init__(self, port: int, accounts: list[packets.Account]) -> None:
         allow_files()

@@ -108,7 +108,10 @@ def _measured(name: str, extent: Extent) -> Iterator[Figure]:
 
 
 def _table() -> Table:
-    title = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    title = (
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
+        f"{platform.python_version()}"
+    )
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_edge=False)
     for heading in ("", "engine", "what"):
         table.add_column(heading)

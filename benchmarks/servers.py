@@ -168,8 +168,10 @@ class Gateway(Server):
             (self.folder / f"{name}.py").write_text(text)
         config = self.folder / "gateway.toml"
         config.write_text(
-            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\n[http]\nhost = "127.0.0.1"\nport = {self.http_port}\n'
-            f'[broker]\nengine = "{self._engine}"\n[store]\npath = "gateway.db"\ndurability = "full"\n'
+            f'[mqtt]\nhost = "127.0.0.1"\nport = {self.port}\n[http]\nhost = "127.0.0.1"\n'
+            f"port = {self.http_port}\n"
+            f'[broker]\nengine = "{self._engine}"\n[store]\npath = "gateway.db"\n'
+            f'durability = "full"\n'
             f'[limits]\nconnections = {self._count + 1_000}\n[log]\nlevel = "warning"\n'
             f"[handlers]\nmodules = {list(self._modules)}\n{self._extra}"
         )
@@ -244,7 +246,8 @@ class Amqtt(Server):
         config = self.folder / "amqtt.yaml"
         config.write_text(
             f"listeners:\n  default:\n    type: tcp\n    bind: 127.0.0.1:{self.port}\n"
-            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n"
+            "    allow_anonymous: true\n"
         )
         return (
             sys.executable,

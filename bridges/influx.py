@@ -240,7 +240,8 @@ class Influx:
         extra = "" if ts is None else received_extra(now)
         named = [(channel(point, field), value) for field, value in point.fields]
         return [
-            (self._catalog.series("telemetry", device, name), now if ts is None else ts, value, extra)
+            (self._catalog.series("telemetry", device, name), now if ts is None else ts, value,
+                extra)
             for name, value in named
         ]  # fmt: skip
 

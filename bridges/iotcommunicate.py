@@ -101,7 +101,9 @@ def taken_apart(status: dict[str, Any]) -> tuple[str, str]:
 
 
 def _named(sensor: Any) -> str:
-    """Return a sensor's name as text, since it is a channel; one without a name has a channel too."""
+    """Return a sensor's name as text, since it is a channel; one without a name has a channel
+    too.
+    """
     if sensor is None or sensor == "":
         return SENSOR
     return sensor if isinstance(sensor, str) else to_json(sensor)
@@ -215,8 +217,8 @@ class IotCommunicate:
     text.
 
     `supersede(device, name, sender)`: what a sender gave earlier under a name and waits is given
-    up. `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`: bytes
-    of a message.
+    up. `ready(device)`: what waits for a device may go out. `command(id)` reads one. `max_size`:
+    bytes of a message.
     """
 
     def __init__(

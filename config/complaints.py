@@ -53,7 +53,9 @@ def place(path: KeyPath) -> str:
     """Write where a key stands in the file: `[http] port`, `[[rules]] #1 clear`."""
     for depth, part in enumerate(path):
         if isinstance(part, int):
-            return f"{header(path[:depth], array=True)} #{part + 1} {_dotted(path[depth + 1 :])}".rstrip()
+            return (
+                f"{header(path[:depth], array=True)} #{part + 1} {_dotted(path[depth + 1 :])}"
+            ).rstrip()
     if len(path) == 1:
         return header(path)
     return f"{header(path[:-1])} {_dotted(path[-1:])}"

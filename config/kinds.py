@@ -136,7 +136,9 @@ Json = Annotated[Any, Meta(title="any value"), Reading(_json)]
 BrokerUrl = Annotated[
     str,
     Meta(
-        title='a URL such as "mqtt://broker:1883" or "mqtts://broker", without user name and password'
+        title=(
+            'a URL such as "mqtt://broker:1883" or "mqtts://broker", without user name and password'
+        )
     ),
     Reading(_url("mqtt", "mqtts", credentials=False, path=False)),
 ]
@@ -217,7 +219,9 @@ class Kind:
 
 
 def kind_of(annotation: Any) -> Kind:
-    """Take an annotation apart, through `Annotated` and `| None`; the outermost notes come first."""
+    """Take an annotation apart, through `Annotated` and `| None`; the outermost notes come
+    first.
+    """
     notes: list[Any] = []
     while True:
         if get_origin(annotation) is Annotated:

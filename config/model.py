@@ -167,7 +167,8 @@ class Access(Table, frozen=True, kw_only=True):
     ] = "invite"
     claim_code: Annotated[
         Code | None,
-        "code with which a new board may announce itself and wait for approval; without it, none can",
+        "code with which a new board may announce itself and wait for approval; without it, "
+        "none can",
     ] = None
 
 
@@ -199,7 +200,8 @@ class Handlers(Table, frozen=True, kw_only=True):
     modules: Annotated[
         Modules,
         Origins,
-        "modules to load, by the names you would import; the directory of this file is searched too",
+        "modules to load, by the names you would import; the directory of this file is "
+        "searched too",
     ] = ()
 
 

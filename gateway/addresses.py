@@ -1,4 +1,6 @@
-"""Where the gateway is found: by programs on its own machine, and by people and boards elsewhere."""
+"""Where the gateway is found: by programs on its own machine, and by people and boards
+elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -47,7 +47,9 @@ class Catalog:
         return len(self._by_id)
 
     def series(self, type_: str, device: str, channel: str) -> Series:
-        """Return the series, a new one if need be; `TooMany` where the device has its fill of them."""
+        """Return the series, a new one if need be; `TooMany` where the device has its fill of
+        them.
+        """
         known = self._devices.get(device)
         found = known.get((type_, channel)) if known else None
         if found is not None:
@@ -68,7 +70,9 @@ class Catalog:
         self.changes += 1
 
     def take_unsaved(self) -> list[Fact]:
-        """Return what makes the new series durable; the caller commits it with their first frames."""
+        """Return what makes the new series durable; the caller commits it with their first
+        frames.
+        """
         taken, self._unsaved = self._unsaved, []
         return taken
 

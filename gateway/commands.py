@@ -241,7 +241,8 @@ class Commands:
         if command.reply is not None:
             return command.reply
         raise NoReply(
-            f"no reply to command {command_id}, which is {command.state}: ask for it again by its id",
+            f"no reply to command {command_id}, which is {command.state}: ask for it again by "
+            f"its id",
             fields={"command": command_id, "state": command.state},
         )
 

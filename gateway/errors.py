@@ -131,8 +131,8 @@ class UnsupportedMedia(GatewayError):
 
 
 class TooMany(GatewayError):
-    """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds. `delay`:
-    seconds to hold the answer back, or a flooding client would try again at once.
+    """Above a rate, a count or the bound of a queue; try again after `retry_after` seconds.
+    `delay`: seconds to hold the answer back, or a flooding client would try again at once.
     """
 
     code = "too_many"

@@ -113,8 +113,9 @@ def session_extra(session: int, reason: str | None = None, seen: int | None = No
 
 
 Entry: TypeAlias = tuple[Series, int, str, str]
-"""A frame before it has its seq: series, ts (ms), the value's JSON text on one line, and `extra`: what follows
-the value, such as `,"received":1763673303125`, or nothing."""
+"""A frame before it has its seq: series, ts (ms), the value's JSON text on one line, and `extra`:
+what follows the value, such as `,"received":1763673303125`, or nothing.
+"""
 
 
 class Frame(NamedTuple):

@@ -33,7 +33,9 @@ log = logging.getLogger(__name__)
 
 Status: TypeAlias = Literal["online", "offline"]
 Reason: TypeAlias = Departure | Literal["silent", "reported", "restart"]
-"""Why a device is offline: its link's departure; no HTTP post in time; its own word or will; the gateway began anew."""
+"""Why a device is offline: its link's departure; no HTTP post in time; its own word or will; the
+gateway began anew.
+"""
 
 SWEEP = 1.0  # s
 
@@ -162,7 +164,9 @@ class Presence:
         return (device for device, state in self._states.items() if state.online)
 
     def last_seen(self, device: str) -> int | None:
-        """Return when a device was last heard of, in ms: now, for one with a link; None if never."""
+        """Return when a device was last heard of, in ms: now, for one with a link; None if
+        never.
+        """
         now = self._clock()
         state = self._states.get(device)
         if state is not None and state.links:

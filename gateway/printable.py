@@ -1,7 +1,8 @@
 """Text from outside, made fit to be printed: no line break, no escape sequence, nothing invisible.
 
-What strangers and devices send ends up in the log and on the terminals of admins. There a line break
-forges a line, and an escape sequence moves the cursor, clears the screen or renames the window.
+What strangers and devices send ends up in the log and on the terminals of admins. There a line
+break forges a line, and an escape sequence moves the cursor, clears the screen or renames the
+window.
 """
 
 from __future__ import annotations

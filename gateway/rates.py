@@ -29,7 +29,9 @@ class Rates:
         return len(self._even)
 
     def allowance(self, key: str) -> int:
-        """Return how many messages a sender may send now: one at least, or it would wait for ever."""
+        """Return how many messages a sender may send now: one at least, or it would wait for
+        ever.
+        """
         ahead = max(0.0, self._even.get(key, 0.0) - self._clock())
         return max(1, int((1.0 - ahead) * self._rate))
 

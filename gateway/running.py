@@ -1,8 +1,8 @@
 """The running gateway of a database: one at the most, where it listens, and what it has read.
 
 Two gateways on one file would give out the same seq twice. The lock file beside the database is
-held while one runs. It says on which ports, which file is the database, and up to which revision the
-gateway has read the registry.
+held while one runs. It says on which ports, which file is the database, and up to which revision
+the gateway has read the registry.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from gateway.errors import Invalid
 
 
 def signing_key(secret: str) -> bytes:
-    """Return the key of a secret: its bytes, or what follows `whsec_` as base64; raises `Invalid`."""
+    """Return the key of a secret: its bytes, or what follows `whsec_` as base64; raises
+    `Invalid`.
+    """
     if not secret.startswith("whsec_"):
         return secret.encode()
     try:

@@ -25,7 +25,9 @@ Durability: TypeAlias = Literal["full", "normal"]
 
 
 class Upkeep(Protocol):
-    """What keeps a store in shape. `behind`: frames that its aggregates have yet to catch up with."""
+    """What keeps a store in shape. `behind`: frames that its aggregates have yet to catch up
+    with.
+    """
 
     behind: int
 

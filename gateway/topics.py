@@ -32,7 +32,8 @@ def check_channel(channel: str) -> str:
     """Return a channel (one or more topic levels) as it is, or raise `InvalidTopic`."""
     if not channel or len(channel) > MAX_CHANNEL or _NOT_IN_CHANNEL.search(channel):
         raise InvalidTopic(
-            f"{channel[:80]!r} is not a channel: 1 to {MAX_CHANNEL} characters, no +, # or control characters"
+            f"{channel[:80]!r} is not a channel: 1 to {MAX_CHANNEL} characters, no +, # or "
+            f"control characters"
         )
     if channel[0] == "/" or channel[-1] == "/" or "//" in channel:
         raise InvalidTopic(f"{channel[:80]!r} is not a channel: a level is empty")
@@ -164,7 +165,8 @@ class TopicPattern:
             inside = _CAPTURE.fullmatch(level)
             if not inside and any(sign in level for sign in "{}+#\x00"):
                 raise InvalidTopic(
-                    f"{self.text!r}: {level!r} is neither a literal nor {{device}}, {{channel}} or {{channel...}}"
+                    f"{self.text!r}: {level!r} is neither a literal nor {{device}}, "
+                    f"{{channel}} or {{channel...}}"
                 )
         if "channel..." in self.captures and levels[-1] != "{channel...}":
             raise InvalidTopic(f"{self.text!r}: {{channel...}} is the last level")

@@ -35,7 +35,11 @@ class Tab:
 
     def _heard(self, message: ConsoleMessage) -> None:
         text = message.text
-        if message.type == "error" and "Failed to load resource" not in text and "WebSocket" not in text:  # fmt: skip
+        if (
+            message.type == "error"
+            and "Failed to load resource" not in text
+            and "WebSocket" not in text
+        ):
             self.complaints.append(text)
 
     async def until(self, condition: str) -> None:

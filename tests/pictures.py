@@ -1,4 +1,6 @@
-"""The pictures of the README: `make pictures` takes them anew of a gateway with a day of history."""
+"""The pictures of the README: `make pictures` takes them anew of a gateway with a day of
+history.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Programs and packages that some tests need and that pip does not bring.
 
-Where one is missing its tests skip and say so; with `GATEWAY_ALL_TESTS=1`, as in `.ci/run`, they fail instead.
+Where one is missing its tests skip and say so; with `GATEWAY_ALL_TESTS=1`, as in `.ci/run`, they
+fail instead.
 """
 
 import os
@@ -12,7 +13,9 @@ import pytest
 NODE_MODULES = Path(
     os.environ.get("GATEWAY_NODE_MODULES", Path.home() / ".cache/gateway-tests/node_modules")
 )
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)  # fmt: skip
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 _ALL = os.environ.get("GATEWAY_ALL_TESTS") == "1"
 
 

@@ -1,4 +1,6 @@
-"""The core on a real database, with a clock that tests set, for the tests of what is built on it."""
+"""The core on a real database, with a clock that tests set, for the tests of what is built on
+it.
+"""
 
 from __future__ import annotations
 

@@ -174,7 +174,9 @@ def test_the_root_only_assembles() -> None:
 
 
 def test_config_stays_at_the_root() -> None:
-    """`config` knows nothing of ours, and only the composition root and the command line know it."""
+    """`config` knows nothing of ours, and only the composition root and the command line know
+    it.
+    """
     assert {
         name for module in OURS if room(module) == "gateway.config" for name in OURS[module]
     } <= {name for name in SOURCES if room(name) == "gateway.config"}
@@ -269,8 +271,10 @@ def test_the_reading_of_imports(tmp_path: Path) -> None:
     """Relative imports, imports inside functions and those for the type checker are all seen."""
     path = tmp_path / "x.py"
     path.write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from gateway.store import history\n"
-        "def f():\n    import gateway.errors\n    from . import topics\n    from .hub import Hub, listener\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+        "    from gateway.store import history\n"
+        "def f():\n    import gateway.errors\n    from . import topics\n"
+        "    from .hub import Hub, listener\n"
     )
     loaded = {"typing", "gateway.errors", "gateway.topics", "gateway.hub", "gateway.hub.listener"}
     assert imports("gateway.x", path) == {*loaded, "gateway.store.history"}

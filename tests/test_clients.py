@@ -83,7 +83,9 @@ def test_a_library_needs_one_package(tmp_path: Path, extra: str, program: str) -
 
 
 def test_both_distributions_ask_for_the_same_versions() -> None:
-    """What the libraries need is what the gateway needs of it, so that both can be tested at once."""
+    """What the libraries need is what the gateway needs of it, so that both can be tested at
+    once.
+    """
     asked = [each for (each,) in CLIENTS["project"]["optional-dependencies"].values()]
     assert set(asked) <= set(GATEWAY["project"]["dependencies"])
 

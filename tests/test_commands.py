@@ -48,7 +48,9 @@ async def states(rig: Rig, command_id: str | None = None) -> list[str]:
 
 
 async def test_a_command_s_whole_life(rig):
-    """Queued while offline, sent on return, delivered by the acknowledgement, replied by the reply."""
+    """Queued while offline, sent on return, delivered by the acknowledgement, replied by the
+    reply.
+    """
     command = await send(rig)
     assert (await rig.commands.get(command.id)).state == "queued"
     link = connect(rig, FakeLink())
@@ -235,7 +237,9 @@ async def test_a_reply_answers_the_oldest_of_its_name(rig):
 
 
 async def test_correlation_answers_exactly(rig):
-    """With it only the command that it names; what names none, or another device's, answers none."""
+    """With it only the command that it names; what names none, or another device's, answers
+    none.
+    """
     connect(rig, FakeLink())
     await send(rig, 1)
     two = await send(rig, 2)

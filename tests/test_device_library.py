@@ -61,7 +61,9 @@ def values(payload: bytes) -> Any:
 
 
 def test_signs_in_with_will_and_status(peer: MqttPeer) -> None:
-    """The device id and key sign in, the will says offline, and the status follows the connection."""
+    """The device id and key sign in, the will says offline, and the status follows the
+    connection.
+    """
     with kitchen(peer) as device:
         connect = peer.connects.get(timeout=WAIT)
         assert (connect.username, connect.password, connect.version) == ("kitchen", "secret", 5)
@@ -140,7 +142,9 @@ def test_answers_with_mqtt_5_correlation(peer: MqttPeer) -> None:
 def test_a_failing_handler_costs_nothing_else(
     peer: MqttPeer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A command whose handler fails, or that has none, is logged and acknowledged without a reply."""
+    """A command whose handler fails, or that has none, is logged and acknowledged without a
+    reply.
+    """
     device = kitchen(peer)
     device.on("divide")(lambda value: 1 / value)
     with device:
@@ -403,7 +407,9 @@ def test_default_ports() -> None:
 
 
 def test_a_network_that_goes_silent_is_noticed(peer: MqttPeer) -> None:
-    """Bytes that nobody answers end the connection after the keep-alive, and the device comes back."""
+    """Bytes that nobody answers end the connection after the keep-alive, and the device comes
+    back.
+    """
     with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as stack:
         device = Device(
             "kitchen", "secret", "127.0.0.1", port=silent.getsockname()[1], retry=QUICK, keepalive=1
@@ -418,7 +424,9 @@ def test_a_network_that_goes_silent_is_noticed(peer: MqttPeer) -> None:
 
 
 async def test_speaks_to_a_broker_of_3_1_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    """amqtt knows only 3.1.1 and does not say so; the device comes down to that version by itself."""
+    """amqtt knows only 3.1.1 and does not say so; the device comes down to that version by
+    itself.
+    """
     monkeypatch.setattr("gateway.device.link._PATIENCE", 0.3)
     broker = Broker(
         BrokerConfig(listeners={"default": ListenerConfig(bind="127.0.0.1:0")}, plugins=ANONYMOUS)

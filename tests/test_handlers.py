@@ -550,7 +550,9 @@ def write(folder, name: str, text: str) -> str:
 
 
 def test_modules_are_found_beside_the_config_file(tmp_path):
-    """Types come by name; bases without a type, and what a module imports, are none of its types."""
+    """Types come by name; bases without a type, and what a module imports, are none of its
+    types.
+    """
     text = (
         GOOD.format(answer=1)
         + "class Base(DeviceType): pass\nfrom tests.test_handlers import Thing\n"
@@ -734,7 +736,9 @@ async def test_a_handler_for_every_type(house):
 
 
 async def test_updates(house):
-    """`on_update` hears of a command that somebody gives a device, and of none that handlers send."""
+    """`on_update` hears of a command that somebody gives a device, and of none that handlers
+    send.
+    """
 
     class Watch(DeviceType):
         type = "thing"

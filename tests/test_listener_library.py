@@ -95,7 +95,9 @@ async def test_since_is_where_another_listener_goes_on(peer: FramesPeer) -> None
 
 
 async def test_a_lost_connection_loses_and_doubles_nothing(peer: FramesPeer) -> None:
-    """Cut after any number of frames, live or replayed, the listener goes on with the next frame."""
+    """Cut after any number of frames, live or replayed, the listener goes on with the next
+    frame.
+    """
     chance = random.Random(5)
     taking = asyncio.create_task(take(listen(peer, snapshot=False), 200))
     await peer.subscribed.wait()

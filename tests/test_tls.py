@@ -1,4 +1,6 @@
-"""TLS contexts: what is wrong with files is said by name, and whether a certificate's days are over."""
+"""TLS contexts: what is wrong with files is said by name, and whether a certificate's days are
+over.
+"""
 
 import datetime as dt
 import ssl

@@ -64,7 +64,8 @@ def test_what_the_narrow_one_matches_the_wide_one_matches(
     ("wide", "narrow", "expected"),
     [
         ("a/#", "a/b/+", True), ("a/#", "a", True), ("a/+", "a/#", False), ("a/b", "a/+", False),
-        ("+/b", "a/b", True), ("#", "$SYS/#", False), ("a/#", "+/b", False), ("a/+/c", "a/+/c", True),
+        ("+/b", "a/b", True), ("#", "$SYS/#", False), ("a/#", "+/b", False),
+        ("a/+/c", "a/+/c", True),
         ("a/+/#", "a/#", False), ("+/+", "a/#", False), ("a/b/#", "a", False),
     ],
 )  # fmt: skip
@@ -131,7 +132,9 @@ def test_the_examples_of_the_standard(text: str, topic: str, matches: bool) -> N
     "text", ["", "a\0", "a/#/b", "a#", "#a", "a+", "+a/b", "a/b+/c", "##", "\ud800", "é" * 40_000]
 )
 def test_no_filter(text: str) -> None:
-    """A wildcard shares its level with nothing, # is the last; no NUL, no surrogate, 65,535 bytes."""
+    """A wildcard shares its level with nothing, # is the last; no NUL, no surrogate, 65,535
+    bytes.
+    """
     with pytest.raises(InvalidTopic):
         check_filter(text)
 
@@ -149,7 +152,9 @@ def test_no_topic(text: str) -> None:
     "text", ["/", "a//b", "a" * 65_535, "é" * 32_767, "😀" * 16_383, " ", "\x01"]
 )
 def test_topic_and_filter(text: str) -> None:
-    """Empty levels, spaces and control characters are the sender's affair; the bound is in bytes."""
+    """Empty levels, spaces and control characters are the sender's affair; the bound is in
+    bytes.
+    """
     assert check_topic(text) == text
     assert check_filter(text) == text
 

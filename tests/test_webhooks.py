@@ -136,7 +136,9 @@ async def test_what_is_no_url_is_given_up_at_once(make, caplog):
 
 
 async def test_the_oldest_of_too_many_is_dropped(server, make, caplog):
-    """What waits is bounded; the log says it once, and how many there were when one gets through."""
+    """What waits is bounded; the log says it once, and how many there were when one gets
+    through.
+    """
     hook = make()
     for number in range(WAITING + 3):
         hook.post(str(number).encode())

@@ -110,7 +110,8 @@ def fill(db: sqlite3.Connection, frames: int) -> None:
             )
         db.execute(
             "WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq < ?) "
-            "INSERT INTO frames SELECT seq, 1 + seq % ?, ? + seq * ?, 1000000 + seq % 1000000, '' FROM n",
+            "INSERT INTO frames SELECT seq, 1 + seq % ?, ? + seq * ?, 1000000 + seq % "
+            "1000000, '' FROM n",
             (frames, CONNECTIONS, start, step),
         )
         db.execute(

@@ -1,4 +1,6 @@
-"""Clients without a key, where the configuration lets them in: each is a device that nobody owns."""
+"""Clients without a key, where the configuration lets them in: each is a device that nobody
+owns.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ class Anonymous:
         self._permitted = permitted
 
     def asks(self, request: web.Request) -> bool:
-        """Tell whether a request shows nothing, and may. Raises `Forbidden` for another site's page."""
+        """Tell whether a request shows nothing, and may. Raises `Forbidden` for another site's
+        page.
+        """
         if not self._permitted or not self._door.shows_nothing(request):
             return False
         shown = offer(request)
@@ -57,7 +61,9 @@ class Anonymous:
         return True
 
     def enter(self, request: web.Request, device: str) -> Principal:
-        """Return a device that anybody may be; raises `Unauthenticated`, and what `signed_in` does."""
+        """Return a device that anybody may be; raises `Unauthenticated`, and what `signed_in`
+        does.
+        """
         found = self._registry.allowed_device(device)
         if found is None or found.owner is not None or found.key_hash:
             raise Unauthenticated("this device needs its key")

@@ -15,7 +15,9 @@ STRANGER = 8 << 10  # bytes
 
 
 async def read(request: web.Request) -> bytes:
-    """Return a request's body. Raises `TooLarge`, `Invalid` where it is not what its headers say."""
+    """Return a request's body. Raises `TooLarge`, `Invalid` where it is not what its headers
+    say.
+    """
     taken = request if PRINCIPAL in request else _short(request)
     try:
         return await taken.read()

@@ -22,7 +22,8 @@ class Cursor(NamedTuple):
         found = _CURSOR.fullmatch(text)
         if found is None:
             raise Invalid(
-                f"{text[:40]!r} is not a cursor: give the id of the last event you have, or its seq",
+                f"{text[:40]!r} is not a cursor: give the id of the last event you have, or "
+                f"its seq",
                 fields={"after": "a whole number, or the id of an event"},
             )
         return cls(int(found[2]), found[1])

@@ -54,7 +54,9 @@ class Door:
         return signed_in(request, sign_in_by(self._sign_in, shown, acts=True))
 
     def enter(self, request: web.Request, device: str) -> Principal:
-        """Return who sends a request that is about a device. Raises `Unauthenticated`, `Forbidden`."""
+        """Return who sends a request that is about a device. Raises `Unauthenticated`,
+        `Forbidden`.
+        """
         key = request.query.get("key")
         if key is not None:
             return self.key(request, device, key)

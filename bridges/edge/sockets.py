@@ -193,7 +193,9 @@ class Socket(Outlet):
         await self.closed()
 
     async def closed(self) -> None:
-        """Say goodbye where that is still to do; the last thing that the task that receives does."""
+        """Say goodbye where that is still to do; the last thing that the task that receives
+        does.
+        """
         try:
             if self._why is not None:
                 await self.response.close(

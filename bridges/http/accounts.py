@@ -101,14 +101,19 @@ class Accounts:
     def routes(self) -> list[Route]:
         # fmt: off
         return [
-            Route(method="POST", path=f"{API}/users", handler=self.register, summary="Make an account",
+            Route(method="POST", path=f"{API}/users", handler=self.register,
+                summary="Make an account",
                   body=NewUser, answer=UserAnswer, status=201, open=True),
-            Route(method="POST", path=f"{API}/login", handler=self.login, open=True, body=Login, answer=UserAnswer,
+            Route(method="POST", path=f"{API}/login", handler=self.login, open=True, body=Login,
+                answer=UserAnswer,
                   summary="Sign a browser in: JSON, or a form (answered with a redirection to /)"),
-            Route(method="POST", path=f"{API}/logout", handler=self.logout, summary="Sign out", query=LogoutQuery,
+            Route(method="POST", path=f"{API}/logout", handler=self.logout, summary="Sign out",
+                query=LogoutQuery,
                   status=204),
-            Route(method="GET", path=f"{API}/me", handler=self.me, summary="Who you are", answer=Me),
-            Route(method="POST", path=f"{API}/me/password", handler=self.set_password, body=NewPassword, status=204,
+            Route(method="GET", path=f"{API}/me", handler=self.me, summary="Who you are",
+                answer=Me),
+            Route(method="POST", path=f"{API}/me/password", handler=self.set_password,
+                body=NewPassword, status=204,
                   summary="Set a new password; all other sessions end"),
         ]
         # fmt: on

@@ -79,7 +79,8 @@ def api(
     turns = Turns(AT_ONCE)
     documentation = Documentation(version)
     measured = [
-        *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry), *measures
+        *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry),
+        *measures
     ]  # fmt: skip
     parts: list[Any] = [
         Devices(registry, permission, presence, catalog),

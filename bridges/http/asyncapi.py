@@ -104,7 +104,9 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "devices/{device}/telemetry",
         "device",
         {
-            "description": "a JSON object: each key is a channel; or {ts, values}, or an array of those"
+            "description": (
+                "a JSON object: each key is a channel; or {ts, values}, or an array of those"
+            )
         },
     ),
     "telemetryOfChannel": (
@@ -122,7 +124,10 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
         "devices/{device}/replies/{name}",
         "device",
         {
-            "description": "answers the oldest open command of that name; with MQTT 5 correlation data, that very one"
+            "description": (
+                "answers the oldest open command of that name; with MQTT 5 "
+                "correlation data, that very one"
+            )
         },
     ),
 }

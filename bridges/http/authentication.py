@@ -37,7 +37,9 @@ class Authentication:
         self._records = records
 
     def still(self, request: web.Request) -> None:
-        """Raise `Unauthenticated` where what the principal signed in with was taken back meanwhile."""
+        """Raise `Unauthenticated` where what the principal signed in with was taken back
+        meanwhile.
+        """
         if not self._records.stands(request[PRINCIPAL]):
             raise Unauthenticated
 
@@ -104,7 +106,9 @@ class Permission:
             self._policy.demand(request[PRINCIPAL], action, subject)
 
     def by(self, request: web.Request, actor: str | None = None) -> By:
-        """Return who does something, for the audit: the principal, or on an open route the `actor`."""
+        """Return who does something, for the audit: the principal, or on an open route the
+        `actor`.
+        """
         demand = partial(self.again, request) if PRINCIPAL in request else None
         return By(
             actor or request[PRINCIPAL].key, request.remote or "", self._clock(), demand=demand

@@ -1,4 +1,6 @@
-"""Buckets of a range: aggregates read a few at a time, so that a wide one holds no reader for long."""
+"""Buckets of a range: aggregates read a few at a time, so that a wide one holds no reader for
+long.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Claiming: a new board that knows the claim code announces itself, once, and gets its id and key."""
+"""Claiming: a new board that knows the claim code announces itself, once, and gets its id and
+key.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,9 @@ class CommandRoutes:
                 status=202,
                 also={200: "with `wait`, the command with its reply"},
                 headers={
-                    "Idempotency-Key": "the same key again answers with the command that was sent the first time"
+                    "Idempotency-Key": (
+                        "the same key again answers with the command that was sent the first time"
+                    )
                 },
             ),
             Route(

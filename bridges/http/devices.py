@@ -57,12 +57,13 @@ class DeviceChange(msgspec.Struct):
 
 
 class DeviceAnswer(msgspec.Struct):
-    """A device. `owner`: a user's id; `key`: only when it is new. `note`: what to do after a change.
+    """A device. `owner`: a user's id; `key`: only when it is new. `note`: what to do after a
+    change.
 
     `connected`: it has a connection now; `online`: that, or it posted over HTTP a while ago;
     `last_seen`: ms since 1970, null: never; `last_value`: the latest frame of its readings, null:
-    none yet; `about`: what it is; `parent`: the hub that speaks for it; `convention`: how it speaks,
-    where that is not the gateway's own way.
+    none yet; `about`: what it is; `parent`: the hub that speaks for it; `convention`: how it
+    speaks, where that is not the gateway's own way.
     """
 
     id: str
@@ -116,14 +117,19 @@ class Devices:
         one = f"{API}/devices/{{id}}"
         # fmt: off
         return [
-            Route(method="GET", path=f"{API}/devices", handler=self.list, summary="Devices that you see",
+            Route(method="GET", path=f"{API}/devices", handler=self.list,
+                summary="Devices that you see",
                   answer=DeviceList),
-            Route(method="POST", path=f"{API}/devices", handler=self.create, summary="Make a device",
+            Route(method="POST", path=f"{API}/devices", handler=self.create,
+                summary="Make a device",
                   body=NewDevice, answer=DeviceAnswer, status=201),
-            Route(method="GET", path=one, handler=self.get, summary="One device", answer=DeviceAnswer),
-            Route(method="PATCH", path=one, handler=self.change, summary="Rename, retype, grant topics, disable",
+            Route(method="GET", path=one, handler=self.get, summary="One device",
+                answer=DeviceAnswer),
+            Route(method="PATCH", path=one, handler=self.change,
+                summary="Rename, retype, grant topics, disable",
                   body=DeviceChange, answer=DeviceAnswer),
-            Route(method="DELETE", path=one, handler=self.remove, summary="Remove a device and hide what it sent",
+            Route(method="DELETE", path=one, handler=self.remove,
+                summary="Remove a device and hide what it sent",
                   status=204),
             Route(method="POST", path=f"{one}/key", handler=self.replace_key,
                   summary="A new key; the old one stops at once", answer=DeviceKey),

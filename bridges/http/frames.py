@@ -113,7 +113,8 @@ class Frames:
             return -1  # before everything, so that a gap comes first
         if asked.after > self._hub.seq:
             raise FutureCursor(
-                f"{asked.after} is above the newest seq, {self._hub.seq}: it is from another database"
+                f"{asked.after} is above the newest seq, {self._hub.seq}: it is from another "
+                f"database"
             )
         return asked.after
 

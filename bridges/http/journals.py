@@ -79,9 +79,11 @@ class Journals:
     def routes(self) -> list[Route]:
         # fmt: off
         return [
-            Route(method="GET", path=f"{API}/rejected", handler=self.rejected, query=NewestFirst, answer=RejectedList,
+            Route(method="GET", path=f"{API}/rejected", handler=self.rejected, query=NewestFirst,
+                answer=RejectedList,
                   summary="Messages that could not be translated, newest first"),
-            Route(method="GET", path=f"{API}/audit", handler=self.audit, query=NewestFirst, answer=AuditList,
+            Route(method="GET", path=f"{API}/audit", handler=self.audit, query=NewestFirst,
+                answer=AuditList,
                   summary="Who did what, newest first (admins)"),
         ]
         # fmt: on

@@ -1,4 +1,6 @@
-"""What holds for every request: errors become problems, and every answer has its security headers."""
+"""What holds for every request: errors become problems, and every answer has its security
+headers.
+"""
 
 from __future__ import annotations
 

@@ -22,10 +22,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A method and a path, who answers, and what is said about it.
 
     `query`, `body`, `answer`: structs that describe what is sent and what comes back; `answer` may
-    be a JSON schema. What a route with a `body` was sent is `request[BODY]`, read before its handler
-    is called. `also`: other statuses and when they come. `media`: other content types of the
-    answer. `headers`: those of the request that matter, and what they do. `open`: no sign-in at the
-    door. `lasting`: the answer goes on until one side ends it.
+    be a JSON schema. What a route with a `body` was sent is `request[BODY]`, read before its
+    handler is called. `also`: other statuses and when they come. `media`: other content types of
+    the answer. `headers`: those of the request that matter, and what they do. `open`: no sign-in at
+    the door. `lasting`: the answer goes on until one side ends it.
     """
 
     method: str

@@ -59,8 +59,10 @@ class Tokens:
     def routes(self) -> list[Route]:
         # fmt: off
         return [
-            Route(method="GET", path=f"{API}/tokens", handler=self.list, summary="Your tokens", answer=TokenList),
-            Route(method="POST", path=f"{API}/tokens", handler=self.create, summary="Make a token; it is shown once",
+            Route(method="GET", path=f"{API}/tokens", handler=self.list, summary="Your tokens",
+                answer=TokenList),
+            Route(method="POST", path=f"{API}/tokens", handler=self.create,
+                summary="Make a token; it is shown once",
                   body=NewToken, answer=TokenAnswer, status=201),
             Route(method="DELETE", path=f"{API}/tokens/{{id}}", handler=self.revoke, status=204,
                   summary="Revoke a token; it stops at once"),

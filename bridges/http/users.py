@@ -77,7 +77,8 @@ class Users:
         one = f"{API}/users/{{id}}"
         # fmt: off
         return [
-            Route(method="GET", path=f"{API}/users", handler=self.list, summary="All users (admins)", answer=UserList),
+            Route(method="GET", path=f"{API}/users", handler=self.list,
+                summary="All users (admins)", answer=UserList),
             Route(method="PATCH", path=one, handler=self.change, body=UserChange, answer=UserAnswer,
                   summary="Rename, disable, make an admin (admins)"),
             Route(method="DELETE", path=one, handler=self.remove, status=204,

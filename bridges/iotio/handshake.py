@@ -113,7 +113,9 @@ def _hello(id_: str, type_: str, data: Any) -> Hello:
 
 
 def _data(text_: str | None) -> Any:
-    """Return what a client says of itself; text that is no JSON, which 0.2 lets through, as text."""
+    """Return what a client says of itself; text that is no JSON, which 0.2 lets through, as
+    text.
+    """
     if not text_:
         return {}
     try:

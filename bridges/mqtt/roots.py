@@ -19,7 +19,9 @@ RESERVED = ("devices", "gateway", "homeassistant", "tasmota", "esphome", "spBv1.
 
 
 class Roots:
-    """Keeps roots by device and by the topics below them. `taken(topic)`: a route has it already."""
+    """Keeps roots by device and by the topics below them. `taken(topic)`: a route has it
+    already.
+    """
 
     def __init__(self, taken: Callable[[str], bool]) -> None:
         self._taken = taken

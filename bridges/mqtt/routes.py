@@ -54,7 +54,8 @@ class Route:
         self._channel = None if channel is None else check_channel(channel)
         if ("device" in self.pattern.captures) == (device is not None):
             raise Invalid(
-                f"route {topic!r}: name the device, either by {{device}} in the topic or by device = ..."
+                f"route {topic!r}: name the device, either by {{device}} in the topic or by "
+                f"device = ..."
             )
         if (
             any(name.startswith("channel") for name in self.pattern.captures)
@@ -94,7 +95,9 @@ class Routes:
         """The topic filters that cover all routes, for an engine that has to subscribe."""
 
     def find(self, topic: str) -> Match | None:
-        """Return what a topic is about; None: it is nobody's, and is carried between MQTT clients."""
+        """Return what a topic is about; None: it is nobody's, and is carried between MQTT
+        clients.
+        """
         unfit = None
         for route in self._routes:
             match = route.match(topic)

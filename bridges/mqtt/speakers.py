@@ -358,7 +358,9 @@ class Speakers:
                 self._registrar.adopt(speaker.device, child, then)
 
     def _awaited(self, speaker: Speaker, child: str, fact: Value | Status, now: int) -> None:
-        """Keep what a child says until it is in the registry; what a refused one says is dropped."""
+        """Keep what a child says until it is in the registry; what a refused one says is
+        dropped.
+        """
         self._adopt(speaker, child)
         speaker.waiting.append((fact, now))
         if speaker.children.get(child):

@@ -73,7 +73,9 @@ class Translation:
         return self._many(match) if match.channel is None else self._one(match, match.channel)
 
     def _awaited(self, match: Match, sender: Principal) -> Translate:
-        """Return the function for a device that is not there yet; once it is, it is as any other."""
+        """Return the function for a device that is not there yet; once it is, it is as any
+        other.
+        """
         made: list[Translate] = []
 
         def translate(payload: bytes, now: int, message: Message) -> Sequence[Entry]:

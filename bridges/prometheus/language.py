@@ -219,7 +219,8 @@ class _Parser:
         self._part()
         if not is_number(left) and not is_number(right):
             raise Invalid(
-                f"one side of {operator!r} has to be a number: series with series are not spoken here"
+                f"one side of {operator!r} has to be a number: series with series are not "
+                f"spoken here"
             )
         return Arithmetic(operator, left, right)
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 _HEADERS = {
     # Scripts and styles come as files from here, and a page talks to nobody else.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",  # an address may hold a link that works once
@@ -179,7 +180,10 @@ def _signed_out(name: str, language: str, words: Words, *, sign_up_open: bool) -
     """Return a page for a stranger; the sign-in says how one gets an account."""
     ask = html.escape(words["sign-in.invited"])
     if sign_up_open:
-        ask = f'{html.escape(words["sign-in.none"])} <a href="/sign-up">{html.escape(words["sign-in.make"])}</a>'
+        ask = (
+            f"{html.escape(words['sign-in.none'])} <a "
+            f'href="/sign-up">{html.escape(words["sign-in.make"])}</a>'
+        )
     script = name not in {"invited", "used-link"}
     return files.page("signed-out", name, words, script=script, lang=language, sign_up=ask)
 

@@ -117,7 +117,8 @@ def remove(tables: Tables, by: By, user: int) -> None:
     owned = sum(1 for _ in tables.devices.where(owner=user))
     if owned:
         raise Conflict(
-            f"{found.email} owns {owned} device(s): remove them, or give them to another user, first"
+            f"{found.email} owns {owned} device(s): remove them, or give them to another "
+            f"user, first"
         )
     _keep_an_admin(tables, found)
     tables.users.delete(user)

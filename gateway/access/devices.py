@@ -109,7 +109,9 @@ def change(
 
 
 def remove(tables: Tables, by: By, device: str) -> None:
-    """Remove a device and its children; what they sent is hidden from later devices of those ids."""
+    """Remove a device and its children; what they sent is hidden from later devices of those
+    ids.
+    """
     find(tables, device)
     for child in list(tables.devices.where(parent=device)):
         remove(tables, by, child.id)
@@ -160,7 +162,9 @@ def replace_key(tables: Tables, by: By, device: str) -> Issued[Device]:
 
 
 def announce(tables: Tables, by: By, *, name: str = "", type: str = "") -> Issued[Device]:
-    """Add a device that claims to be new; it can do nothing until it is approved. Raises `TooMany`."""
+    """Add a device that claims to be new; it can do nothing until it is approved. Raises
+    `TooMany`.
+    """
     fields.refuse(name=fields.text(name), type=fields.text(type))
     if sum(1 for _ in tables.devices.where(state="pending")) >= MOST_PENDING:
         raise TooMany("too many boards wait for approval", retry_after=60)

@@ -43,7 +43,9 @@ class _Failure(NamedTuple):
 
 
 class Journal:
-    """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `close` at the end."""
+    """Takes deeds at any rate. `clock`: ms since 1970 UTC. Let `run` run, and `close` at the
+    end.
+    """
 
     def __init__(self, store: AuditStore, *, clock: Callable[[], int]) -> None:
         self._store = store
@@ -92,7 +94,9 @@ class Journal:
         self._fail(_Failure("", "sign in failed", name, address))
 
     def refused(self, actor: str, action: str, object_: str) -> None:
-        """Note what somebody may not do; the same within a second makes one entry, with its count."""
+        """Note what somebody may not do; the same within a second makes one entry, with its
+        count.
+        """
         self._fail(_Failure(actor, action, object_[:NAME], ""))
 
     def _fail(self, failure: _Failure) -> None:

@@ -53,8 +53,8 @@ def hash_password(text: str) -> str:
 
 
 class Passwords:
-    """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait, in all or
-    from one address.
+    """Hashes and verifies on two threads of its own; raises `TooMany` while too many wait, in all
+    or from one address.
     """
 
     def __init__(self, hasher: argon2.PasswordHasher | None = None) -> None:
@@ -65,7 +65,9 @@ class Passwords:
         self._nobody = self._hasher.hash("nobody's password")
 
     async def hash(self, text: str, address: str = "") -> str:
-        """Return the argon2id of a new password; raises `Invalid` where it is too short, `TooMany`."""
+        """Return the argon2id of a new password; raises `Invalid` where it is too short,
+        `TooMany`.
+        """
         check_password(text)
         return await self._run(address, lambda: self._hasher.hash(text))
 

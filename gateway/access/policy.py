@@ -57,7 +57,9 @@ _ABOUT_DEVICE = frozenset(
 
 
 class TopicMatch(Protocol):
-    """What a topic is about: whose it is (nothing, if nobody's), and telemetry, command, reply..."""
+    """What a topic is about: whose it is (nothing, if nobody's), and telemetry, command,
+    reply...
+    """
 
     @property
     def kind(self) -> str: ...
@@ -173,7 +175,9 @@ class Policy:
         raise Forbidden(f"{principal.name} may not {action.value} {subject[:80]}".rstrip())
 
     def view(self, principal: Principal) -> View:
-        """Return what the principal sees; ask anew for a principal whose sign-in no longer stands."""
+        """Return what the principal sees; ask anew for a principal whose sign-in no longer
+        stands.
+        """
         if principal.device is not None or principal.claim is not None:
             key: tuple[object, ...] = (principal.key,)
         else:
@@ -228,7 +232,9 @@ class Policy:
         return _reaches(principal, "admin") and self._sees(principal, device)
 
     def _may_approve(self, principal: Principal, device: str) -> bool:
-        """Whoever knows the id of a waiting board holds the board: it told the id to nobody else."""
+        """Whoever knows the id of a waiting board holds the board: it told the id to nobody
+        else.
+        """
         found = self._records.devices.get(device)
         return _unlimited(principal) and found is not None and found.state == "pending"
 

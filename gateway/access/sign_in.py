@@ -173,7 +173,9 @@ class SignIn:
         return user
 
     def sign_up(self, address: str) -> None:
-        """Count an account that a stranger makes; raises `TooMany` for who makes one after another."""
+        """Count an account that a stranger makes; raises `TooMany` for who makes one after
+        another.
+        """
         self._demand_turn(address, _SIGN_UP)
         self._throttle.failed(address, _SIGN_UP)
 

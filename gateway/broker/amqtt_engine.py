@@ -134,7 +134,8 @@ class AmqttEngine:
 
     def statistics(self) -> dict[str, int]:
         names = (
-            "messages_received", "messages_sent", "messages_dropped", "messages_refused", "messages_failed",
+            "messages_received", "messages_sent", "messages_dropped", "messages_refused",
+            "messages_failed",
             "retained_dropped", "sign_ins_refused", "subscriptions_refused", "connections_refused",
         )  # fmt: skip
         if self._broker is None:

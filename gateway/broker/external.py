@@ -155,7 +155,9 @@ class ExternalEngine:
         self._targets.clear()
 
     def purge(self, keys: Collection[str], owns: Callable[[str], bool] | None = None) -> None:
-        """Nothing: the cluster's broker keeps its sessions and retained messages by its own rules."""
+        """Nothing: the cluster's broker keeps its sessions and retained messages by its own
+        rules.
+        """
 
     def pause(self) -> None:
         self._paused = True

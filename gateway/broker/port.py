@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from gateway.store.facts import Fact
 
 Departure: TypeAlias = Literal["goodbye", "keep_alive", "lost", "taken_over", "cut_off", "stopped"]
-"""Why a connection ended: DISCONNECT, keep-alive passed, socket lost, same client again, cut off, gateway stops."""
+"""Why a connection ended: DISCONNECT, keep-alive passed, socket lost, same client again, cut off,
+gateway stops.
+"""
 
 Done: TypeAlias = Callable[[], None]
 
@@ -140,7 +142,9 @@ class Gate(Protocol):
         """
 
     def known(self, key: str) -> Identity | None:
-        """Return the client with this key as if signed in now, or None; for state from before a restart."""
+        """Return the client with this key as if signed in now, or None; for state from before a
+        restart.
+        """
 
     def introduced(
         self, identity: Identity, client_id: str, will: tuple[str, bytes] | None

@@ -67,7 +67,8 @@ def list_(
             show_json(_described(token, emails))
         return
     rows = [
-        (t.id, t.name, emails[t.user], t.scope, sorted(t.devices) if t.devices is not None else "all",
+        (t.id, t.name, emails[t.user], t.scope,
+            sorted(t.devices) if t.devices is not None else "all",
          when(t.expires) or "never", when(t.last_used)) for t in found
     ]  # fmt: skip
     columns = ("id", "name", "user", "scope", "devices", "expires (UTC)", "last used (UTC)")

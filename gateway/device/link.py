@@ -82,7 +82,9 @@ class Command:
 
 
 class Link:
-    """A connection that sends the outbox and hands over commands; all calls belong to one thread."""
+    """A connection that sends the outbox and hands over commands; all calls belong to one
+    thread.
+    """
 
     def __init__(
         self,

@@ -26,7 +26,9 @@ def _dumped(value: Any) -> bytes:
 
 
 def _with_null(value: Any) -> Any:
-    """Return a value in which NaN and the infinities are None: a sensor that fails often says so."""
+    """Return a value in which NaN and the infinities are None: a sensor that fails often says
+    so.
+    """
     if isinstance(value, dict):
         return {key: _with_null(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -35,7 +37,9 @@ def _with_null(value: Any) -> Any:
 
 
 def decoded(payload: bytes) -> Any:
-    """Read a command's value: JSON, else text, as other MQTT clients may send it; None when empty."""
+    """Read a command's value: JSON, else text, as other MQTT clients may send it; None when
+    empty.
+    """
     if not payload:
         return None
     try:

@@ -58,7 +58,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     own: dict[str, None]
 
     def call(self, work: Callable[[], T]) -> T:
-        """Run `work` on the event loop's thread, whichever this one is, and return what it returns."""
+        """Run `work` on the event loop's thread, whichever this one is, and return what it
+        returns.
+        """
         if threading.get_ident() == self.thread:
             return work()
         future: concurrent.futures.Future[T] = concurrent.futures.Future()

@@ -51,7 +51,8 @@ def _collect(modules: Iterable[str]) -> dict[str, DeviceType]:
             if cls.type in found:
                 other = type(found[cls.type]).__qualname__
                 raise Invalid(
-                    f"[handlers] modules: {other} and {cls.__qualname__} are both of type {cls.type!r}"
+                    f"[handlers] modules: {other} and {cls.__qualname__} are both of type "
+                    f"{cls.type!r}"
                 )
             found[cls.type] = _make(cls)
     return found

@@ -1,4 +1,6 @@
-"""The form in which frames leave: made once a frame, and joined once a batch, for all who take it."""
+"""The form in which frames leave: made once a frame, and joined once a batch, for all who take
+it.
+"""
 
 from __future__ import annotations
 

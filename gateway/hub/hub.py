@@ -38,7 +38,8 @@ MATCHES_A_TURN = 2_000
 """Series times filters that are looked at before others have their turn."""
 
 KEPT_VALUES = frozenset({"telemetry", "presence"})
-"""The types whose latest frame says how things are; a command or a reply is over once it was shown."""
+"""The types whose latest frame says how things are; a command or a reply is over once it was shown.
+"""
 
 
 class View(Protocol):
@@ -188,7 +189,9 @@ class Hub:
         series.generation = self._generation
 
     def latest(self, filters: Filters, view: IndexedView) -> list[Series]:
-        """Return the series that match, are seen, and say how things are; in no particular order."""
+        """Return the series that match, are seen, and say how things are; in no particular
+        order.
+        """
         return [
             series
             for device in self._devices(filters, view)

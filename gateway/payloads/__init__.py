@@ -108,7 +108,9 @@ def by_content_type(content_type: str) -> Decode | None:
 
 
 def one_value(payload: bytes, how: Decode = "auto") -> str:
-    """Return a payload as JSON text on one line. Raises `Untranslatable` where `how` does not fit."""
+    """Return a payload as JSON text on one line. Raises `Untranslatable` where `how` does not
+    fit.
+    """
     return CODECS[how].one(payload)
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def one_auto(payload: bytes) -> str:
-    """Return a payload as JSON text on one line. Raises `Untranslatable` where it nests too deep."""
+    """Return a payload as JSON text on one line. Raises `Untranslatable` where it nests too
+    deep.
+    """
     try:
         return one_json(payload)
     except NotJson:

@@ -1,6 +1,7 @@
 """InfluxDB's line protocol: `measurement,tag=a field=1.5,other=3i 1465839830100400200`.
 
-Source: docs.influxdata.com, line protocol reference. Escapes are `\\,` `\\=` `\\ ` in names and tags,
+Source: docs.influxdata.com, line protocol reference. Escapes are `\\,` `\\=` `\\ ` in names and
+tags,
 `\\"` and `\\\\` in the texts of fields. Times are nanoseconds unless something else is said.
 """
 

@@ -136,7 +136,9 @@ def _value(base: dict[str, Any], fields: dict[str, Any]) -> Any:
 
 
 def _base64(value: str | bytes) -> str:
-    """Return data as ordinary base64; in JSON it comes in the alphabet for URLs, without padding."""
+    """Return data as ordinary base64; in JSON it comes in the alphabet for URLs, without
+    padding.
+    """
     if isinstance(value, str):
         try:
             value = base64.b64decode(value + "=" * (-len(value) % 4), b"-_", validate=True)

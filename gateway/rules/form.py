@@ -53,7 +53,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def read(data: object) -> Rule:
-    """Return the rule that plain data describes; raises `Invalid` where a key or a type is wrong."""
+    """Return the rule that plain data describes; raises `Invalid` where a key or a type is
+    wrong.
+    """
     try:
         return msgspec.convert(data, Rule)
     except msgspec.ValidationError as error:

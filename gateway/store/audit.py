@@ -14,8 +14,8 @@ class By(msgspec.Struct, frozen=True):
     """Who does something: a principal's key or `command line`, the address it comes from, and when
     (ms).
 
-    `demand`: asks once more, in the turn of the change, for the rights that were there when the change
-    was requested; it raises where they are gone.
+    `demand`: asks once more, in the turn of the change, for the rights that were there when the
+    change was requested; it raises where they are gone.
     """
 
     actor: str

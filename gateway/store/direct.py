@@ -1,4 +1,6 @@
-"""A store as a command uses it: on the command's own thread, beside a gateway that may be running."""
+"""A store as a command uses it: on the command's own thread, beside a gateway that may be
+running.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ class HistoryStore(Protocol):
     async def after(
         self, cursor: int, upto: int, series: Collection[int] | None, limit: int
     ) -> Page:
-        """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those given."""
+        """Read frames with cursor < seq <= upto, at most `limit`; of all series, or of those
+        given.
+        """
 
     async def by_time(
         self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False

@@ -148,7 +148,9 @@ async def test_the_first_admins_link_is_void_once_there_is_an_account(access):
 
 
 async def test_who_signs_up_before_the_admin_does_not_void_the_link(access):
-    """With open sign-up anybody may be the first: only an admin makes the first admin's link void."""
+    """With open sign-up anybody may be the first: only an admin makes the first admin's link
+    void.
+    """
     link = await access.do(links.first_admin)
     await access.do(accounts.create, email="eve@example.com", password="hash")
     assert (await access.do(links.first_admin)).record.role == "admin"  # at the next start
@@ -231,8 +233,10 @@ async def test_a_token_is_recognised_and_kept_hashed(access, ann):
 @pytest.mark.parametrize(
     ("given_", "wrong"),
     [
-        ({"scope": "all"}, {"scope"}), ({"name": "a\nb"}, {"name"}), ({"devices": ["a b"]}, {"devices"}),
-        ({"expires": 1}, {"expires"}), ({"user": 99}, {"user"}), ({"scope": "", "expires": 0}, {"scope", "expires"}),
+        ({"scope": "all"}, {"scope"}), ({"name": "a\nb"}, {"name"}),
+        ({"devices": ["a b"]}, {"devices"}),
+        ({"expires": 1}, {"expires"}), ({"user": 99}, {"user"}),
+        ({"scope": "", "expires": 0}, {"scope", "expires"}),
         ({"devices": [f"d{n}" for n in range(1001)]}, {"devices"}),
     ],
 )  # fmt: skip

@@ -39,9 +39,12 @@ async def test_ids_and_keys_in_the_style_of_iotcommunicate(access):
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"id": "a b"}, {"id"}), ({"id": "x" * 65}, {"id"}), ({"id": "token"}, {"id"}), ({"id": "claim"}, {"id"}),
-        ({"name": "a\nb"}, {"name"}), ({"type": "x" * 201}, {"type"}), ({"grants": ["a/#/b"]}, {"topics"}),
-        ({"grants": ["$SYS/#"]}, {"topics"}), ({"grants": ["a"] * 101}, {"topics"}), ({"owner": 99}, {"owner"}),
+        ({"id": "a b"}, {"id"}), ({"id": "x" * 65}, {"id"}), ({"id": "token"}, {"id"}),
+        ({"id": "claim"}, {"id"}),
+        ({"name": "a\nb"}, {"name"}), ({"type": "x" * 201}, {"type"}),
+        ({"grants": ["a/#/b"]}, {"topics"}),
+        ({"grants": ["$SYS/#"]}, {"topics"}), ({"grants": ["a"] * 101}, {"topics"}),
+        ({"owner": 99}, {"owner"}),
         ({"id": "/", "name": "\x00", "grants": [""]}, {"id", "name", "topics"}),
     ],
 )  # fmt: skip

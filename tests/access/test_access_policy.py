@@ -37,9 +37,11 @@ def records() -> Records:
         session = WebSession(id=number, hash=b"s%d" % number, user=number, created=1, expires=5000)
         found.put("session", str(number), session)
     for id_, owner, more in (
-        ("kitchen", ANN, {"grants": ("home/+/set", "devices/shed/#")}), ("hall", ANN, {}), ("shed", BOB, {}),
+        ("kitchen", ANN, {"grants": ("home/+/set", "devices/shed/#")}), ("hall", ANN, {}),
+        ("shed", BOB, {}),
         ("meter", None, {"grants": ("devices/shed/telemetry", "home/#")}), ("pump", None, {}),
-        ("waiting", None, {"state": "pending"}), ("broken", ANN, {"disabled": True}), ("cys", 4, {}),
+        ("waiting", None, {"state": "pending"}), ("broken", ANN, {"disabled": True}),
+        ("cys", 4, {}),
     ):  # fmt: skip
         found.put(
             "device", id_, Device(id=id_, key_hash=id_.encode() * 8, owner=owner, created=1, **more)
@@ -143,7 +145,9 @@ def test_only_an_admin_token_of_an_admin_administers(world):
 
 
 def test_a_device_list_limits_a_token(world):
-    """It reaches those devices, of those that its user sees, and makes neither devices nor tokens."""
+    """It reaches those devices, of those that its user sees, and makes neither devices nor
+    tokens.
+    """
     assert world.allowed(world.token(ANN, "admin", ["kitchen", "shed"]), *ALL) == about("kitchen")
     assert world.allowed(world.token(ADA, "admin", ["shed"]), *ALL) == about("shed")
     assert world.allowed(world.token(ADA, "admin", []), *ALL) == set()
@@ -259,7 +263,8 @@ TOPICS = (
     "devices/kitchen/telemetry", "devices/kitchen/telemetry/a/b", "devices/kitchen/status",
     "devices/kitchen/replies/led", "devices/kitchen/commands/led",
     "devices/hall/commands/led", "devices/hall/telemetry", "devices/shed/telemetry",
-    "devices/shed/commands/led", "devices/shed/replies/led", "tele/kitchen/SENSOR", "tele/shed/SENSOR",
+    "devices/shed/commands/led", "devices/shed/replies/led", "tele/kitchen/SENSOR",
+    "tele/shed/SENSOR",
     "home/lamp/set", "home/lamp", "elsewhere", "$SYS/broker/uptime", "$claim/board/announce",
     "$claim/board/credentials", "devices", "devices/", "devices/nothing/telemetry",
 )  # fmt: skip
@@ -302,10 +307,14 @@ def test_a_device_of_the_admins_uses_any_grant(world):
 @pytest.mark.parametrize(
     ("topic_filter", "expected"),
     [
-        ("devices/kitchen/commands/#", True), ("devices/kitchen/commands/led", True), ("devices/kitchen/#", True),
-        ("devices/kitchen/+/led", True), ("home/+/set", True), ("home/lamp/set", True), ("tele/kitchen/SENSOR", True),
-        ("devices/hall/commands/#", False), ("devices/+/commands/#", False), ("#", False), ("+/#", False),
-        ("home/#", False), ("$SYS/#", False), ("tele/+/SENSOR", False), ("devices/kitchen2/#", False),
+        ("devices/kitchen/commands/#", True), ("devices/kitchen/commands/led", True),
+        ("devices/kitchen/#", True),
+        ("devices/kitchen/+/led", True), ("home/+/set", True), ("home/lamp/set", True),
+        ("tele/kitchen/SENSOR", True),
+        ("devices/hall/commands/#", False), ("devices/+/commands/#", False), ("#", False),
+        ("+/#", False),
+        ("home/#", False), ("$SYS/#", False), ("tele/+/SENSOR", False),
+        ("devices/kitchen2/#", False),
     ],
 )  # fmt: skip
 def test_what_a_device_subscribes_to(world, topic_filter, expected):
@@ -334,7 +343,8 @@ def test_what_listeners_over_mqtt_publish(world):
     device alone.
     """
     ann = {
-        "devices/kitchen/telemetry", "devices/kitchen/telemetry/a/b", "devices/kitchen/commands/led",
+        "devices/kitchen/telemetry", "devices/kitchen/telemetry/a/b",
+        "devices/kitchen/commands/led",
         "tele/kitchen/SENSOR", "devices/hall/commands/led", "devices/hall/telemetry",
     }  # fmt: skip
     assert may(world, world.token(ANN, "read"), Action.PUBLISH) == set()
@@ -353,10 +363,13 @@ def test_what_listeners_over_mqtt_publish(world):
     ("topic_filter", "ann", "ada"),
     [
         ("#", True, True), ("devices/+/telemetry", True, True), ("devices/#", True, True),
-        ("devices/kitchen/#", True, True), ("devices/shed/#", False, True), ("devices/shed/telemetry", False, True),
-        ("devices/kitchen/telemetry", True, True), ("$SYS/#", False, True), ("$SYS/broker/uptime", False, True),
+        ("devices/kitchen/#", True, True), ("devices/shed/#", False, True),
+        ("devices/shed/telemetry", False, True),
+        ("devices/kitchen/telemetry", True, True), ("$SYS/#", False, True),
+        ("$SYS/broker/uptime", False, True),
         ("$claim/#", False, False), ("home/+", True, True),
-        ("$claim/board/credentials", False, False), ("elsewhere", False, True), ("+/shed/#", True, True),
+        ("$claim/board/credentials", False, False), ("elsewhere", False, True),
+        ("+/shed/#", True, True),
     ],
 )  # fmt: skip
 def test_what_listeners_over_mqtt_subscribe_to(world, topic_filter, ann, ada):

@@ -89,8 +89,8 @@ async def test_precision(home, unit, time, ms):
 
 
 async def test_every_way_to_sign_in(home):
-    """Token and Bearer with a token, Token DEVICE:KEY, Basic, and `u` and `p` of the query; a device
-    needs no tag.
+    """Token and Bearer with a token, Token DEVICE:KEY, Basic, and `u` and `p` of the query; a
+    device needs no tag.
     """
     key = home.keys["kitchen"]
     ways = [
@@ -125,7 +125,9 @@ async def test_who_may_not_write(home):
 
 
 async def test_good_lines_are_stored_and_bad_ones_told_and_kept(home):
-    """A partial write: an unknown device, another's device, a line that is none, a time far ahead."""
+    """A partial write: an unknown device, another's device, a line that is none, a time far
+    ahead.
+    """
     lines = "\n".join(
         [
             "t value=1",

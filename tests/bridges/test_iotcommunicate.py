@@ -91,7 +91,9 @@ def url(home, side=None, **changes):
 
 
 async def test_ids_and_keys_are_theirs(home):
-    """An id has 20 characters, a key 15, and the URL of the seed, without a side, is the device's."""
+    """An id has 20 characters, a key 15, and the URL of the seed, without a side, is the
+    device's.
+    """
     assert (len(home.board), len(home.keys[home.board])) == (20, 15)
     async with bare(url(home)):
         await until(lambda: home.gateway.core.presence.is_online(home.board))
@@ -315,11 +317,17 @@ async def test_bad_credentials(home, changes, code):
 
 @pytest.mark.parametrize(
     "message",
-    ["{", "[]", '{"method": "post"}', '{"method": "put"}', '{"method": "put", "status": 1}', "[" * 5000,
-     '{"method": "put", "status": {"sensor": "%s"}}' % ("x" * 300), '{"method": "get", "sensor": []}', b"binary"],
+    ["{", "[]", '{"method": "post"}', '{"method": "put"}', '{"method": "put", "status": 1}',
+    "[" * 5000,
+     '{"method": "put", "status": {"sensor": "%s"}}' % ("x" * 300), (
+         '{"method": "get", '
+         '"sensor": []}'
+     ), b"binary"],
 )  # fmt: skip
 async def test_a_wrong_message_is_answered(home, message):
-    """Bad JSON, unknown methods and misshapen statuses get an error object, and the socket stays."""
+    """Bad JSON, unknown methods and misshapen statuses get an error object, and the socket
+    stays.
+    """
     async with bare(url(home)) as peer:
         await (
             peer.socket.send_str(message)
@@ -358,7 +366,9 @@ async def test_many_commands_wait_for_the_device(home):
 
 
 async def test_what_a_script_has_read_does_not_come_again(home):
-    """A script that reads one message and goes has had it: the next connection gets what is newer."""
+    """A script that reads one message and goes has had it: the next connection gets what is
+    newer.
+    """
     async with Script(url(home, "client")) as phone:
         for number in range(3):
             async with bare(url(home)) as device:

@@ -80,7 +80,9 @@ async def test_post_and_read(home):
 
 
 async def test_its_numbers_are_channels(home):
-    """A post is seven frames of the device, and makes it online; what comes over MQTT is read here."""
+    """A post is seven frames of the device, and makes it online; what comes over MQTT is read
+    here.
+    """
     async with home.listen("t2/s0") as frames:
         await get(home, "/things/post/t2", key=home.keys["t2"], s0="1.5")
         assert (await frames.frame())["value"] == 1.5
@@ -197,7 +199,9 @@ async def test_bad_numbers(home, number):
     st.dictionaries(st.sampled_from(SLOTS), st.text(max_size=8) | st.floats().map(str), max_size=7)
 )
 def test_any_query_is_read_or_refused(query):
-    """Whatever is given for numbers makes seven JSON numbers, or is refused with the slots' names."""
+    """Whatever is given for numbers makes seven JSON numbers, or is refused with the slots'
+    names.
+    """
     try:
         found = numbers(query)
     except Invalid:
@@ -227,8 +231,10 @@ async def test_a_thing_that_posts_too_often(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(2, "2.0000"), (-0.00001, "0.0000"), (0.00005, "0.0000"), (0.00015, "0.0002"), (1e22, "1" + "0" * 22 + ".0000"),
-     (10**399, "1" + "0" * 399), (-(10**4000), "-1" + "0" * 4000), (True, "true"), ("on", "on"), ({"a": 1}, '{"a":1}')],
+    [(2, "2.0000"), (-0.00001, "0.0000"), (0.00005, "0.0000"), (0.00015, "0.0002"),
+    (1e22, "1" + "0" * 22 + ".0000"),
+     (10**399, "1" + "0" * 399), (-(10**4000), "-1" + "0" * 4000), (True, "true"), ("on", "on"),
+     ({"a": 1}, '{"a":1}')],
 )  # fmt: skip
 def test_how_numbers_are_shown(value, text):
     """Four decimals, halves to the even one, no minus before nothing; what has more digits than any

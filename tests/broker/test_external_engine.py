@@ -159,7 +159,9 @@ async def test_what_comes_while_the_gateway_is_down_is_not_lost(
 
 
 async def test_it_connects_again_when_the_cluster_comes_back(gate: FakeGate) -> None:
-    """The engine starts without the cluster, finds it when it comes, and again after it was away."""
+    """The engine starts without the cluster, finds it when it comes, and again after it was
+    away.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     engine = engine_for(gate, f"mqtt://127.0.0.1:{port}")

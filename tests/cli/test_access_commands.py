@@ -121,15 +121,22 @@ def test_device_add_in_the_style_of_iotcommunicate(gateway):
     [
         (("device", "add", "a b"), "not a device id"), (("device", "add", "token"), "reserved"),
         (("device", "add", "x", "--owner", "nobody@example.com"), "no user"),
-        (("device", "add", "x", "--allow", "a/#/b"), "no filter"), (("device", "add", "taken"), "already"),
+        (("device", "add", "x", "--allow", "a/#/b"), "no filter"),
+        (("device", "add", "taken"), "already"),
         (("device", "show", "x"), "no device"), (("device", "remove", "x"), "no device"),
-        (("device", "new-key", "x"), "no device"), (("device", "approve", "taken"), "does not wait"),
+        (("device", "new-key", "x"), "no device"),
+        (("device", "approve", "taken"), "does not wait"),
         (("token", "add", "--user", "bob@example.com", "--scope", "read"), "no user"),
-        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--device", "no"), "no device"),
-        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--expires", "999999w"), "100 years"),
-        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--expires", "0s"), "past"),
-        (("token", "revoke", "7"), "no token"), (("user", "remove", "ann@example.com"), "last admin"),
-        (("user", "disable", "nobody@example.com"), "no user"), (("user", "password", "nobody@example.com"), "no user"),
+        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--device", "no"),
+            "no device"),
+        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--expires", "999999w"),
+            "100 years"),
+        (("token", "add", "--user", "ann@example.com", "--scope", "read", "--expires", "0s"),
+            "past"),
+        (("token", "revoke", "7"), "no token"),
+        (("user", "remove", "ann@example.com"), "last admin"),
+        (("user", "disable", "nobody@example.com"), "no user"),
+        (("user", "password", "nobody@example.com"), "no user"),
     ],
 )  # fmt: skip
 def test_what_is_refused_says_so_in_a_line(gateway, ann, words, said):
@@ -141,10 +148,12 @@ def test_what_is_refused_says_so_in_a_line(gateway, ann, words, said):
 @pytest.mark.parametrize(
     "words",
     [
-        ("device", "add", "x", "--style", "other"), ("token", "add", "--user", "a@b"), ("device", "show"),
+        ("device", "add", "x", "--style", "other"), ("token", "add", "--user", "a@b"),
+        ("device", "show"),
         ("token", "add", "--user", "a@b", "--scope", "all"), ("token", "revoke", "first"),
         ("user", "role", "a@b", "king"),
-        ("token", "add", "--user", "a@b", "--scope", "read", "--expires", "soon"), ("user", "add", "a@b"),
+        ("token", "add", "--user", "a@b", "--scope", "read", "--expires", "soon"),
+        ("user", "add", "a@b"),
         ("device", "change", "x", "--owner", "a@b", "--no-owner"), ("device", "fly"),
     ],
 )  # fmt: skip
@@ -303,7 +312,8 @@ def test_what_a_user_goes_through(gateway, db, ann):
     ok(gateway("user", "enable", "bob@example.com"))
     ok(gateway("user", "sign-out", "bob@example.com"))
     assert "Bob" in ok(gateway("user", "list"))
-    assert [json.loads(line)["email"] for line in ok(gateway("user", "list", "--json")).splitlines()] == [
+    assert [json.loads(line)["email"] for line in ok(gateway("user", "list",
+        "--json")).splitlines()] == [
         ann, "bob@example.com",
     ]  # fmt: skip
     ok(gateway("user", "remove", "bob@example.com"))

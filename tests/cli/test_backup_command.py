@@ -18,7 +18,8 @@ def filled(path: Path) -> None:
     """Make a database with a thousand frames."""
     with closing(open_sync(path)) as db, transaction(db):
         db.execute(
-            "INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', 'kitchen', 'temperature')"
+            "INSERT INTO series (id, type, device, channel) VALUES (1, 'telemetry', "
+            "'kitchen', 'temperature')"
         )
         batch.append(db, 1, [(SERIES, ts, str(ts), "") for ts in range(1_000)], ())
 

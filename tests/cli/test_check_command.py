@@ -14,7 +14,9 @@ from gateway.stores import open_direct
 RULE = '[[rules]]\nname = "warm"\nfilter = "{}"\nabove = 1\n{}\n'
 WEBHOOK = 'webhook = {{ url = "https://example.org/", secret = "{}" }}'
 MISTAKES = {
-    '[[routes]]\ntopic = "tele/{devic}"': "[[routes]] #1: 'tele/{devic}': '{devic}' is neither a literal nor",
+    '[[routes]]\ntopic = "tele/{devic}"': (
+        "[[routes]] #1: 'tele/{devic}': '{devic}' is neither a literal nor"
+    ),
     RULE.format("a/##", 'command = { name = "fan" }'): "[[rules]] #1 filter: 'a/##' is no filter",
     RULE.format(
         "a/b", 'command = { name = "fan/#" }'

@@ -1,4 +1,6 @@
-"""`gateway tail`, `send` and `command`: lines for people, from frames that strangers may have made."""
+"""`gateway tail`, `send` and `command`: lines for people, from frames that strangers may have
+made.
+"""
 
 from __future__ import annotations
 

@@ -194,7 +194,9 @@ def test_the_public_address_and_the_origins(file: Path) -> None:
 
 @pytest.mark.parametrize("origin", ["*", "null", "my.app", "https://my.app/", "https://a b"])
 def test_what_is_no_origin(file: Path, origin: str) -> None:
-    """An origin that a browser would never send is a mistake; all of them at once is not offered."""
+    """An origin that a browser would never send is a mistake; all of them at once is not
+    offered.
+    """
     file.write_text(f'[http]\norigins = ["{origin}"]')
     (problem,) = problems(file)
     assert problem.startswith("gateway.toml: [http] origins: expected a list of origins such as")

@@ -1,4 +1,6 @@
-"""docs/architecture.md: every bound in its table is the code's, and every path it names is there."""
+"""docs/architecture.md: every bound in its table is the code's, and every path it names is
+there.
+"""
 
 import importlib
 import re

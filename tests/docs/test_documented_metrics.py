@@ -1,4 +1,6 @@
-"""docs/operations.md names every metric of /metrics, whatever the engine, and its unit file is one."""
+"""docs/operations.md names every metric of /metrics, whatever the engine, and its unit file is
+one.
+"""
 
 import re
 from pathlib import Path

@@ -51,7 +51,9 @@ def run(here: House, line: str) -> str:
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[House]:
-    """The gateway as `make run` has it, and the kitchen that the README adds on the command line."""
+    """The gateway as `make run` has it, and the kitchen that the README adds on the command
+    line.
+    """
     async with house(tmp_path) as running:
         await running.gateway.access.registry.apply(simulate.demonstration, BY)
         (add,) = [line for line in lines(".venv/bin/gateway") if " device add " in line]
@@ -156,7 +158,8 @@ async def test_command_of_the_listener(here: House) -> None:
     device = await here.device("kitchen", subscribe="devices/kitchen/commands/#")
     program = (
         "import asyncio\nfrom gateway.listener import Listener\nasync def main():\n"
-        f"    async with Listener({here.url!r}, {here.token!r}) as listener:\n        print(await {call})\n"
+        f"    async with Listener({here.url!r}, {here.token!r}) as listener:\n"
+        f"        print(await {call})\n"
         "asyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(
@@ -236,7 +239,9 @@ def test_the_sketch_uses_its_own_topics() -> None:
 
 
 def test_config_table() -> None:
-    """It has every setting of the gateway.toml that comes with it, with the default of the model."""
+    """It has every setting of the gateway.toml that comes with it, with the default of the
+    model.
+    """
     defaults = {(key.table, key.name): key.default for key in config.reference()}
     rows, table = {}, ""
     for first, name, default in re.findall(

@@ -1,4 +1,6 @@
-"""The systemd unit of docs/operations.md: systemd accepts it, and a mistake is told, not repeated."""
+"""The systemd unit of docs/operations.md: systemd accepts it, and a mistake is told, not
+repeated.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 UNIT, *DROP_INS = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
 GATEWAY = f"{sys.executable} -m gateway"
 RUNS = Path("/run/systemd/system").is_dir() and os.geteuid() == 0
-# Of the unit these alone are of another machine: its user, its paths, and what hides a test's files.
+# Of the unit these alone are of another machine: its user, its paths, and what hides a test's
+# files.
 ELSEWHERE = re.compile(r"^(User|ReadWritePaths|ProtectHome|PrivateTmp)=.*\n", re.MULTILINE)
 
 

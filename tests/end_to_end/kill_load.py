@@ -114,7 +114,10 @@ class Publisher:
         self.acknowledged += 1
 
     def __repr__(self) -> str:
-        return f"{self.name}: {self.sent} sent, {self.acknowledged} acknowledged, {len(set(self.received))} received"
+        return (
+            f"{self.name}: {self.sent} sent, {self.acknowledged} acknowledged, "
+            f"{len(set(self.received))} received"
+        )
 
     async def run(self, *, wait_for_subscriber: bool = True) -> None:
         """Publish until cancelled."""

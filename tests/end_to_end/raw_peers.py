@@ -92,7 +92,8 @@ async def raw_listener(
     reader, writer = await asyncio.open_connection(sock=raw, limit=65_536)
     try:
         writer.write(
-            b"GET /api/v1/ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /api/v1/ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
             b"Authorization: Bearer %b\r\n\r\n" % token.encode()
         )

@@ -21,43 +21,44 @@ if TYPE_CHECKING:
     from people import People
 
 PRINCIPALS = {
-    "nobody": "nobody", "attic": "another user's device", "kitchen": "own device", "read": "ann's read token",
-    "write": "ann's write token", "full": "ann's admin token", "lamp only": "ann's admin token for the lamp alone",
+    "nobody": "nobody", "attic": "another user's device", "kitchen": "own device",
+    "read": "ann's read token", "write": "ann's write token", "full": "ann's admin token",
+    "lamp only": "ann's admin token for the lamp alone",
     "cookie": "ann's browser", "admin": "an admin's token", "admin's read": "an admin's read token",
     "expired": "expired token", "revoked": "revoked token", "shed": "disabled device",
     "disabled user": "a disabled user's token", "signed out": "a browser that was signed out",
 }  # fmt: skip
 
 TABLE = """
-                             ny attic kitchen read write full lamp cookie admin a.read expired revoked shed d.user out
-see kitchen                   !     ?       +    +     +    +    ?      +     +      +       !       !    !      !   !
-see lamp                      !     ?       ?    +     +    +    +      +     +      +       !       !    !      !   !
-see attic                     !     +       ?    ?     ?    ?    ?      ?     +      +       !       !    !      !   !
-post for kitchen              !     ?       +    -     +    +    ?      +     +      -       !       !    !      !   !
-post for lamp                 !     ?       ?    -     +    +    +      +     +      -       !       !    !      !   !
-post for attic                !     +       ?    ?     ?    ?    ?      ?     +      -       !       !    !      !   !
-command kitchen               !     ?       +    -     +    +    ?      +     +      -       !       !    !      !   !
-command lamp                  !     ?       +    -     +    +    +      +     +      -       !       !    !      !   !
-command attic                 !     +       ?    ?     ?    ?    ?      ?     +      -       !       !    !      !   !
-manage kitchen                !     ?       -    -     -    +    ?      +     +      -       !       !    !      !   !
-manage lamp                   !     ?       ?    -     -    +    +      +     +      -       !       !    !      !   !
-manage attic                  !     -       ?    ?     ?    ?    ?      ?     +      -       !       !    !      !   !
-give kitchen to another       !     ?       -    -     -    -    ?      -     +      -       !       !    !      !   !
-make a device                 !     -       -    -     -    +    -      +     +      -       !       !    !      !   !
-grant topics of ann's devices !     -       -    -     -    +    -      +     +      -       !       !    !      !   !
-grant topics of attic         !     -       -    -     -    -    -      -     +      -       !       !    !      !   !
-keep tokens                   !     -       -    -     -    +    -      +     +      -       !       !    !      !   !
-administer                    !     -       -    -     -    -    -      -     +      -       !       !    !      !   !
-look at metrics               !     -       -    -     -    -    -      -     +      +       !       !    !      !   !
-look at the pages             !     !       !    !     !    !    !      +     !      !       !       !    !      !   !
-speak for kitchen             !     -       +    -     -    -    -      .     -      -       !       !    !      !   .
-publish to a granted topic    !     -       +    -     -    -    -      .     +      -       !       !    !      !   .
-publish to another topic      !     -       -    -     -    -    -      .     +      -       !       !    !      !   .
-listen to a granted topic     !     -       +    -     -    -    -      .     +      +       !       !    !      !   .
-listen to another topic       !     -       -    -     -    -    -      .     +      +       !       !    !      !   .
-listen to everything          !     -       -    +     +    +    +      .     +      +       !       !    !      !   .
-listen to $SYS                !     -       -    -     -    -    -      .     +      +       !       !    !      !   .
-claim a place                 !     -       -    -     -    -    -      .     -      -       !       !    !      !   .
+                              no  at  ki  r   w   f   la  co  ad  ar  ex  rv  sh  du  so
+see kitchen                   !   ?   +   +   +   +   ?   +   +   +   !   !   !   !   !
+see lamp                      !   ?   ?   +   +   +   +   +   +   +   !   !   !   !   !
+see attic                     !   +   ?   ?   ?   ?   ?   ?   +   +   !   !   !   !   !
+post for kitchen              !   ?   +   -   +   +   ?   +   +   -   !   !   !   !   !
+post for lamp                 !   ?   ?   -   +   +   +   +   +   -   !   !   !   !   !
+post for attic                !   +   ?   ?   ?   ?   ?   ?   +   -   !   !   !   !   !
+command kitchen               !   ?   +   -   +   +   ?   +   +   -   !   !   !   !   !
+command lamp                  !   ?   +   -   +   +   +   +   +   -   !   !   !   !   !
+command attic                 !   +   ?   ?   ?   ?   ?   ?   +   -   !   !   !   !   !
+manage kitchen                !   ?   -   -   -   +   ?   +   +   -   !   !   !   !   !
+manage lamp                   !   ?   ?   -   -   +   +   +   +   -   !   !   !   !   !
+manage attic                  !   -   ?   ?   ?   ?   ?   ?   +   -   !   !   !   !   !
+give kitchen to another       !   ?   -   -   -   -   ?   -   +   -   !   !   !   !   !
+make a device                 !   -   -   -   -   +   -   +   +   -   !   !   !   !   !
+grant topics of ann's devices !   -   -   -   -   +   -   +   +   -   !   !   !   !   !
+grant topics of attic         !   -   -   -   -   -   -   -   +   -   !   !   !   !   !
+keep tokens                   !   -   -   -   -   +   -   +   +   -   !   !   !   !   !
+administer                    !   -   -   -   -   -   -   -   +   -   !   !   !   !   !
+look at metrics               !   -   -   -   -   -   -   -   +   +   !   !   !   !   !
+look at the pages             !   !   !   !   !   !   !   +   !   !   !   !   !   !   !
+speak for kitchen             !   -   +   -   -   -   -   .   -   -   !   !   !   !   .
+publish to a granted topic    !   -   +   -   -   -   -   .   +   -   !   !   !   !   .
+publish to another topic      !   -   -   -   -   -   -   .   +   -   !   !   !   !   .
+listen to a granted topic     !   -   +   -   -   -   -   .   +   +   !   !   !   !   .
+listen to another topic       !   -   -   -   -   -   -   .   +   +   !   !   !   !   .
+listen to everything          !   -   -   +   +   +   +   .   +   +   !   !   !   !   .
+listen to $SYS                !   -   -   -   -   -   -   .   +   +   !   !   !   !   .
+claim a place                 !   -   -   -   -   -   -   .   -   -   !   !   !   !   .
 """
 
 

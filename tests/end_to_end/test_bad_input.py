@@ -299,7 +299,9 @@ async def test_cursors_that_are_none(tmp_path):
 
 
 async def test_ten_megabytes_over_mqtt(home):
-    """The connection ends with packet too large where the version has a word for it; others go on."""
+    """The connection ends with packet too large where the version has a word for it; others go
+    on.
+    """
     async with home.listen("kitchen/x") as listening:
         other = await home.device("kitchen")
         async with mqtt(home) as peer:
@@ -406,7 +408,9 @@ async def test_errors_of_the_command_line_at_a_running_gateway(tmp_path):
 
 
 async def test_a_routed_message_that_fits_no_device_is_in_the_list_with_its_reason(tmp_path):
-    """A name with spaces, or of a device that was never added, is said in words; nothing vanishes."""
+    """A name with spaces, or of a device that was never added, is said in words; nothing
+    vanishes.
+    """
     routes = [{"topic": "zigbee2mqtt/{device}", "decode": "json"}]
     async with house(tmp_path, routes=routes) as here:
         bridge = MqttDevice("token", here.token, here.gateway.ports["mqtt"], protocol=here.protocol)

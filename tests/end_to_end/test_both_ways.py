@@ -110,7 +110,9 @@ def connect_packet(client: str, key: str, keep_alive: int, will_topic: str) -> b
 
 
 async def test_a_frozen_device_is_offline_in_time(pair):
-    """A device that falls silent with its socket open has its will published, and is offline soon."""
+    """A device that falls silent with its socket open has its will published, and is offline
+    soon.
+    """
     async with pair.listen("kitchen/#") as listening:
         reader, writer = await asyncio.open_connection("127.0.0.1", pair.gateway.ports["mqtt"])
         writer.write(

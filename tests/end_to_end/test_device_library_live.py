@@ -25,7 +25,8 @@ SCRIPT = """
 import sys
 from gateway.device import Device
 
-with Device("kitchen", sys.argv[2], "127.0.0.1", port=int(sys.argv[1]), path=sys.argv[3], retry=(0.1, 0.2)) as device:
+port, key, path = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+with Device("kitchen", key, "127.0.0.1", port=port, path=path, retry=(0.1, 0.2)) as device:
     for number in range(5):
         device.send("n", number, ts=1_700_000_000_000 + number)
     device.stop(flush=0.0)

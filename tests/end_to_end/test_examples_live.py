@@ -119,7 +119,8 @@ async def test_the_page(tmp_path):
         ):
             for name, value in fields.items():
                 await tab.page.evaluate(
-                    f"document.getElementById('{form}').elements['{name}'].value = {json.dumps(value)}"
+                    f"document.getElementById('{form}').elements['{name}'].value = "
+                    f"{json.dumps(value)}"
                 )
         await tab.page.evaluate("document.getElementById('connect').requestSubmit()")
         await tab.until("document.getElementById('state').textContent === 'connected'")

@@ -206,7 +206,8 @@ def test_a_broken_module_stops_the_start_with_one_line(tmp_path):
     config.write_text('[mqtt]\nport = 0\n[http]\nport = 0\n[handlers]\nmodules = ["broken"]\n')
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "run", "--config", config],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        check=False,
     )  # fmt: skip
     (line,) = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (2, "")

@@ -32,7 +32,9 @@ async def post(home: House, body: Any) -> dict[str, int]:
 
 @pytest.fixture
 async def kitchen(tmp_path):
-    """A gateway with 120 readings of the kitchen, one a second from START on, newest first in seq."""
+    """A gateway with 120 readings of the kitchen, one a second from START on, newest first in
+    seq.
+    """
     async with house(tmp_path) as home:
         await home.add("kitchen")
         await post(

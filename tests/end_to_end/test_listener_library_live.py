@@ -74,7 +74,9 @@ async def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path):
 
 
 async def test_the_first_are_the_latest(home):
-    """Without a cursor: the latest of each channel, then what happens; a wrong token is an error."""
+    """Without a cursor: the latest of each channel, then what happens; a wrong token is an
+    error.
+    """
     device = await home.device("kitchen")
     await device.publish("devices/kitchen/telemetry", '{"a": 1, "b": 2}')
     await device.publish("devices/kitchen/telemetry/a", "3")

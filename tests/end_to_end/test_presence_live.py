@@ -45,7 +45,9 @@ async def connect(home: House, **options: Any) -> WireDevice:
 
 @asynccontextmanager
 async def talker(home: House) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a device with a keep-alive of a second in a process of its own; it is killed at the end."""
+    """Run a device with a keep-alive of a second in a process of its own; it is killed at the
+    end.
+    """
     arguments = (str(home.gateway.ports["mqtt"]), home.keys["kitchen"])
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", TALKER, *arguments)
     try:

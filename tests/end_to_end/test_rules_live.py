@@ -134,7 +134,8 @@ async def test_a_webhook_is_signed_and_tried_again(tmp_path, receiver, monkeypat
     bodies = [json.loads(body) for _, body in posts]
     assert [body["active"] for body in bodies] == [True, True, True, False]
     assert bodies[0] | {"ts": 0} == {
-        "rule": "hot", "active": True, "device": "kitchen", "channel": "temperature", "ts": 0, "value": 31,
+        "rule": "hot", "active": True, "device": "kitchen", "channel": "temperature", "ts": 0,
+        "value": 31,
     }  # fmt: skip
     ids = [headers["webhook-id"] for headers, _ in posts]
     assert ids[0] == ids[1] == ids[2] != ids[3]
@@ -167,14 +168,17 @@ def gateway(command: str, config: Path) -> list[str]:
     """Run the gateway's command, which is to end with status 2; return what it says."""
     done = subprocess.run(
         [sys.executable, "-m", "gateway", command, "--config", config],
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     return done.stderr.splitlines()
 
 
 def test_a_mistake_stops_the_start_with_one_line(tmp_path):
-    """The line names file, rule and mistake; `gateway check` says the same, and what else is wrong."""
+    """The line names file, rule and mistake; `gateway check` says the same, and what else is
+    wrong.
+    """
     (tmp_path / "broken.py").write_text("import json\nthis is no Python\n")
     config = tmp_path / "gateway.toml"
     config.write_text(

@@ -142,7 +142,8 @@ async def test_the_rush_is_over_in_two_seconds_and_delays_no_frame(tmp_path):
     async with daemon(tmp_path) as gateway:
         took, delays = await _rush(gateway)
         print(
-            f"{COUNT} devices signed in within {took:.3f} s; frames took {max(delays) * 1000:.0f} ms at most"
+            f"{COUNT} devices signed in within {took:.3f} s; frames took "
+            f"{max(delays) * 1000:.0f} ms at most"
         )
         assert took < SIGNED_IN
         assert max(delays) < DELAYED

@@ -266,7 +266,9 @@ async def test_waiting_for_the_next_frame(hub: Hub) -> None:
 
 
 def test_a_time_in_the_future_does_not_stop_the_latest(hub: Hub) -> None:
-    """What is ahead of the clock gives way to what comes next; a few minutes are a clock's affair."""
+    """What is ahead of the clock gives way to what comes next; a few minutes are a clock's
+    affair.
+    """
     now = 1_763_673_303_000
     hub._clock = lambda: now
     series = hub.catalog.series("telemetry", "k", "a")

@@ -1,4 +1,5 @@
-"""The real Prometheus beside ours: the same data, the same queries, the same answers; and it scrapes
+"""The real Prometheus beside ours: the same data, the same queries, the same answers; and it
+scrapes
 `/metrics/values`.
 """
 
@@ -175,7 +176,8 @@ async def test_it_scrapes_the_values(tmp_path):
         async with home.http.post(url, json={"temperature": 21.5, 'odd"\\name': True}) as response:
             assert response.status == 200
         config = (
-            "scrape_configs: [{job_name: gateway, scrape_interval: 1s, metrics_path: /metrics/values,"
+            "scrape_configs: [{job_name: gateway, scrape_interval: 1s, metrics_path: "
+            "/metrics/values,"
             f" authorization: {{credentials: {home.token}}},"
             f" static_configs: [{{targets: ['127.0.0.1:{home.gateway.ports['http']}']}}]}}]"
         )

@@ -114,7 +114,9 @@ def test_what_does_not_fit_is_told(how: Decode, payload: bytes, reason: str) -> 
 
 
 def test_senml_base_values_hold_for_later_records() -> None:
-    """Names, times and values add up (RFC 8428 section 5.1.3); the URN of the device is left out."""
+    """Names, times and values add up (RFC 8428 section 5.1.3); the URN of the device is left
+    out.
+    """
     assert found(PACK, "senml") == {
         "voltage": 120.1,
         "current": 1.2,

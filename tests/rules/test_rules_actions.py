@@ -26,7 +26,9 @@ async def test_a_command_is_sent_when_it_fires(watched):
 
 
 async def test_a_frame_is_published(watched):
-    """True and false by default; a value of its own only when it fires. The frame names the rule."""
+    """True and false by default; a value of its own only when it fires. The frame names the
+    rule.
+    """
     watched.start(
         rule(name="a", webhook=None, above=30, publish=Publish(channel="alarm/hot")),
         rule(

@@ -1,4 +1,6 @@
-"""The check of a rule: one condition, at least one action, bounds that can be met, names that fit."""
+"""The check of a rule: one condition, at least one action, bounds that can be met, names that
+fit.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ async def test_two_hundred_disconnects_under_load(tmp_path):
 
 
 async def test_twenty_seconds_without_reading(tmp_path):
-    """A listener that rests under load goes on without a gap, and the process stays flat meanwhile."""
+    """A listener that rests under load goes on without a gap, and the process stays flat
+    meanwhile.
+    """
     async with daemon(tmp_path) as gateway:
         device = await kitchen(gateway)
         load = asyncio.create_task(steady(device, "x" * 20_000))

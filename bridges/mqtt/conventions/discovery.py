@@ -1,6 +1,7 @@
 """Home Assistant's MQTT discovery, as a device announces itself: a payload becomes its entities.
 
-Source: home-assistant.io, "MQTT Discovery", and the page of each component. Keys may be abbreviated;
+Source: home-assistant.io, "MQTT Discovery", and the page of each component. Keys may be
+abbreviated;
 `~` stands for a base topic. What is of no use here (icons, categories) is passed over.
 """
 

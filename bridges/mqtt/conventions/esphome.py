@@ -186,7 +186,9 @@ class EspHomeDialect:
         return []  # its states are retained and sent again when it connects
 
     def write(self, request: Request) -> Sequence[Outgoing]:
-        """Write a command: the name of an entity, or `type/name` for one that has not spoken yet."""
+        """Write a command: the name of an entity, or `type/name` for one that has not spoken
+        yet.
+        """
         value = msgspec.json.decode(request.value)
         first, _, rest = request.name.partition("/")
         if first in TYPES and rest:

@@ -47,7 +47,9 @@ def routes(configured: Sequence[Route] = ()) -> Routes:
 
 
 def command(sent: Command) -> Message:
-    """Return a command as its device gets it; MQTT 5 devices can answer it exactly (section 4.10)."""
+    """Return a command as its device gets it; MQTT 5 devices can answer it exactly (section
+    4.10).
+    """
     return Message(
         topic=f"devices/{sent.device}/commands/{sent.name}",
         payload=sent.value.encode(),

@@ -354,7 +354,9 @@ class HomeAssistantDialect:
         return before
 
     def _after(self, before: tuple[str | None, list[Channel]] | None) -> list[Fact]:
-        """Return what follows when an announcement is gone: a device with no entity left is also gone."""
+        """Return what follows when an announcement is gone: a device with no entity left is also
+        gone.
+        """
         if before is None:
             return []
         child = before[0]

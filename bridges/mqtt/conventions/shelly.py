@@ -1,9 +1,9 @@
 """Shelly of the second generation and later: JSON-RPC over MQTT, exact replies.
 
-Source: shelly-api-docs.shelly.cloud, Gen2 "MQTT" and "RPC Protocol"; docs/conventions/shelly.md. P is
-the topic prefix, the device's id unless somebody has changed it. With its factory settings a device
-sends notifications on `P/events/rpc`; `P/status/...` comes only where `status_ntf` is on, and says
-the same.
+Source: shelly-api-docs.shelly.cloud, Gen2 "MQTT" and "RPC Protocol"; docs/conventions/shelly.md. P
+is the topic prefix, the device's id unless somebody has changed it. With its factory settings a
+device sends notifications on `P/events/rpc`; `P/status/...` comes only where `status_ntf` is on,
+and says the same.
 """
 
 from __future__ import annotations

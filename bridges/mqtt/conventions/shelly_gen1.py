@@ -1,7 +1,7 @@
 """Shelly of the first generation: one topic for each value below `shellies/ID`.
 
-Source: shelly-api-docs.shelly.cloud, Gen1 "MQTT Support"; docs/conventions/shelly-gen1.md. Names and
-units are not announced: they stand in the table here.
+Source: shelly-api-docs.shelly.cloud, Gen1 "MQTT Support"; docs/conventions/shelly-gen1.md. Names
+and units are not announced: they stand in the table here.
 """
 
 from __future__ import annotations

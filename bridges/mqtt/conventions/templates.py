@@ -1,7 +1,8 @@
 """Home Assistant's value templates: the common forms as a path, the others by an engine with fuel.
 
-Source: home-assistant.io, "Templating", and minijinja. Templates come from devices: an engine without
-a bound would let any of them stop the gateway. A rendered template is a text, as in Home Assistant.
+Source: home-assistant.io, "Templating", and minijinja. Templates come from devices: an engine
+without a bound would let any of them stop the gateway. A rendered template is a text, as in Home
+Assistant.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ Render: TypeAlias = Callable[[bytes], str | None]
 """Makes a text of a payload; None where there is nothing to say. Raises `Untranslatable`."""
 
 _STEP = r"""\.[A-Za-z_]\w*|\.[0-9]+|\[[0-9]+\]|\['[^'\\]*'\]|\["[^"\\]*"\]"""
-_FILTER = r"""\|\s*(?:float|int|round|is_defined|default|string|lower|upper)(?:\(\s*(?:-?[0-9.]+|'[^'\\]*')?\s*\))?"""
+_FILTER = (
+    r"\|\s*(?:float|int|round|is_defined|default|string|lower|upper)"
+    r"(?:\(\s*(?:-?[0-9.]+|'[^'\\]*')?\s*\))?"
+)
 _COMMON = re.compile(
     rf"\{{\{{-?\s*(value_json|value)((?:{_STEP})*)\s*((?:{_FILTER}\s*)*)-?\}}\}}", re.VERBOSE
 )

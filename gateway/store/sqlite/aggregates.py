@@ -23,14 +23,19 @@ ALIKE = 100  # frames of one series and ts among which a repeat is looked for
 OWN_TIME = "extra GLOB ',\"received\":*'"
 REPEATED = f"""EXISTS (SELECT 1 FROM (
     SELECT seq FROM frames_by_time
-    WHERE series = {{0}}.series AND ts = {{0}}.ts AND seq < {{0}}.seq ORDER BY seq DESC LIMIT {ALIKE}
+    WHERE series = {{0}}.series AND ts = {{0}}.ts AND seq < {{0}}.seq ORDER BY seq DESC LIMIT
+    {ALIKE}
 ) AS alike CROSS JOIN frames AS before ON before.seq = alike.seq
 WHERE before.value = (SELECT value FROM frames WHERE seq = {{0}}.seq))"""
 
 _SORT = f"""CREATE TEMP TABLE sorted AS
     SELECT series, ts, seq, {history.NUMBER} AS number, {OWN_TIME} AS own FROM frames
-    WHERE seq > ? AND seq <= ? AND (seq > ? OR (series, ts, seq) > (?, ?, ?)) ORDER BY series, ts, seq"""
-_INDEX = "INSERT OR IGNORE INTO frames_by_time SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?"
+    WHERE seq > ? AND seq <= ? AND (seq > ? OR (series, ts, seq) > (?, ?, ?)) ORDER BY series, ts,
+    seq"""
+_INDEX = (
+    "INSERT OR IGNORE INTO frames_by_time SELECT series, ts, seq FROM temp.sorted WHERE "
+    "rowid > ? AND rowid <= ?"
+)
 _LAST = "SELECT series, ts, seq FROM temp.sorted WHERE rowid <= ? ORDER BY rowid DESC LIMIT 1"
 _LEAVE_OUT = (
     "DELETE FROM temp.sorted WHERE rowid > ? AND rowid <= ? AND own AND "
@@ -41,10 +46,12 @@ _ADD = """INSERT INTO aggregates
         a.ts, (SELECT value FROM frames WHERE seq = a.seq AND length(value) <= {longest}),
         b.ts, (SELECT value FROM frames WHERE seq = b.seq AND length(value) <= {longest})
     FROM (
-        SELECT series, ts / {size} AS bucket, count(*) AS count, count(number) AS numbers, sum(number) AS sum,
+        SELECT series, ts / {size} AS bucket, count(*) AS count, count(number) AS numbers,
+        sum(number) AS sum,
             min(number) AS min, max(number) AS max, min(rowid) AS head, max(rowid) AS tail
         FROM temp.sorted WHERE rowid > ? AND rowid <= ? GROUP BY series, bucket
-    ) AS g CROSS JOIN temp.sorted AS a ON a.rowid = g.head CROSS JOIN temp.sorted AS b ON b.rowid = g.tail
+    ) AS g CROSS JOIN temp.sorted AS a ON a.rowid = g.head CROSS JOIN temp.sorted AS b ON b.rowid =
+    g.tail
     WHERE true ON CONFLICT DO UPDATE SET
         count = count + excluded.count, numbers = numbers + excluded.numbers,
         sum = coalesce(sum + excluded.sum, sum, excluded.sum),
@@ -72,7 +79,9 @@ class Position(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Frames sorted into `temp.sorted`, `rows` of them up to the seq `last`; what is made of them."""
+    """Frames sorted into `temp.sorted`, `rows` of them up to the seq `last`; what is made of
+    them.
+    """
 
     last: int
     rows: int

@@ -36,7 +36,8 @@ def record(db: sqlite3.Connection, by: By, action: str, object_: str, **detail: 
 def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = False) -> None:
     """Note deeds. `routine`: such as anybody causes at any rate; they never push out the others."""
     db.executemany(
-        "INSERT INTO audit (at, actor, action, object, address, detail, routine) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit (at, actor, action, object, address, detail, routine) VALUES (?, "
+        "?, ?, ?, ?, ?, ?)",
         [
             (
                 d.at,
@@ -55,7 +56,8 @@ def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = Fal
 def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) -> list[Entry]:
     """Return the newest entries first, those with an id below `before` if given."""
     rows = db.execute(
-        "SELECT id, at, actor, action, object, address, detail FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, at, actor, action, object, address, detail FROM audit WHERE id < ? ORDER "
+        "BY id DESC LIMIT ?",
         (1 << 62 if before is None else before, limit),
     )
     return [

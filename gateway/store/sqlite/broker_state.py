@@ -164,7 +164,8 @@ def _subscriptions(db: sqlite3.Connection) -> dict[int, list[Held]]:
         handling,
         identifier,
     ) in db.execute(
-        "SELECT session, text, topic_filter, share, qos, no_local, retain_as_published, retain_handling, identifier "
+        "SELECT session, text, topic_filter, share, qos, no_local, retain_as_published, "
+        "retain_handling, identifier "
         "FROM broker_subscriptions"
     ):
         held = Held(
@@ -177,7 +178,8 @@ def _subscriptions(db: sqlite3.Connection) -> dict[int, list[Held]]:
 def _deliveries(db: sqlite3.Connection) -> dict[int, list[Delivery]]:
     found: dict[int, list[Delivery]] = defaultdict(list)
     for number, *row in db.execute(
-        "SELECT session, position, step, qos, retain, identifiers, topic, payload, properties, expires, share "
+        "SELECT session, position, step, qos, retain, identifiers, topic, payload, "
+        "properties, expires, share "
         "FROM broker_deliveries ORDER BY session, position"
     ):
         found[number].append(_delivery(*row))

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gateway.store.sqlite.statement import Statement
 
 _COLUMNS = (
-    "id, device, name, value, state, created, expires, changed, sender, idempotency_key, reply, error, "
+    "id, device, name, value, state, created, expires, changed, sender, idempotency_key, "
+    "reply, error, "
     "answer_device, answer_topic, answer_correlation"
 )
 
@@ -27,7 +28,8 @@ def queued(fact: CommandQueued) -> Iterator[Statement]:
     answer = fact.answer_to
     yield (
         (
-            "INSERT INTO commands (id, device, name, value, state, created, expires, changed, sender, "
+            "INSERT INTO commands (id, device, name, value, state, created, expires, changed, "
+            "sender, "
             "idempotency_key, answer_device, answer_topic, answer_correlation) "
             "VALUES (?,?,?,?,'queued',?,?,?,?,?,?,?,?)"
         ),
@@ -98,6 +100,7 @@ def prune(db: sqlite3.Connection, before: int, limit: int) -> int:
     """
     return db.execute(
         "DELETE FROM commands WHERE number IN (SELECT number FROM commands "
-        "WHERE created < ? AND expires < ? AND state NOT IN ('queued', 'sent') ORDER BY created LIMIT ?)",
+        "WHERE created < ? AND expires < ? AND state NOT IN ('queued', 'sent') ORDER BY "
+        "created LIMIT ?)",
         (before, before, limit),
     ).rowcount

@@ -1,7 +1,8 @@
 """The database file: its connections, their threads, and its migrations.
 
 One thread writes, two read history, one the registry, one keeps the file in shape; none of them is
-the event loop's. A write is one transaction. `turn` lets upkeep write in between, a slice at a time.
+the event loop's. A write is one transaction. `turn` lets upkeep write in between, a slice at a
+time.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class DatabaseError(GatewayError):
 
 
 class _Connection(aiosqlite.Connection):
-    """An aiosqlite connection that runs a whole function on its thread, not a statement at a time."""
+    """An aiosqlite connection that runs a whole function on its thread, not a statement at a
+    time.
+    """
 
     async def run(self, work: Work[T]) -> T:
         return await self._on_thread(lambda: work(self._conn))
@@ -75,7 +78,9 @@ class _Connection(aiosqlite.Connection):
 
 
 class Database:
-    """The open database. `write`, `read` and `maintain` take a function of a `sqlite3.Connection`."""
+    """The open database. `write`, `read` and `maintain` take a function of a
+    `sqlite3.Connection`.
+    """
 
     def __init__(
         self,
@@ -221,7 +226,8 @@ def _check_writable(path: Path) -> None:
             place, os.W_OK, effective_ids=os.access in os.supports_effective_ids
         ):
             raise DatabaseError(
-                f"{path}: cannot write to {place}: look at its owner and permissions, and whether its disk is read-only"
+                f"{path}: cannot write to {place}: look at its owner and permissions, and "
+                f"whether its disk is read-only"
             )
 
 

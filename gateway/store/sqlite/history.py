@@ -45,7 +45,10 @@ def opened(db: sqlite3.Connection, now: int = MAX_TS) -> Opened:
 
 def series_of(db: sqlite3.Connection, device: str, channel: str) -> list[tuple[int, str, str, str]]:
     """Return a channel's series: (id, type, device, channel)."""
-    sql = "SELECT id, type, device, channel FROM series WHERE device = ? AND channel = ? AND NOT hidden"
+    sql = (
+        "SELECT id, type, device, channel FROM series WHERE device = ? AND channel = ? AND "
+        "NOT hidden"
+    )
     return db.execute(sql, (device, channel)).fetchall()
 
 
@@ -90,7 +93,8 @@ def _after(
         sql = "SELECT * FROM frames WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?"
         return db.execute(sql, (cursor + 1, end, limit))
     sql = (
-        "SELECT * FROM frames WHERE seq >= ? AND seq <= ? AND series IN (SELECT value FROM json_each(?)) "
+        "SELECT * FROM frames WHERE seq >= ? AND seq <= ? AND series IN (SELECT value FROM "
+        "json_each(?)) "
         "ORDER BY seq LIMIT ?"
     )
     return db.execute(sql, (cursor + 1, end, to_json(list(series)), limit))
@@ -175,7 +179,8 @@ def _recent(
     """Scan what is not yet in the index."""
     where, parameters, tail = _within(span, newest_first)
     return db.execute(
-        "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM json_each(?)) "
+        "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM "
+        "json_each(?)) "
         f"AND {where} {tail} LIMIT ?",
         (meta(db, "folded"), to_json(list(series)), *parameters, limit),
     )
@@ -239,6 +244,9 @@ def _greatest(
 
 def rejected(db: sqlite3.Connection, before: int | None, limit: int) -> list[Rejection]:
     """Read the rejected list, newest first."""
-    sql = "SELECT id, at, topic, device, reason, payload FROM rejected WHERE id < ? ORDER BY id DESC LIMIT ?"
+    sql = (
+        "SELECT id, at, topic, device, reason, payload FROM rejected WHERE id < ? ORDER BY "
+        "id DESC LIMIT ?"
+    )
     bound = before if before is not None else 2**62
     return [Rejection(*row) for row in db.execute(sql, (bound, limit))]

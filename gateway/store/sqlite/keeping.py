@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
-_HIDDEN = """SELECT a.series, a.level, a.bucket FROM series AS s CROSS JOIN aggregates AS a ON a.series = s.id
+_HIDDEN = """SELECT a.series, a.level, a.bucket FROM series AS s CROSS JOIN aggregates AS a ON
+    a.series = s.id
     WHERE s.hidden LIMIT ?"""
 _DELETE = "DELETE FROM aggregates WHERE (series, level, bucket) IN ({})"
 

@@ -30,7 +30,8 @@ _POINTS = f"""
     WITH folded AS (
         {_FOLDED} AND ts >= :start AND ts < :low
         UNION ALL {_FOLDED} AND ts >= :high AND ts < :end
-        UNION ALL {_FOLDED} AND ts >= :low AND ts < :high AND :upto < :folded AND seq > :upto AND {_NOT_ADDED}
+        UNION ALL {_FOLDED} AND ts >= :low AND ts < :high AND :upto < :folded AND seq > :upto AND
+        {_NOT_ADDED}
     ), recent AS (
         SELECT *, row_number() OVER (PARTITION BY ts, value ORDER BY seq) AS nth FROM frames
         WHERE seq > :folded AND series = :series AND ts >= :start AND ts < :end
@@ -45,7 +46,8 @@ _POINTS = f"""
     )"""
 _VALUES = _POINTS + " SELECT ts, value FROM points ORDER BY ts, seq LIMIT :limit"
 _OF_FRAMES = f"""{_POINTS}, ranked AS (SELECT *{{ranks}} FROM points)
-    SELECT ts / :step * :step AS start, count(*), count(number), sum(number), min(number), max(number),
+    SELECT ts / :step * :step AS start, count(*), count(number), sum(number), min(number),
+    max(number),
         min(ts), {{first}}, max(ts), {{last}}
     FROM ranked GROUP BY start"""
 _WITHOUT_ENDS = _OF_FRAMES.format(ranks="", first="NULL", last="NULL")
@@ -57,9 +59,11 @@ _WITH_ENDS = _OF_FRAMES.format(
     last="max(value) FILTER (WHERE down = 1)",
 )
 _OF_LEVEL = """
-    SELECT bucket * :size / :step * :step AS start, sum(count), sum(numbers), sum(sum), min(min), max(max),
+    SELECT bucket * :size / :step * :step AS start, sum(count), sum(numbers), sum(sum), min(min),
+    max(max),
         min(first_ts), NULL, max(last_ts), NULL, min(bucket) AS head, max(bucket) AS tail
-    FROM aggregates WHERE series = :series AND level = :level AND bucket >= :low AND bucket < :high GROUP BY start"""
+    FROM aggregates WHERE series = :series AND level = :level AND bucket >= :low AND bucket < :high
+    GROUP BY start"""
 _ENDS = f"""SELECT g.*, h.first, t.last FROM ({_OF_LEVEL}) AS g
     CROSS JOIN aggregates AS h ON h.series = :series AND h.level = :level AND h.bucket = g.head
     CROSS JOIN aggregates AS t ON t.series = :series AND t.level = :level AND t.bucket = g.tail"""
@@ -88,7 +92,10 @@ def _times(db: sqlite3.Connection, series: int) -> list[int]:
     found: list[int | None] = []
     for order, end in (("", "first_ts"), ("DESC", "last_ts")):
         for level in range(len(LEVELS)):
-            sql = f"SELECT {end} FROM aggregates WHERE series = ? AND level = ? ORDER BY bucket {order} LIMIT 1"
+            sql = (
+                f"SELECT {end} FROM aggregates WHERE series = ? AND level = ? ORDER BY "
+                f"bucket {order} LIMIT 1"
+            )
             found += db.execute(sql, (series, level)).fetchone() or ()
         sql = f"SELECT ts FROM frames_by_time WHERE series = ? ORDER BY ts {order} LIMIT 1"
         found += db.execute(sql, (series,)).fetchone() or ()
@@ -242,7 +249,10 @@ def _next_value(
     for number in series:
         for level, size in enumerate(LEVELS):
             if every % size == 0:
-                sql = "SELECT bucket * ? FROM aggregates WHERE series = ? AND level = ? AND bucket >= ? LIMIT 1"
+                sql = (
+                    "SELECT bucket * ? FROM aggregates WHERE series = ? AND level = ? AND "
+                    "bucket >= ? LIMIT 1"
+                )
                 row = db.execute(sql, (size, number, level, start // size)).fetchone()
                 found += [max(start, *row)] if row else []
     return min(found, default=None)

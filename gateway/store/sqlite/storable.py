@@ -25,7 +25,9 @@ def storable(value: Any) -> Any:
 
 
 class Connection(sqlite3.Connection):
-    """A connection that takes any text as a parameter, and says of a number that it is too large."""
+    """A connection that takes any text as a parameter, and says of a number that it is too
+    large.
+    """
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         try:

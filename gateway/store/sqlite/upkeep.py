@@ -51,7 +51,10 @@ _UNFOLD = (
     "DELETE FROM frames_by_time WHERE (series, ts, seq) IN "
     "(SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?)"
 )
-_REMOVE = "DELETE FROM frames WHERE seq IN (SELECT seq FROM temp.removable WHERE rowid > ? AND rowid <= ?)"
+_REMOVE = (
+    "DELETE FROM frames WHERE seq IN (SELECT seq FROM temp.removable WHERE rowid > ? "
+    "AND rowid <= ?)"
+)
 
 
 class Upkeep:
@@ -228,7 +231,10 @@ def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
         "ORDER BY ts DESC, seq DESC LIMIT 1) AS seq FROM series AS s WHERE NOT hidden"
     )
     db.execute("DELETE FROM temp.kept WHERE seq IS NULL OR seq > ?", (upto,))
-    sql = "SELECT series, ts, seq FROM frames WHERE seq <= ? AND seq NOT IN (SELECT seq FROM temp.kept)"
+    sql = (
+        "SELECT series, ts, seq FROM frames WHERE seq <= ? AND seq NOT IN (SELECT seq FROM "
+        "temp.kept)"
+    )
     _sort(db, sql, (upto,))
     db.execute("DROP TABLE IF EXISTS temp.removable")
     db.execute("CREATE TEMP TABLE removable AS SELECT seq FROM temp.sorted ORDER BY seq")

@@ -18,7 +18,9 @@ OPEN = {
     ("GET", "/api/v1/ws"),
     ("GET", "/mqtt"),
 }
-"""What needs no sign-in at the door: health, signing in itself, and what signs in with its first message."""
+"""What needs no sign-in at the door: health, signing in itself, and what signs in with its first
+message.
+"""
 
 
 def some_path(route):

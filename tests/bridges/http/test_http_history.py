@@ -115,7 +115,9 @@ async def test_ndjson_is_the_whole_range_line_by_line(core, client, reader):
 
 
 async def test_csv_holds_text_as_text_and_no_formula(core, client, reader):
-    """Strings lose their quotes, numbers stay, and what a spreadsheet would run gets a ' before it."""
+    """Strings lose their quotes, numbers stay, and what a spreadsheet would run gets a ' before
+    it.
+    """
     for value in ('"on"', "-1.5", '"=HYPERLINK(1)"', '{"a": 1}', '"a,\\"b\\n"'):
         await core.store("kitchen", "t", value, ts=1000)
     async with client.get(f"{API}/history?device=kitchen&format=csv", headers=reader) as response:

@@ -1,4 +1,6 @@
-"""Odd texts through every entrance of HTTP that stores or compiles one: an answer below 500, always."""
+"""Odd texts through every entrance of HTTP that stores or compiles one: an answer below 500,
+always.
+"""
 
 import pytest
 

@@ -300,7 +300,9 @@ async def test_what_is_handed_over_is_counted_elsewhere(house):
     ],
 )
 async def test_what_cannot_be_read_is_a_problem_and_no_line_in_the_log(house, caplog, request_):
-    """Neither in the answer nor in the log are the bytes of a token, nor which versions run here."""
+    """Neither in the answer nor in the log are the bytes of a token, nor which versions run
+    here.
+    """
     reader, writer = await house.open(request_)
     async with asyncio.timeout(5):
         said = await reader.read()

@@ -146,7 +146,9 @@ async def test_the_key_of_a_disabled_owner_s_device_posts_no_more(core, client):
 
 
 async def test_a_change_asks_in_its_own_turn(core):
-    """What an earlier change has taken away is gone for a later one that was asked for before it."""
+    """What an earlier change has taken away is gone for a later one that was asked for before
+    it.
+    """
     ann = await core.user()
     issued = await core.do(tokens.create, user=ann, scope="admin")
     principal = core.registry.principal(issued.record)

@@ -86,7 +86,9 @@ async def test_repeats_count_once(core, client, reader):
 
 
 async def test_units_and_all_channels(core, client, reader):
-    """Units are those of the device's announcement; without a channel it is all that have values."""
+    """Units are those of the device's announcement; without a channel it is all that have
+    values.
+    """
     said = {"channels": {"a": {"unit": "°C"}}}
     await core.do(abouts.announce, "kitchen", said)
     await core.store("kitchen", "b", "1", ts=1)

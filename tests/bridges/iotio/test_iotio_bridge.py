@@ -234,7 +234,9 @@ async def test_a_type_is_kept(home):
 
 
 async def test_a_disabled_device_is_cut_off(home):
-    """A device that is disabled while it is connected is closed with 4401, and is not let in again."""
+    """A device that is disabled while it is connected is closed with 4401, and is not let in
+    again.
+    """
     async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
         await until(lambda: home.gateway.core.presence.is_online("e1"))
         await home.gateway.access.registry.apply(
@@ -264,7 +266,9 @@ async def test_a_command_is_sent_again_until_it_was_read(home):
 
 
 async def test_version_0_2(home):
-    """The seed's own version: text packets, told apart by the missing headers; brackets do no harm."""
+    """The seed's own version: text packets, told apart by the missing headers; brackets do no
+    harm.
+    """
     async with bare(url(home)) as peer, home.listen("e1/message") as listening:
         data = json.dumps({"key": home.keys["e1"]})
         await peer.socket.send_str(f'[/"e1"/][/"echo"/][/"{data}"/]')
@@ -329,7 +333,9 @@ async def test_takeover_closes_the_older(home):
 
 
 async def test_what_a_script_has_read_does_not_come_again(home):
-    """A script that reads one answer and goes has had it: its next connection gets its own answers."""
+    """A script that reads one answer and goes has had it: its next connection gets its own
+    answers.
+    """
     for number in range(3):
         async with bare(url(home), **hello("e1", "echo", home.keys["e1"])) as peer:
             await peer.send("message", number)

@@ -36,7 +36,9 @@ ROUTES = gateway.routes(
     ],
 )
 def test_what_a_topic_is_about(topic: str, kind: str, device: str, channel: str | None) -> None:
-    """The gateway's own topics come first; a later route may take what does not fit an earlier one."""
+    """The gateway's own topics come first; a later route may take what does not fit an earlier
+    one.
+    """
     match = ROUTES.find(topic)
     assert match is not None
     assert (match.kind, match.device, match.channel) == (kind, device, channel)

@@ -263,7 +263,10 @@ async def test_odd_names_and_values_break_nothing(home, browser):
         await tab.page.goto(f"{home.url}{path}")
         await tab.page.wait_for_selector(shown, state="attached")
         assert await tab.page.evaluate(wide), path
-    assert await tab.page.get_attribute(".reading .value[title^='1234']", "title") == "12345678901234567"  # fmt: skip
+    assert (
+        await tab.page.get_attribute(".reading .value[title^='1234']", "title")
+        == "12345678901234567"
+    )
     assert tab.complaints == []
 
 
@@ -292,7 +295,9 @@ async def test_what_an_admin_does(home, browser):
     await page.locator("#list li", has_text="New board").filter(has_text="of bob@").wait_for()
 
     await page.goto(f"{home.url}/users")
-    await page.locator("#list li", has_text="bob@example.org").filter(has_text="1 device").wait_for()  # fmt: skip
+    await (
+        page.locator("#list li", has_text="bob@example.org").filter(has_text="1 device").wait_for()
+    )
     await page.click("[data-open=invite]")
     await page.click("#invite .primary")
     await page.locator("#invitation-until", has_text="It works once, until").wait_for()

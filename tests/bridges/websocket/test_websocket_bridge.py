@@ -93,7 +93,9 @@ async def test_a_listener_that_is_let_go_is_closed(core, client, ann, monkeypatc
 
 
 async def test_subscriptions_mixed(core, client, ann):
-    """A frame comes once, whichever of the subscriptions shows it and whichever asks for old ones."""
+    """A frame comes once, whichever of the subscriptions shows it and whichever asks for old
+    ones.
+    """
     async with client.ws_connect("/ws", headers=ann) as socket:
         await receive(socket)
         await socket.send_json({"type": "subscribe", "id": "t", "filter": "#", "mode": "latest"})

@@ -34,7 +34,9 @@ class Client:
 
 @given(STEPS)
 def test_every_message_is_delivered_in_order_or_counted_as_dropped(steps: list[str]) -> None:
-    """However connections come and go, QoS 1 arrives once without DUP, in order, within the bounds."""
+    """However connections come and go, QoS 1 arrives once without DUP, in order, within the
+    bounds.
+    """
     statistics: Counter[str] = Counter()
     outbox, client = Outbox(WINDOW, LIMIT, statistics), Client()
     accepted: list[bytes] = []

@@ -1,4 +1,6 @@
-"""A broker on a port of its own, a gate that remembers what it was asked, and clients of raw bytes."""
+"""A broker on a port of its own, a gate that remembers what it was asked, and clients of raw
+bytes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Hypothesis strategies for every packet that a side may send in a version, valid by the standard."""
+"""Hypothesis strategies for every packet that a side may send in a version, valid by the
+standard.
+"""
 
 from __future__ import annotations
 

@@ -53,7 +53,9 @@ async def test_carries_a_message(bench: Bench, version: int) -> None:
 
 
 async def test_reads_nothing_while_paused(bench: Bench) -> None:
-    """While the intake is full a flood stays in the sockets; afterwards all of it comes, in order."""
+    """While the intake is full a flood stays in the sockets; afterwards all of it comes, in
+    order.
+    """
     client = await bench.connect("c")
     bench.broker.pause()
     total = 40_000
@@ -175,7 +177,9 @@ async def test_a_command_where_qos_0_was_asked(bench: Bench) -> None:
 
 
 async def test_commands_wait_for_the_window_within_a_bound(bench: Bench) -> None:
-    """More than the window wait, more than the queue are refused, and none outlives the connection."""
+    """More than the window wait, more than the queue are refused, and none outlives the
+    connection.
+    """
     client = await bench.connect("c", clean_start=False)
     await bench.subscribe(client, "cmd", qos=1)
     (connection,) = bench.broker.connections()

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 async def test_tls_has_its_own_port_and_names_the_client(new_bench: Callable[..., Bench]) -> None:
-    """A client with a certificate of the configured authority is known by its name and its address."""
+    """A client with a certificate of the configured authority is known by its name and its
+    address.
+    """
     ca = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("localhost").configure_cert(context)

@@ -255,12 +255,15 @@ async def test_mosquitto(home, protocol, qos):
 _SCRIPT = """
 const mqtt = require("mqtt");
 const [url, protocolVersion, username, password] = process.argv.slice(1);
-const options = {protocolVersion: +protocolVersion, username, password, clean: true, reconnectPeriod: 0};
+const options = {
+  protocolVersion: +protocolVersion, username, password, clean: true, reconnectPeriod: 0,
+};
 const client = mqtt.connect(url, options);
 const found = [];
 client.on("error", (error) => { console.error(String(error)); process.exit(3); });
 client.on("message", (topic, payload, packet) => {
-  found.push({topic, payload: payload.toString(), qos: packet.qos, user: packet.properties?.userProperties?.a ?? null});
+  const user = packet.properties?.userProperties?.a ?? null;
+  found.push({topic, payload: payload.toString(), qos: packet.qos, user});
   if (found.length === 4) client.end(false, {}, () => console.log(JSON.stringify(found)));
 });
 client.on("connect", () => client.subscribe("plain/#", {qos: 2}, async (error, granted) => {

@@ -21,7 +21,8 @@ LATE = st.integers(0, 5)
 FRAMES = st.lists(
     st.tuples(
         st.sampled_from(SERIES),
-        st.builds(lambda day, ms: day * 86_400_000 + ms, LATE, st.sampled_from([0, 1, 60_000, 3_599_999, 3_600_000])),
+        st.builds(lambda day, ms: day * 86_400_000 + ms, LATE, st.sampled_from([0, 1, 60_000,
+            3_599_999, 3_600_000])),
         VALUES,
         st.sampled_from(["", OWN, OWN]),
     ),

@@ -115,5 +115,6 @@ def test_json_is_the_contract_s(db):
     """The value and the reply go out as they came in."""
     command = made(1, reply="[1,  2]")
     assert command.json() == (
-        '{"id":"c1","device":"kitchen","name":"led","state":"queued","value":{"a": [1, "ü"]},"reply":[1,  2]}'.encode()
+        '{"id":"c1","device":"kitchen","name":"led","state":"queued","value":{"a": [1, '
+        '"ü"]},"reply":[1,  2]}'.encode()
     )

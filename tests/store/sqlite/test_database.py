@@ -180,7 +180,7 @@ def test_a_migration_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     open_sync(path).close()
     broken = (
         newest + 1,
-        "CREATE TABLE one (a);\nCREATE TRIGGER t AFTER INSERT ON one BEGIN SELECT 1; END;\nNONSENSE;\n",
+        "CREATE TABLE one (a);\nCREATE TRIGGER t AFTER INSERT ON one BEGIN SELECT 1; END;\nNO;\n",
     )
     steps = [*migrations(), broken]
     monkeypatch.setattr("gateway.store.sqlite.database.migrations", lambda: steps)
@@ -471,7 +471,8 @@ from gateway.store.sqlite.database import (open_sync, transaction)
 db = open_sync(Path(sys.argv[1]))
 for number in range(200):
     with transaction(db):
-        db.execute("INSERT INTO rejected (at, topic, reason, payload) VALUES (?, 't', 'r', x'')", (number,))
+        insert = "INSERT INTO rejected (at, topic, reason, payload) VALUES (?, 't', 'r', x'')"
+        db.execute(insert, (number,))
 db.close()
 """
 

@@ -137,7 +137,9 @@ def test_after(
 
 
 def test_one_call_looks_at_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filter that matches nothing gets on by a window a call, not through all of history at once."""
+    """A filter that matches nothing gets on by a window a call, not through all of history at
+    once.
+    """
     monkeypatch.setattr(history, "WINDOW", 10)
     with stored([(1, 1, "1")] * 35) as db:
         assert history.after(db, 0, 35, [2], 100) == ([], 10, 0)
@@ -254,7 +256,9 @@ def test_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("newest_first", [True, False])
 def test_queries_use_the_index(newest_first: bool) -> None:
-    """A query by time searches the index in its order: it neither scans nor sorts what is folded."""
+    """A query by time searches the index in its order: it neither scans nor sorts what is
+    folded.
+    """
     with stored([(1, 1, "1")]) as db:
         statements: list[str] = []
         db.set_trace_callback(statements.append)

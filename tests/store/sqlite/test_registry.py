@@ -120,11 +120,13 @@ def test_each_write_is_noted_as_a_change(db):
     update = registry.changes(db, 0)
     assert update is not None
     assert update.events == [
-        ("user", "1", False), ("device", "kitchen", False), ("device", "kitchen", False), ("token", "1", False),
+        ("user", "1", False), ("device", "kitchen", False), ("device", "kitchen", False),
+        ("token", "1", False),
         ("session", "1", False), ("session", "1", True), ("device", "kitchen", True),
     ]  # fmt: skip
     assert update.records == {
-        ("user", "1"): user, ("device", "kitchen"): None, ("token", "1"): token, ("session", "1"): None,
+        ("user", "1"): user, ("device", "kitchen"): None, ("token", "1"): token,
+        ("session", "1"): None,
     }  # fmt: skip
 
 

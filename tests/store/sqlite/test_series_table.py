@@ -93,7 +93,9 @@ def test_values(frames: list[Any], folded: int, rows: int, cut: int, start: int,
 
 @given(FRAMES, st.integers(0, 40), MOMENTS, MOMENTS, STEPS)
 def test_stretches(frames: list[Any], folded: int, start: int, end: int, step: int) -> None:
-    """Stretch by stretch every bucket comes once, in order, with the functions that were asked for."""
+    """Stretch by stretch every bucket comes once, in order, with the functions that were asked
+    for.
+    """
     with store() as db:
         put(db, frames, min(folded, len(frames)), 4, 1)
         wanted = expected(frames, Span(start, end), step)
@@ -103,7 +105,8 @@ def test_stretches(frames: list[Any], folded: int, start: int, end: int, step: i
             found += page
             at = page[-1][0] + step
         assert found == [
-            (b.start, b.total, b.sum / b.numbers if b.numbers and b.sum is not None else None, b.last)
+            (b.start, b.total, b.sum / b.numbers if b.numbers and b.sum is not None else None,
+                b.last)
             for b in wanted
         ]  # fmt: skip
 

@@ -259,7 +259,9 @@ async def test_a_bound_that_cannot_be_kept(store: Store) -> None:
 
 
 async def test_an_old_frame_that_stays_costs_nothing(store: Store) -> None:
-    """A series that fell silent long ago does not make each prune walk over all that was between."""
+    """A series that fell silent long ago does not make each prune walk over all that was
+    between.
+    """
     await store.put("silent")
     worker = store.upkeep(keep=60_000)
     for _ in range(5):

@@ -65,7 +65,8 @@ def test_latest(db: sqlite3.Connection) -> None:
 def test_a_range_of_readings_uses_the_index(db: sqlite3.Connection) -> None:
     """A condition on device, channel and ts does not read all frames."""
     plan = db.execute(
-        "EXPLAIN QUERY PLAN SELECT * FROM readings WHERE device = 'a' AND channel = 't' AND ts > ?", (T,)
+        "EXPLAIN QUERY PLAN SELECT * FROM readings WHERE device = 'a' AND channel = 't' AND "
+        "ts > ?", (T,)
     ).fetchall()  # fmt: skip
     told = " ".join(row[3] for row in plan)
     assert "SEARCH i USING PRIMARY KEY (series=? AND ts>?" in told

@@ -215,7 +215,9 @@ class Pingresp(msgspec.Struct, gc=False):
 
 
 class Disconnect(msgspec.Struct, gc=False):
-    """The last packet of a connection (3.14); before MQTT 5 only a client sends it, without a code."""
+    """The last packet of a connection (3.14); before MQTT 5 only a client sends it, without a
+    code.
+    """
 
     packet_type: ClassVar[PacketType] = PacketType.DISCONNECT
     reason_code: int = 0

@@ -1,4 +1,6 @@
-"""Reason codes of MQTT 5, the return codes of MQTT 3.1.1 for them, and the errors that carry them."""
+"""Reason codes of MQTT 5, the return codes of MQTT 3.1.1 for them, and the errors that carry
+them.
+"""
 
 from __future__ import annotations
 

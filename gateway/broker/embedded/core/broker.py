@@ -176,7 +176,9 @@ class Broker:
     # All of them.
 
     def _ended(self, ended: Ended) -> None:
-        """A session is over: what it owed goes to others, and its will is due now [MQTT-3.1.2-8]."""
+        """A session is over: what it owed goes to others, and its will is due now
+        [MQTT-3.1.2-8].
+        """
         if ended.owed:
             pass_on(self.shared, self.router, ended.owed, ended.session.identity.owner)
         self.wills.publish(ended.session)

@@ -66,12 +66,14 @@ class Client:
     `address`: its IP address.
     `heard`: the tick in which it last sent anything.
     `missing`: how many bytes an incomplete packet still needs, 0 if unknown.
-    `wait`: seconds for which it is not read, as it sends faster than it may; the shell sets it back.
+    `wait`: seconds for which it is not read, as it sends faster than it may; the shell sets it
+    back.
     `peer`: what its packets need, from when its CONNECT is accepted.
     """
 
     __slots__ = (
-        "_broker", "_greeting", "_inlet", "_keep_alive", "_stage", "address", "heard", "missing", "peer",
+        "_broker", "_greeting", "_inlet", "_keep_alive", "_stage", "address", "heard", "missing",
+        "peer",
         "tick", "wait", "wire",
     )  # fmt: skip
 

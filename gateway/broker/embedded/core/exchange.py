@@ -189,8 +189,8 @@ class Exchange:
         return delivery
 
     def withdraw(self, unwanted: Callable[[str], bool], *, sent: bool) -> list[Delivery]:
-        """Take back what waits on unwanted topics; with `sent` also what would be sent again. Return
-        it.
+        """Take back what waits on unwanted topics; with `sent` also what would be sent again.
+        Return it.
 
         What the gateway sends to this client alone stays, and what is released.
         """

@@ -77,7 +77,9 @@ def admit(
     peer: Address,
     busy: Callable[[Identity, str], bool],
 ) -> Admission:
-    """Sign the client in, or raise `Refused`. `busy` tells whether there is no room for a client."""
+    """Sign the client in, or raise `Refused`. `busy` tells whether there is no room for a
+    client.
+    """
     if packet.properties.authentication_method is not None:  # 4.12: no method is offered here
         raise Refused(ReasonCode.BAD_AUTHENTICATION_METHOD)
     _check_client_id(packet)

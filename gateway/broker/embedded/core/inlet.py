@@ -199,7 +199,9 @@ class Inlet:
             pending.route(publication, message)
 
     def _publication(self, packet: Publish) -> Publication:
-        """Return what becomes of a packet's topic, which a topic alias may stand for (3.3.2.3.4)."""
+        """Return what becomes of a packet's topic, which a topic alias may stand for
+        (3.3.2.3.4).
+        """
         raw, alias = packet.topic.encode(), packet.properties.topic_alias
         if alias is not None:
             if alias > self._shared.limits.topic_aliases:  # [MQTT-3.3.2-9]
@@ -270,6 +272,8 @@ class Inlet:
 
 
 def lacking(data: bytes, position: int, largest: int) -> int:
-    """Return how many bytes an incomplete packet still needs, 0 where its length is not all there."""
+    """Return how many bytes an incomplete packet still needs, 0 where its length is not all
+    there.
+    """
     bounds = wire.packet_bounds(data, position, largest)
     return bounds[1] - len(data) if bounds else 0

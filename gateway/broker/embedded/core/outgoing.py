@@ -58,7 +58,8 @@ class Outgoing:
         return form
 
     def packet(
-        self, mqtt5: bool, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float, alias: int = 0,
+        self, mqtt5: bool, first: int, packet_id: bytes, identifiers: tuple[int, ...], now: float,
+        alias: int = 0,
         *, named: bool = True,
     ) -> bytes:  # fmt: skip
         """Return a PUBLISH; with `alias` it sets that topic alias, and without `named` the alias is
@@ -75,7 +76,9 @@ class Outgoing:
         return b"".join((header, name, packet_id, fields, self.payload))
 
     def _left(self, now: float) -> int | None:
-        """Return the seconds until it expires, within what the field holds: a clock may be set back."""
+        """Return the seconds until it expires, within what the field holds: a clock may be set
+        back.
+        """
         if self.expires is None:
             return None
         return min(max(0, round(self.expires - now)), _LONGEST_EXPIRY)

@@ -23,7 +23,8 @@ class Outlet:
     """
 
     __slots__ = (
-        "_aliases", "_most_aliases", "_parts", "_shared", "_sink", "blocked", "largest", "mqtt5", "unanswered",
+        "_aliases", "_most_aliases", "_parts", "_shared", "_sink", "blocked", "largest", "mqtt5",
+        "unanswered",
         "window",
     )  # fmt: skip
 

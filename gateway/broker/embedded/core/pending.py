@@ -33,7 +33,8 @@ class InOrder(list["Pending"]):
     def run(self, stored: Pending) -> None:
         """Settle a batch whose turn it is, and those behind it that are stored already.
 
-        What one of them raises is raised when all are settled: those behind it do not wait for ever.
+        What one of them raises is raised when all are settled: those behind it do not wait for
+        ever.
         """
         error: BaseException | None = None
         following: Pending | None = stored
@@ -70,7 +71,8 @@ class Pending:
     """
 
     __slots__ = (
-        "_coming", "_copies", "_deliveries", "_order", "_outlet", "_retained", "_router", "_settled", "_shared",
+        "_coming", "_copies", "_deliveries", "_order", "_outlet", "_retained", "_router",
+        "_settled", "_shared",
         "answers", "farewell", "in_order", "messages", "open", "ready", "then",
     )  # fmt: skip
 

@@ -44,7 +44,8 @@ class Session:
     """
 
     __slots__ = (
-        "_replay", "_shared", "attached", "client_id", "exchange", "expiry", "identity", "left", "number", "outlet",
+        "_replay", "_shared", "attached", "client_id", "exchange", "expiry", "identity", "left",
+        "number", "outlet",
         "payer", "subscriptions",
     )  # fmt: skip
 

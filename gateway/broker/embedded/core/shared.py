@@ -37,7 +37,8 @@ class Shared:
     """
 
     __slots__ = (
-        "_wake", "clock", "counters", "dirty", "eager", "filters", "gate", "journal", "limits", "new_id", "queued",
+        "_wake", "clock", "counters", "dirty", "eager", "filters", "gate", "journal", "limits",
+        "new_id", "queued",
     )  # fmt: skip
 
     def __init__(

@@ -62,7 +62,9 @@ class Subscribing:
         pending.then.append(lambda: self._announce(peer, added))
 
     def _refusal(self, session: Session, held: Held, size: int) -> int | None:
-        """Return why the session, with subscriptions of this size, may not have one more, or None."""
+        """Return why the session, with subscriptions of this size, may not have one more, or
+        None.
+        """
         if held.topic_filter.count("/") >= MAX_LEVELS:
             return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
         if not self._shared.gate.subscribing(session.identity, held.topic_filter):

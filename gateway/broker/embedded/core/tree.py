@@ -13,7 +13,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAX_LEVELS: Final = 200
-"""Levels of a filter that is subscribed to or a topic that is retained: each level takes memory of its own."""
+"""Levels of a filter that is subscribed to or a topic that is retained: each level takes memory of
+its own.
+"""
 
 
 _LEVEL: Final = 300  # bytes of a level: a node, its dictionary and its text
@@ -21,7 +23,9 @@ _ENTRY: Final = 500  # bytes of what stands at the end of the levels
 
 
 def tree_size(path: str) -> int:
-    """Return the bytes that a filter or a topic takes in its tree, about; others may share levels."""
+    """Return the bytes that a filter or a topic takes in its tree, about; others may share
+    levels.
+    """
     return _ENTRY + len(path) + _LEVEL * (path.count("/") + 1)
 
 
@@ -82,7 +86,9 @@ class FilterTree(Generic[K, V]):
         return new
 
     def remove(self, topic_filter: str, key: K) -> bool:
-        """Take a value out, and every branch that is left without one; tell whether it was there."""
+        """Take a value out, and every branch that is left without one; tell whether it was
+        there.
+        """
         levels = topic_filter.split("/")
         path = _path(self._root, levels)
         values = path[-1].values if path else None

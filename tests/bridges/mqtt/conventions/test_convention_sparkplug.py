@@ -1,4 +1,6 @@
-"""Sparkplug B: births describe, data comes by alias, gaps ask for a rebirth, deaths have numbers."""
+"""Sparkplug B: births describe, data comes by alias, gaps ask for a rebirth, deaths have
+numbers.
+"""
 
 from typing import Any
 

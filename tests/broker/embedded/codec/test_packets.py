@@ -71,7 +71,9 @@ def test_a_variable_byte_integer_survives_its_bytes(value):
 
 
 def test_a_length_that_does_not_fit_is_an_error_of_the_caller():
-    """A packet above 256 MB, a string above 64 KB and a NUL are refused before a byte is written."""
+    """A packet above 256 MB, a string above 64 KB and a NUL are refused before a byte is
+    written.
+    """
     with pytest.raises(ValueError, match="268435456"):
         wire.variable_byte_integer(wire.LARGEST_LENGTH + 1)
     with pytest.raises(ValueError, match="65536"):
@@ -81,7 +83,9 @@ def test_a_length_that_does_not_fit_is_an_error_of_the_caller():
 
 
 def test_the_header_of_a_publish_can_be_read_alone():
-    """A reader with a fast path of its own gets topic bytes, packet id and where the rest begins."""
+    """A reader with a fast path of its own gets topic bytes, packet id and where the rest
+    begins.
+    """
     raw = encode(Publish("ä/b", b"21.4", 1, packet_id=300), 4)
     body, end = wire.packet_bounds(raw, 0, LIMIT)
     assert publish_header(raw, body, end, 1) == ("ä/b".encode(), 300, end - 4)

@@ -104,7 +104,9 @@ def test_arbitrary_bodies_raise_only_protocol_errors(first, body, version, sende
 
 @given(st.data(), st.sampled_from(VERSIONS))
 def test_what_is_read_can_be_written_again(data, version):
-    """A packet read from damaged bytes is one that the encoder writes and the decoder reads again."""
+    """A packet read from damaged bytes is one that the encoder writes and the decoder reads
+    again.
+    """
     packet = data.draw(client_packets(version))
     damaged = bytearray(encode(packet, version))
     place = data.draw(st.integers(0, len(damaged) - 1))

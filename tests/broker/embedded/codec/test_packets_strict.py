@@ -216,7 +216,9 @@ CASES += [(clause, S, version, code, raw) for clause, version, code, raw in SERV
     ids=[case[0] for case in CASES],
 )
 def test_what_breaks_a_clause_is_refused(sender, version, code, raw):
-    """The packet is refused with the reason code of the standard, also when another packet follows."""
+    """The packet is refused with the reason code of the standard, also when another packet
+    follows.
+    """
     for after in (b"", b"\xc0\0" * 8):
         with pytest.raises(ProtocolError) as refused:
             decode(raw + after, 0, version, 1000, sender)

@@ -318,7 +318,9 @@ async def test_mqtt_3_1_4_2_sign_in(server, version):
 
 
 async def test_mqtt_3_1_4_3_the_same_client_again(server, version):
-    """[MQTT-3.1.4-3], in 3.1.1 [MQTT-3.1.4-2]: the connection before is ended; MQTT 5 is told 0x8E."""
+    """[MQTT-3.1.4-3], in 3.1.1 [MQTT-3.1.4-2]: the connection before is ended; MQTT 5 is told
+    0x8E.
+    """
     first = await server.join(version)
     await server.join(version)
     await first.cut_off(0x8E)

@@ -43,7 +43,9 @@ async def test_mqtt_3_14_2_1_reason_codes_of_disconnect(server, reason):
 
 
 async def test_mqtt_3_14_0_1_no_disconnect_before_connack(server):
-    """[MQTT-3.14.0-1] [MQTT-3.2.2-7]: who is not let in gets CONNACK or nothing, never DISCONNECT."""
+    """[MQTT-3.14.0-1] [MQTT-3.2.2-7]: who is not let in gets CONNACK or nothing, never
+    DISCONNECT.
+    """
     for data in (
         connect(5, username="nobody"),
         connect(5, flags=1),

@@ -85,7 +85,9 @@ class Machine:
 
 
 class Publisher(Machine):
-    """Sends messages with QoS 1 and 2 in turn, a few in flight, and keeps what is unacknowledged."""
+    """Sends messages with QoS 1 and 2 in turn, a few in flight, and keeps what is
+    unacknowledged.
+    """
 
     def __init__(self, server: Server, version: int, chance: random.Random) -> None:
         super().__init__(server, version, "publisher", chance)

@@ -169,7 +169,9 @@ async def test_mqtt_3_3_2_5_expired_behind_a_full_window(server, qos):
 
 @pytest.mark.parametrize(("alias", "reason"), [(0, 0x94), (5, 0x94), (65535, 0x94), (4, 0x82)])
 async def test_mqtt_3_3_2_9_topic_alias_maximum(server, alias, reason):
-    """[MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.2.2-17]: 0, above the maximum or not set yet ends it."""
+    """[MQTT-3.3.2-8] [MQTT-3.3.2-9] [MQTT-3.2.2-17]: 0, above the maximum or not set yet ends
+    it.
+    """
     wire = await server.join(5)
     wire.send(
         publish(5, "" if reason == 0x82 else "t", b"x", raw=b"\x23" + alias.to_bytes(2, "big"))
@@ -227,7 +229,9 @@ async def test_mqtt_3_3_4_2_overlapping_subscriptions(server, version):
 
 
 async def test_mqtt_3_3_4_3_subscription_identifiers(server):
-    """[MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]: one copy has the identifiers of all that match."""
+    """[MQTT-3.3.4-3] [MQTT-3.3.4-4] [MQTT-3.3.4-5]: one copy has the identifiers of all that
+    match.
+    """
     wire = await server.join(5)
     for topic_filter, number in (("t/#", 1), ("t/+", 268_435_455), ("u", 3)):
         await wire.subscribe(topic_filter, subscription_identifier=(number,))

@@ -57,7 +57,9 @@ async def test_mqtt_3_3_1_6_an_empty_message_removes(server, version, source):
 
 
 async def test_mqtt_3_3_1_8_without_retain_nothing_changes(server, version, source):
-    """[MQTT-3.3.1-8], in 3.1.1 [MQTT-3.3.1-12]: a message with RETAIN 0 neither stays nor replaces."""
+    """[MQTT-3.3.1-8], in 3.1.1 [MQTT-3.3.1-12]: a message with RETAIN 0 neither stays nor
+    replaces.
+    """
     await source.publish("t", b"kept", 1, retain=True)
     await source.publish("t", b"passing", 1)
     await source.publish("t", b"", 1)

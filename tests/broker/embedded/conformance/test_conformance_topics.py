@@ -132,7 +132,9 @@ async def test_mqtt_4_7_3_3_the_longest_topic(server, version):
 
 
 async def test_a_topic_may_hold_any_character(server, version):
-    """[MQTT-4.7.3-4], in 3.1.1 [MQTT-4.7.3-4]: spaces, controls and noncharacters pass as they are."""
+    """[MQTT-4.7.3-4], in 3.1.1 [MQTT-4.7.3-4]: spaces, controls and noncharacters pass as they
+    are.
+    """
     topics = ["a b", "\u0001", "\U0010ffff", "\ufffe", "a\u200db", "\u202e"]
     wire = await server.join(version)
     await wire.subscribe(*topics)

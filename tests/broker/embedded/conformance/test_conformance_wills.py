@@ -70,7 +70,9 @@ async def test_mqtt_3_14_4_3_no_will_after_disconnect(server, version, watch):
 
 
 async def test_disconnect_with_will(server, watch_5):
-    """[MQTT-3.14.4-3] [MQTT-3.1.2-8]: DISCONNECT with reason 0x04, or another than 0, publishes it."""
+    """[MQTT-3.14.4-3] [MQTT-3.1.2-8]: DISCONNECT with reason 0x04, or another than 0, publishes
+    it.
+    """
     for reason in (0x04, 0x80, 0x93):
         wire = await mortal(server, 5)
         wire.send(disconnect(5, reason))
@@ -104,7 +106,9 @@ async def test_a_refused_connect_leaves_no_will(server, version, watch):
 
 @pytest.mark.parametrize("part", ["topic", "payload"])
 async def test_mqtt_3_1_2_9_the_will_is_all_there(server, version, part):
-    """[MQTT-3.1.2-9], in 3.1.1 [MQTT-3.1.2-9]: a will flag without topic or payload is malformed."""
+    """[MQTT-3.1.2-9], in 3.1.1 [MQTT-3.1.2-9]: a will flag without topic or payload is
+    malformed.
+    """
     rest = text("c") + (props(version) + text("w") if part == "payload" else b"")
     wire = await server.dial(version)
     wire.send(packet(0x10, text("MQTT"), bytes((version, 0x06)), two(0), props(version), rest))
@@ -213,7 +217,8 @@ async def test_mqtt_3_1_2_8_a_clean_start_ends_the_delay(server, watch_5):
 async def test_mqtt_3_1_3_10_properties_of_a_will(server, watch_5):
     """[MQTT-3.1.3-10] [MQTT-3.3.2-17]: they are published with it, user properties in order."""
     fields = {
-        "user_property": (("b", "1"), ("a", "2"), ("b", "1")), "content_type": "text", "response_topic": "r",
+        "user_property": (("b", "1"), ("a", "2"), ("b", "1")), "content_type": "text",
+        "response_topic": "r",
         "correlation_data": b"c", "payload_format_indicator": 1, "message_expiry_interval": 9,
     }  # fmt: skip
     (await mortal(server, 5, **fields)).abort()

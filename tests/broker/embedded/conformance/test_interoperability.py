@@ -151,7 +151,9 @@ class Site:
         will_flags: int = 0x04,
         **fields: Any,
     ) -> Client:
-        """Connect as the admin; MQTT 5 clients that are not clean keep their session for a while."""
+        """Connect as the admin; MQTT 5 clients that are not clean keep their session for a
+        while.
+        """
         if not clean:
             fields.setdefault("session_expiry_interval", 99_999)
         wire = await self.dial(version)

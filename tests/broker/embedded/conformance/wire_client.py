@@ -104,7 +104,8 @@ def will(version: int, topic: str | bytes, payload: bytes = b"gone", **fields: A
 
 
 def publish(
-    version: int, topic: str | bytes, payload: bytes = b"", qos: int = 0, packet_id: int = 1, *, retain: bool = False,
+    version: int, topic: str | bytes, payload: bytes = b"", qos: int = 0, packet_id: int = 1, *,
+    retain: bool = False,
     dup: bool = False, raw: bytes = b"", **fields: Any,
 ) -> bytes:  # fmt: skip
     """Return a PUBLISH; its packet id counts above QoS 0."""

@@ -1,4 +1,6 @@
-"""What survives a crash: the journal goes into a real database, and another broker starts from it."""
+"""What survives a crash: the journal goes into a real database, and another broker starts from
+it.
+"""
 
 from __future__ import annotations
 
@@ -207,7 +209,8 @@ async def give_up(machine: Machine, client: Client) -> None:
 def owners(machine: Machine) -> list[tuple[bytes, str]]:
     """Return the messages in the database, each with the client whose session has it."""
     return machine._db.execute(
-        "SELECT payload, client_id FROM broker_deliveries JOIN broker_sessions ON number = session ORDER BY 1, 2"
+        "SELECT payload, client_id FROM broker_deliveries JOIN broker_sessions ON number = "
+        "session ORDER BY 1, 2"
     ).fetchall()
 
 

@@ -83,7 +83,9 @@ def test_a_payer_pays_for_all_its_queues() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "take", "back", "remove"]), st.integers(0, 9))))
 def test_the_bytes_are_those_of_what_is_there(steps: list[tuple[str, int]]) -> None:
-    """Whatever comes and goes, the bounds hold for what is there, and nothing vanishes uncounted."""
+    """Whatever comes and goes, the bounds hold for what is there, and nothing vanishes
+    uncounted.
+    """
     backlog, added, gone = new(5, 5 * BASE + 20), 0, 0
     for step, size in steps:
         if step == "add":

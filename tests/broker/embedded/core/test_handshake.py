@@ -114,7 +114,9 @@ async def test_a_session_without_a_connection_has_no_place(bench: Bench) -> None
 
 
 async def test_a_wrong_sign_in_is_no_less_wrong_without_a_place(bench: Bench) -> None:
-    """A stranger hears of the sign-in, with its delay, and takes no place with another's client id."""
+    """A stranger hears of the sign-in, with its delay, and takes no place with another's client
+    id.
+    """
     for number in range(3):
         await bench.connect(f"c{number}")
     _, answer = await bench.try_connect("c0", username="nobody")

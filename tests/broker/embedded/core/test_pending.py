@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 async def test_what_need_not_wait_does_not_overtake(bench: Bench) -> None:
-    """A message that is stored at once stays behind one of the same sender that is not stored yet."""
+    """A message that is stored at once stays behind one of the same sender that is not stored
+    yet.
+    """
     subscriber = await bench.connect("s")
     await bench.subscribe(subscriber, "t")
     client = await bench.connect("p")

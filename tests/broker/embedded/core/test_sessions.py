@@ -70,7 +70,9 @@ async def test_a_clean_start_begins_anew(bench: Bench) -> None:
 
 
 async def test_what_was_in_flight_is_repeated(bench: Bench) -> None:
-    """[MQTT-4.4.0-1] With DUP, its packet id and in order; a released one repeats only its PUBREL."""
+    """[MQTT-4.4.0-1] With DUP, its packet id and in order; a released one repeats only its
+    PUBREL.
+    """
     client = await bench.connect("c", clean_start=False)
     await bench.subscribe(client, "t", qos=2)
     for qos in (1, 2, 2):

@@ -54,7 +54,9 @@ async def member(
 
 
 async def received(client: Client, *, acknowledge: bool = False) -> list[Publish]:
-    """Return the messages that have come so far; those that an acknowledgement calls for count too."""
+    """Return the messages that have come so far; those that an acknowledgement calls for count
+    too.
+    """
     found: list[Publish] = []
     client.write(PING, PING)
     pings = 2

@@ -1,4 +1,6 @@
-"""Subscriptions and their options, retained messages and shared subscriptions, over real sockets."""
+"""Subscriptions and their options, retained messages and shared subscriptions, over real
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -177,7 +179,9 @@ async def test_retained_topics_are_bounded(bench: Bench) -> None:
 
 
 async def test_filters_are_bounded_in_all(bench: Bench) -> None:
-    """A few long filters are as much as many short ones; one that is held may be asked for again."""
+    """A few long filters are as much as many short ones; one that is held may be asked for
+    again.
+    """
     bench.broker.machine.shared.limits = Limits(subscription_size=2 * tree_size("") + 100)
     client = await bench.connect("c", 5)
     assert await bench.subscribe(client, "a" * 60, "b" * 41, "c" * 40, "a" * 60) == (0, 0x97, 0, 0)
@@ -238,7 +242,9 @@ async def test_retained_bytes_are_bounded(bench: Bench) -> None:
 
 
 async def test_nobody_takes_the_room_of_anothers_retained_messages(bench: Bench) -> None:
-    """Each has a share, and a short last word is retained in place of the one before in any case."""
+    """Each has a share, and a short last word is retained in place of the one before in any
+    case.
+    """
     bench.broker.machine.shared.limits = Limits()
     router = bench.broker.machine.router
     router._account = Account(10_000, 1 << 30)

@@ -101,7 +101,9 @@ async def test_every_other_end_sends_it(bench: Bench, how: str) -> None:
 
 
 async def test_a_delayed_will_waits(bench: Bench) -> None:
-    """[MQTT-3.1.3-9] It is sent after its delay and not before, with its properties but the delay."""
+    """[MQTT-3.1.3-9] It is sent after its delay and not before, with its properties but the
+    delay.
+    """
     client = await bench.connect("c", 5, will=LATE, properties=KEPT)
     await client.close()
     await bench.until(lambda: bench.departures())
