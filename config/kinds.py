@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -77,6 +78,10 @@ def _json(value: object) -> object:
 
 
 _DURATION = Reading(_text_to(parse_duration), lambda seconds: f'"{format_duration(seconds)}"')
+_AGE = Reading(
+    _text_to(lambda text: inf if text == "forever" else parse_duration(text)),
+    lambda seconds: '"forever"' if seconds == inf else f'"{format_duration(seconds)}"',
+)
 _SIZE = Reading(_text_to(parse_size), lambda size: f'"{format_size(size)}"')
 _CENTURY = 36525 * 86400
 
@@ -94,6 +99,7 @@ Switch = Annotated[bool, Meta(title="true or false")]
 Duration = Annotated[
     float, Meta(gt=0, le=_CENTURY, title='a duration above 0 such as "90d" or "1h30m"'), _DURATION
 ]
+Age = Annotated[float, Meta(gt=0, title='a duration such as "90d" or "1y", or "forever"'), _AGE]
 Delay = Annotated[
     float, Meta(ge=0, le=_CENTURY, title='a duration such as "10s" or "5m"'), _DURATION
 ]

@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from gateway.config.complaints import KeyPath, shown
 from gateway.config.kinds import (
+    Age,
     BrokerUrl,
     Code,
     ConventionNames,
@@ -135,13 +139,25 @@ class Store(Table, frozen=True, kw_only=True):
     ] = "full"
 
 
-class History(Table, frozen=True, kw_only=True):
-    """How much of the past is kept. Whichever limit is reached first removes the oldest frames."""
+class HistoryFor(Table, frozen=True, kw_only=True):
+    """Channels whose frames are kept for another time; the first that matches counts."""
 
-    keep: Annotated[Duration, "age at which frames are removed"] = 90 * 86400.0
+    filter: Annotated[Text, "channels, as `device/channel`, with `+` and `#`"]
+    keep: Annotated[Age, "age at which their frames are removed"]
+
+
+class History(Table, frozen=True, kw_only=True):
+    """How much of the past is kept: frames, and for longer their minutes, hours and days."""
+
+    keep: Annotated[Age, "age at which frames are removed"] = 90 * 86400.0
+    minutes: Annotated[Age, "age at which minutes are removed"] = 365 * 86400.0
+    hours: Annotated[Age, "age at which hours are removed"] = inf
+    days: Annotated[Age, "age at which days are removed"] = inf
     max_size: Annotated[
-        DiskSize, "bytes that frames use in the database, above which the oldest are removed"
+        DiskSize,
+        "bytes that history uses; above it the oldest frames are removed, then minutes",
     ] = 4 << 30
+    exceptions: tuple[HistoryFor, ...] = msgspec.field(name="for", default=())
 
 
 class Limits(Table, frozen=True, kw_only=True):

@@ -28,23 +28,26 @@ class Key:
 
 def reference() -> list[Key]:
     """List every setting in the order of the model."""
-    return list(_keys((), Settings, array=False))
+    return list(_keys((), Settings, array=False, many=False))
 
 
-def _keys(path: KeyPath, table: type[msgspec.Struct], *, array: bool) -> Iterator[Key]:
+def _keys(path: KeyPath, table: type[msgspec.Struct], *, array: bool, many: bool) -> Iterator[Key]:
     fields = [(field, kind_of(field.type)) for field in msgspec.structs.fields(table)]
     for field, kind in fields:
         if kind.table is None:
-            yield _key((*path, field.encode_name), field, kind, array=array)
+            yield _key((*path, field.encode_name), field, kind, array=array, many=many)
     for field, kind in fields:
         if kind.table is not None:
-            yield from _keys((*path, field.encode_name), kind.table, array=array or kind.many)
+            inside = (*path, field.encode_name)
+            yield from _keys(inside, kind.table, array=array or kind.many, many=kind.many)
 
 
-def _key(path: KeyPath, field: msgspec.structs.FieldInfo, kind: Kind, *, array: bool) -> Key:
+def _key(
+    path: KeyPath, field: msgspec.structs.FieldInfo, kind: Kind, *, array: bool, many: bool
+) -> Key:
     *around, name = path
     # Only the array itself has doubled brackets: [[rules]] holds [rules.command].
-    table = header(tuple(around), array=array and len(around) == 1)
+    table = header(tuple(around), array=many)
     return Key(
         table,
         str(name),

@@ -1,17 +1,26 @@
 """Durations and sizes as people write them: `"90d"`, `"1h30m"`, `"256KB"`.
 
-Durations are seconds, sizes are bytes. A KB is 1024 bytes, as brokers and databases count.
+Durations are seconds, sizes are bytes. A year has 365 days. A KB is 1024
+bytes, as brokers and databases count.
 """
 
 import re
 from collections.abc import Mapping
 
-DURATIONS: Mapping[str, float] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+DURATIONS: Mapping[str, float] = {
+    "ms": 0.001,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "w": 604800,
+    "y": 31_536_000,
+}
 SIZES: Mapping[str, int] = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 
 # Fifteen digits are more than any setting needs, and keep every result exact.
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
-_DURATION_PART = re.compile(rf"({_NUMBER})\s*(ms|[smhdw])\s*")
+_DURATION_PART = re.compile(rf"({_NUMBER})\s*(ms|[smhdwy])\s*")
 _SIZE = re.compile(rf"({_NUMBER})\s*([KMGT]?)I?B", re.IGNORECASE)
 
 

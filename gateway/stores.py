@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.store.commands import CommandStore
     from gateway.store.direct import Direct
     from gateway.store.history import HistoryStore
+    from gateway.store.keeping import Keeping
     from gateway.store.registry import RegistryStore
     from gateway.store.series import SeriesStore
 
@@ -52,8 +53,8 @@ class Store(Protocol):
     async def broker_state(self) -> State:
         """Return what the embedded broker starts from."""
 
-    def upkeep(self, *, keep: int | None, max_size: int | None, clock: Callable[[], int]) -> Upkeep:
-        """Return what keeps it in shape. `keep`: ms that history goes back; `max_size`: bytes."""
+    def upkeep(self, kept: Keeping, *, clock: Callable[[], int]) -> Upkeep:
+        """Return what keeps it in shape."""
 
     def trouble(self) -> str | None:
         """Return why nothing can be stored, None where there is no reason."""

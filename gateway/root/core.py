@@ -16,6 +16,7 @@ from gateway.presence import Presence
 from gateway.rates import Rates
 from gateway.root.changes import on_any, on_removed
 from gateway.root.frames import frames
+from gateway.root.store import keeping
 from gateway.seats import Seats
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ async def core(config: Config, store: Store, access: Access, tasks: Tasks) -> As
             links=presence.reach,
             exists=access.registry.devices.__contains__,
             clock=now_ms,
-            keep=round(config.history.keep * 1000),
+            keep=keeping(config.history).frames,
         )
         await commands.start()
         built = _core(config, access, flow, presence, commands)

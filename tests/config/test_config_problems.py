@@ -53,6 +53,7 @@ def test_unknown(tables: dict[str, Any], line: str) -> None:
 
 PORT = "a port from 0 to 65535"
 HOST = "an address or host name"
+AGE = 'a duration such as "90d" or "1y", or "forever"'
 DURATION = 'a duration above 0 such as "90d" or "1h30m"'
 SIZE = 'a size from "1MB", such as "4GB"'
 MODULES = 'a list of modules such as ["thermostat"]'
@@ -75,9 +76,10 @@ MODULES = 'a list of modules such as ["thermostat"]'
         ("store", "path", "", "the path of a file", '""'),
         ("store", "path", "a\0b", "the path of a file", '"a\\u0000b"'),
         ("store", "durability", 1, '"full" or "normal"', "1"),
-        ("history", "keep", "0d", DURATION, '"0d"'),
-        ("history", "keep", -5, DURATION, "-5"),
-        ("history", "keep", "forever", DURATION, '"forever"'),
+        ("history", "keep", "0d", AGE, '"0d"'),
+        ("history", "keep", -5, AGE, "-5"),
+        ("history", "minutes", "for ever", AGE, '"for ever"'),
+        ("presence", "http_timeout", "forever", DURATION, '"forever"'),
         ("history", "max_size", "4 gigs", SIZE, '"4 gigs"'),
         ("history", "max_size", 0, SIZE, "0"),
         ("limits", "connections", 0, "a whole number from 1", "0"),

@@ -83,7 +83,19 @@ def after(
         if not rows:
             return _past_damage(db, cursor, end, series, gone, error)
         whole = False
-    return Page(rows, end if whole and len(rows) < limit else rows[-1][0], gone)
+    reached = end if whole and len(rows) < limit else rows[-1][0]
+    return Page(rows, reached, max(gone, min(_thinned(db, cursor, series), reached - 1)))
+
+
+def _thinned(db: sqlite3.Connection, cursor: int, series: Collection[int] | None) -> int:
+    """Return up to which seq some frames after a cursor are gone, of channels that keep theirs for
+    less time than others; 0: none.
+    """
+    sql = "SELECT coalesce(max(thinned), 0) FROM begins WHERE thinned > 0 AND thinned > ?"
+    if series is None:
+        return int(db.execute(sql, (cursor,)).fetchone()[0])
+    sql += " AND series IN (SELECT value FROM json_each(?))"
+    return int(db.execute(sql, (cursor, to_json(list(series)))).fetchone()[0])
 
 
 def _after(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.store.commands import Command
     from gateway.store.facts import Fact
     from gateway.store.history import Function, Opened, Page, Rejection, Row, Span
+    from gateway.store.keeping import Keeping
     from gateway.store.registry import Everything, Tables, Tidying, Update
     from gateway.store.series import Bucket, Extent
     from gateway.store.sqlite.database import Durability
@@ -56,9 +57,9 @@ class SqliteStore:
         """Finish what was begun, and let go of the file."""
         await self._database.close()
 
-    def upkeep(self, *, keep: int | None, max_size: int | None, clock: Callable[[], int]) -> Upkeep:
+    def upkeep(self, kept: Keeping, *, clock: Callable[[], int]) -> Upkeep:
         """Return what keeps the file in shape; `run` it beside everything else."""
-        return Upkeep(self._database, keep=keep, max_size=max_size, clock=clock)
+        return Upkeep(self._database, kept, clock=clock)
 
     async def broker_state(self) -> State:
         """Return what the embedded broker starts from."""

@@ -12,16 +12,17 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.store.patience import repeat
-from gateway.store.sqlite import aggregates, history, keeping
+from gateway.store.sqlite import aggregates, history, keeping, sizes
+from gateway.store.sqlite.believed_time import BelievedTime
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from gateway.store.keeping import Keeping
     from gateway.store.sqlite.database import Database
 
 T = TypeVar("T")
@@ -37,16 +38,6 @@ MARK_EVERY = 60_000  # ms
 CHECKPOINT_BYTES = 8 << 20
 TRUST = 3_600.0  # s for which the clock must go steadily before anything is removed by its age
 IN_VAIN = 10  # parts of history, a fiftieth each, removed by one look that free nothing
-JUMP = 60_000  # ms by which a clock that is set differs from a steady one
-# Tables that are no history, and the bytes of a row: a long one has pages of its own.
-OTHERS = (
-    ("broker_deliveries", "length(payload) + length(topic) + 100 + 4096 * (length(payload) > 800)"),
-    ("broker_retained", "length(payload) + length(topic) + 50 + 4096 * (length(payload) > 800)"),
-    ("commands", "length(value) + coalesce(length(reply), 0) + 250"),
-    ("rejected", "length(payload) + length(topic) + length(reason) + 50"),
-    ("audit", "length(detail) + 150"),
-)
-
 _UNFOLD = (
     "DELETE FROM frames_by_time WHERE (series, ts, seq) IN "
     "(SELECT series, ts, seq FROM temp.sorted WHERE rowid > ? AND rowid <= ?)"
@@ -60,28 +51,29 @@ _REMOVE = (
 class Upkeep:
     """A loop that runs `fold`, `prune` and `checkpoint`.
 
-    `keep`: ms that history goes back; `max_size`: bytes in use in the file; None: no bound.
     `clock`: ms since 1970.
     """
 
     def __init__(
         self,
         database: Database,
+        kept: Keeping,
         *,
-        keep: int | None,
-        max_size: int | None,
         clock: Callable[[], int],
         every: float = 1.0,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._keep = keep
-        self._max_size = max_size
+        self._kept = kept
         self._clock = clock
         self._every = every
         self._idle = 0.0  # s since the last fold
         self.behind = 0  # frames that the aggregates have yet to catch up with
-        self._time = BelievedTime(clock, steady, min(TRUST, (keep or 0) / 2000))
+        self._aged_at = 0  # ms
+        ages = [
+            age for age in (*kept[:4], *(one.keep for one in kept.exemptions)) if age is not None
+        ]
+        self._time = BelievedTime(clock, steady, min(TRUST, min(ages, default=0) / 2000))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -123,8 +115,8 @@ class Upkeep:
             log.info("aggregates of the history: %d frames are still to be read", self.behind)
 
     async def _enter(self, run: aggregates.Run) -> None:
-        for start in range(0, run.rows, SLICE_ROWS):
-            end = min(start + SLICE_ROWS, run.rows)
+        for start in range(0, run.rows, SLICE_ROWS // 2):  # each row goes to four places
+            end = min(start + SLICE_ROWS // 2, run.rows)
             await self._write(partial(aggregates.add, run=run, start=start, end=end))
             await self._bound_log()
         await self._write(partial(aggregates.finish, run=run))
@@ -134,8 +126,8 @@ class Upkeep:
         first.
         """
         await self._prune_by_age()
-        if self._max_size is not None:
-            await self._prune_by_size(self._max_size)
+        if self._kept.max_size is not None:
+            await self._prune_by_size(self._kept.max_size)
 
     async def _prune_by_age(self) -> None:
         """A clock that was ahead for a while removes nothing: its marks are forgotten."""
@@ -143,19 +135,66 @@ class Upkeep:
         if await self._read(partial(_mark_due, now=now)):
             await self._write(partial(_mark, now=now))
             await self._remove_hidden()
-        if self._keep is not None and believed:
+        if believed and abs(now - self._aged_at) >= MARK_EVERY:
+            self._aged_at = now
             await self._write(partial(_forget_marks_ahead, now=now))
-            await self._prune_to(await self._read(partial(_reached_by, at=now - self._keep)))
+            await self._prune_aged(now)
+
+    async def _prune_aged(self, now: int) -> None:
+        kept = self._kept
+        ages = await self._read(partial(keeping.mark_exempt, exemptions=kept.exemptions))
+        if kept.frames is not None:
+            await self._prune_to(await self._read(partial(_reached_by, at=now - kept.frames)))
+        for age in ages:
+            await self._prune_exempt(age, now - age)
+        for level, kept_for in enumerate((kept.minutes, kept.hours, kept.days)):
+            if kept_for is not None:
+                await self._remove_buckets(level, now - kept_for)
+
+    async def _prune_exempt(self, age: int, before: int) -> None:
+        """Take away frames with a time of their own; cursors of who wants them are told."""
+        upto = await self._read(partial(_removable_upto, at=before))
+        sort = partial(keeping.sort_exempt, keep=age, before=before, upto=upto)
+        if removable := await self._read(sort):
+            await self._write(keeping.note_thinned)
+            await self._write(_note_beginnings)
+            await self._remove(removable)
+
+    async def _remove_buckets(self, level: int, before: int) -> bool:
+        """Remove buckets of a level; tell whether there were any."""
+        remove = partial(keeping.remove_old, level=level, before=before, most=SLICE_ROWS)
+        found = False
+        while await self._write(remove):
+            found = True
+            await self._bound_log()
+        return found
 
     async def _prune_by_size(self, most: int) -> None:
-        """Stop where removing frees nothing: what is large then is not history."""
-        least = size = await self._read(_history_size)
+        """First frames, then minutes. Stop where removing frees nothing: what is large then is not
+        history.
+        """
+        if await self._read(sizes.history_size) > most:
+            await self._read(partial(keeping.mark_exempt, exemptions=()))
+            if await self._prune_parts(self._prune_oldest, most):
+                await self._prune_parts(self._prune_minutes, most)
+
+    async def _prune_parts(self, part: Callable[[], Awaitable[bool]], most: int) -> bool:
+        """Remove part by part while there is too much; tell whether none was left."""
+        least = size = await self._read(sizes.history_size)
         vain = 0  # parts removed since the size fell last
         while size > most and vain < IN_VAIN:
-            if not await self._prune_to(await self._read(_oldest_part)):
-                return
-            size = await self._read(_history_size)
+            if not await part():
+                return True
+            size = await self._read(sizes.history_size)
             vain, least = (0, size) if size < least else (vain + 1, least)
+        return False
+
+    async def _prune_oldest(self) -> bool:
+        return await self._prune_to(await self._read(_oldest_part))
+
+    async def _prune_minutes(self) -> bool:
+        before = await self._read(keeping.oldest_minutes)
+        return before is not None and await self._remove_buckets(0, before)
 
     async def _prune_to(self, last: int) -> bool:
         """Remove the frames up to a seq; tell whether any could be removed."""
@@ -166,13 +205,16 @@ class Upkeep:
             await self._write(partial(_raise_floor, floor=upto))
             removable = await self._read(partial(_sort_removable, upto=upto))
             await self._write(_note_beginnings)
-            await self._slices(_UNFOLD, removable)
-            await self._slices(_REMOVE, removable)
+            await self._remove(removable)
             floor = upto
         if floor > start:
             await self._remove_hidden()
             await self._write(_forget_hidden)
         return floor > start
+
+    async def _remove(self, rows: int) -> None:
+        await self._slices(_UNFOLD, rows)
+        await self._slices(_REMOVE, rows)
 
     async def _remove_hidden(self) -> None:
         while await self._write(partial(keeping.remove_hidden, most=SLICE_ROWS)):
@@ -193,7 +235,7 @@ class Upkeep:
             await self._bound_log()
 
     async def _bound_log(self) -> None:
-        if _wal_size(self._database) > CHECKPOINT_BYTES:
+        if sizes.log(self._database.path) > CHECKPOINT_BYTES:
             await self.checkpoint()
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -233,7 +275,7 @@ def _sort_removable(db: sqlite3.Connection, upto: int) -> int:
     db.execute("DELETE FROM temp.kept WHERE seq IS NULL OR seq > ?", (upto,))
     sql = (
         "SELECT series, ts, seq FROM frames WHERE seq <= ? AND seq NOT IN (SELECT seq FROM "
-        "temp.kept)"
+        "temp.kept) AND series NOT IN (SELECT series FROM temp.exempt)"
     )
     _sort(db, sql, (upto,))
     db.execute("DROP TABLE IF EXISTS temp.removable")
@@ -256,30 +298,6 @@ def _sort(db: sqlite3.Connection, sql: str, parameters: tuple[int, ...]) -> None
 
 def _sorted_rows(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT count(*) FROM temp.sorted").fetchone()[0])
-
-
-class BelievedTime:
-    """Tells whether the wall clock can be believed: it has gone as fast as the steady one for a
-    while.
-
-    A clock that was set, or a machine that has just started, may be wrong by years for some
-    seconds. `trust`: seconds to wait then.
-    """
-
-    def __init__(self, wall: Callable[[], int], steady: Callable[[], float], trust: float) -> None:
-        self._wall = wall
-        self._steady = steady
-        self._trust = trust
-        self._last = wall()
-        self._looked = self._since = steady()
-
-    def believed(self) -> bool:
-        """Look at both clocks. To be called often."""
-        wall, steady = self._wall(), self._steady()
-        if abs(wall - self._last - (steady - self._looked) * 1000) > JUMP:
-            self._since = steady
-        self._last, self._looked = wall, steady
-        return steady - self._since >= self._trust
 
 
 def _forget_marks_ahead(db: sqlite3.Connection, now: int) -> None:
@@ -309,6 +327,11 @@ def _reached_by(db: sqlite3.Connection, at: int) -> int:
     return int(db.execute("SELECT max(seq) FROM marks WHERE at < ?", (at,)).fetchone()[0] or 0)
 
 
+def _removable_upto(db: sqlite3.Connection, at: int) -> int:
+    """Return up to which seq frames came before a time, as far as marks tell it."""
+    return min(max(_reached_by(db, at), history.floor(db)), _entered(db))
+
+
 def _raise_floor(db: sqlite3.Connection, floor: int) -> None:
     _set(db, "seq", history.newest(db))  # survives even if no frame is left
     _set(db, "floor", floor)
@@ -320,28 +343,5 @@ def _oldest_part(db: sqlite3.Connection) -> int:
     return floor + max(1, (history.newest(db) - floor) // 50)  # by frames, whose size nobody knows
 
 
-def _used(db: sqlite3.Connection) -> int:
-    pages, free, size = (
-        int(db.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return (pages - free) * size
-
-
-def _history_size(db: sqlite3.Connection) -> int:
-    """Return the bytes in use, but for what is no history: queues, retained messages, commands, the
-    audit. These have bounds of their own, and may not push frames out.
-    """
-    others = "+".join(f"(SELECT coalesce(sum({size}), 0) FROM {table})" for table, size in OTHERS)
-    return _used(db) - int(db.execute(f"SELECT {others}").fetchone()[0])
-
-
 def _checkpoint(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-
-def _wal_size(database: Database) -> int:
-    try:
-        return Path(f"{database.path}-wal").stat().st_size
-    except FileNotFoundError:
-        return 0

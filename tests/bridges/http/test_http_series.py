@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from gateway.access import abouts
 from gateway.bridges.http.series import MOST_SERIES, STEPS, step_for
 from gateway.store.history import Span
+from gateway.store.keeping import Keeping
 from gateway.store.sqlite.store import SqliteStore
 
 API = "/api/v1"
@@ -173,7 +174,7 @@ async def test_where_frames_are_gone(core, client, reader):
     await fill(core, 30)
     kept = core.kept
     assert isinstance(kept, SqliteStore)
-    upkeep = kept.upkeep(keep=None, max_size=1, clock=core.clock)
+    upkeep = kept.upkeep(Keeping(max_size=1), clock=core.clock)
     await upkeep.fold()
     await upkeep.prune()
     found = await get(client, reader, "device=kitchen&channel=t")

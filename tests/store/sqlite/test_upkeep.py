@@ -15,8 +15,9 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.errors import StoreError
 from gateway.store.history import Span
+from gateway.store.keeping import Keeping
 from gateway.store.series import WHOLE
-from gateway.store.sqlite import batch, history, upkeep
+from gateway.store.sqlite import batch, history, sizes, upkeep
 from gateway.store.sqlite import series as series_table
 from gateway.store.sqlite.database import LOG_BYTES, Database, open_sync
 from gateway.store.sqlite.upkeep import Upkeep
@@ -72,11 +73,10 @@ class Store:
     def steady(self) -> float:
         return (self.clock.now - self.jumped) / 1000
 
-    def upkeep(self, keep: int | None = None, max_size: int | None = None) -> Upkeep:
+    def upkeep(self, keep: int | None = None, max_size: int | None = None, **more: Any) -> Upkeep:
         return Upkeep(
             self.database,
-            keep=keep,
-            max_size=max_size,
+            Keeping(keep, max_size=max_size, **more),
             clock=self.clock,
             every=0.001,
             steady=self.steady,
@@ -144,7 +144,7 @@ async def test_a_fold_that_was_interrupted(store: Store) -> None:
         await store.upkeep().fold()
     store.between = None
     assert await store.meta("folded") == 0
-    assert len(await store.seqs("frames_by_time")) == 2 * SLICE
+    assert len(await store.seqs("frames_by_time")) == 2 * (SLICE // 2)
     await store.upkeep().fold()
     assert await store.seqs("frames_by_time") == list(range(1, 31))
 
@@ -237,7 +237,7 @@ async def test_prune_by_size(store: Store) -> None:
     await worker.fold()
     store.slices.clear()
     await worker.prune()
-    used = await store.database.read(upkeep._used)
+    used = await store.database.read(sizes.used)
     assert 200_000 < used <= 400_000
     seqs = await store.seqs()
     floor = await store.meta("floor")
@@ -476,7 +476,7 @@ async def test_what_is_no_history_pushes_no_frame_out(store: Store) -> None:
         )
     )
     await worker.prune()
-    assert await store.database.read(upkeep._used) > 1_000_000
+    assert await store.database.read(sizes.used) > 1_000_000
     assert len(await store.seqs()) == 60
 
 
