@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gateway.access.policy import Action
 from gateway.bridges.mqtt.link import MqttLink
-from gateway.broker.port import Target
+from gateway.broker.port import Room, Target
 from gateway.errors import GatewayError
 from gateway.store.facts import rejection
 
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.presence import Presence
     from gateway.store.facts import Fact
+
+
+EVERYBODY = Room()
+HUB = Room(packet_size=4 << 20)
+LISTENER = Room(subscriptions=5_000)
 
 
 class MqttGate:
@@ -78,6 +83,13 @@ class MqttGate:
     def introduced(self, identity: Any, client_id: str, will: tuple[str, bytes] | None) -> None:
         if identity.device is not None:
             self._speakers.introduced(identity.device, client_id, will)
+
+    def room(self, identity: Any) -> Room:
+        """Hubs announce all their devices in one packet; Home Assistant subscribes to every topic."""
+        if identity.device is None:
+            return LISTENER if identity.owner is not None else EVERYBODY
+        speaker = self._speakers.of(identity.device)
+        return HUB if speaker is not None and speaker.hub else EVERYBODY
 
     def publishing(self, identity: Any, topic: str) -> Target | None:
         if not self._may_publish(identity, topic):

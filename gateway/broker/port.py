@@ -18,7 +18,7 @@ permissions and frames. How a message passes, whatever the engine:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -82,6 +82,13 @@ class Target(msgspec.Struct):
     retain: bool | None = None
     carried: bool = True
     translate: Callable[[bytes, int, Message], Sequence[Entry]] | None = None
+
+
+class Room(NamedTuple):
+    """What a client may have where it is more than everybody may: bytes of a packet, subscriptions."""
+
+    packet_size: int = 0
+    subscriptions: int = 0
 
 
 class Properties(msgspec.Struct, frozen=True, gc=False):
@@ -152,6 +159,9 @@ class Gate(Protocol):
         """A client has signed in; `will` is the topic and payload of its will. Called before it is
         asked whether that may be published.
         """
+
+    def room(self, identity: Identity) -> Room:
+        """Return what a client may have beyond the engine's limits."""
 
     def publishing(self, identity: Identity, topic: str) -> Target | None:
         """Return what becomes of messages on this topic, or None where the identity may not publish

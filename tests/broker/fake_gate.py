@@ -6,7 +6,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gateway.broker.port import Connection, Credentials, Departure, Done, Message, Target
+from gateway.broker.port import (
+    Connection,
+    Credentials,
+    Departure,
+    Done,
+    Message,
+    Room,
+    Target,
+)
 from gateway.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ class FakeGate:
         self.hold = False
         self.held: list[Done] = []
         self.failing = False
+        self.rooms: dict[str, Room] = {}
         self.retain: bool | None = None
         self.may_publish: Callable[[str, str], bool] = lambda key, topic: True
         self.may_subscribe: Callable[[str, str], bool] = lambda key, topic_filter: True
@@ -63,6 +72,9 @@ class FakeGate:
 
     def introduced(self, identity, client_id, will) -> None:
         pass
+
+    def room(self, identity) -> Room:
+        return self.rooms.get(identity.key, Room())
 
     def publishing(self, identity: FakeIdentity, topic: str) -> Target | None:
         self.asked.append((identity.key, topic))

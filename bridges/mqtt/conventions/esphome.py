@@ -25,6 +25,7 @@ from gateway.bridges.mqtt.conventions.convention import (
     Status,
     Value,
 )
+from gateway.bridges.mqtt.conventions.discovery import Entity, announcement, place_of
 from gateway.bridges.mqtt.conventions.leaves import json_object, leaves
 from gateway.errors import Invalid, Untranslatable
 from gateway.frames import to_json
@@ -116,6 +117,7 @@ class EspHomeDialect:
         self._about: dict[str, Any] = {"manufacturer": "ESPHome"}
         self._channels: dict[str, Any] = {}
         self._commands: dict[str, Any] = {}
+        self._fields: dict[str, dict[str, Any]] = {}  # what it tells Home Assistant of a channel
         self._kinds: dict[str, str] = {}  # channel -> type of the entity
         self._asked: dict[str, str] = {}  # channel that answers -> the command's name
 
@@ -124,6 +126,8 @@ class EspHomeDialect:
     def reader(self, topic: str) -> Read | None:
         if topic.startswith("esphome/discover/"):
             return self._read_discovery
+        if place_of(topic) is not None:
+            return lambda payload: self._read_announcement(topic, payload)
         what = topic.removeprefix(f"{self._prefix}/")
         if what == topic:
             return None
@@ -175,10 +179,41 @@ class EspHomeDialect:
                 self._about[field] = said[key]
         return [self._described()]
 
+    def _read_announcement(self, topic: str, payload: bytes) -> Sequence[Fact]:
+        """Read what it tells Home Assistant: names and units of entities whose topics are known."""
+        said = announcement(topic, payload)
+        if said.device is not None:
+            for field in ("name", "manufacturer", "model", "version"):
+                text = getattr(said.device, field)
+                if text is not None:
+                    self._about[field] = text
+        for entity in said.entities:
+            self._take(entity)
+        return [self._described()]
+
+    def _take(self, entity: Entity) -> None:
+        for key in ("state_topic", "command_topic"):
+            topic = entity.config.get(key)
+            levels = topic.removeprefix(f"{self._prefix}/").split("/") if type(topic) is str else []
+            if len(levels) == 3 and levels[0] in TYPES and len(self._fields) < 1000:
+                self._learn(levels[0], [levels[1]])
+                self._fields[levels[1]] = _field(entity.config)
+                if levels[0] in CONTROLS:
+                    self._commands[levels[1]] |= _bounds(entity.config, levels[0])
+
     def _described(self) -> Describe:
-        return Describe(
-            {**self._about, "channels": dict(self._channels), "commands": dict(self._commands)}
-        )
+        channels = {
+            channel: {**field, **self._fields.get(channel, {})}
+            for channel, field in self._channels.items()
+        }
+        commands = {
+            name: {
+                **control,
+                **{k: v for k, v in self._fields.get(name, {}).items() if k == "name"},
+            }
+            for name, control in self._commands.items()
+        }
+        return Describe({**self._about, "channels": channels, "commands": commands})
 
     # What it is told
 
@@ -204,6 +239,28 @@ class EspHomeDialect:
         self._asked[entity] = request.name
         payload = _written(kind, value, request.value)
         return [Outgoing(f"{self._prefix}/{kind}/{entity}/command", payload.encode())]
+
+
+def _field(config: dict[str, Any]) -> dict[str, Any]:
+    """Return name, unit and kind of an entity."""
+    sources = (("name", "name"), ("unit", "unit_of_measurement"), ("kind", "device_class"))
+    found = {field: config[key] for field, key in sources if isinstance(config.get(key), str)}
+    digits = config.get("suggested_display_precision")
+    if type(digits) is int:
+        found["digits"] = digits
+    return {key: value for key, value in found.items() if value != ""}
+
+
+def _bounds(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return what a number or a selection may be."""
+    options = config.get("options")
+    if kind == "select" and isinstance(options, list):
+        return {"type": "choice", "options": [each for each in options if type(each) is str][:200]}
+    if kind != "number":
+        return {}
+    return {
+        key: config[key] for key in ("min", "max", "step") if type(config.get(key)) in (int, float)
+    }
 
 
 def _written(kind: str, value: Any, text: str) -> str:

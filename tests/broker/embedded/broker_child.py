@@ -61,7 +61,10 @@ class Recorder:
     def introduced(
         self, identity: port.Identity, client_id: str, will: tuple[str, bytes] | None
     ) -> None:
-        """Let anybody be of any kind."""
+        pass
+
+    def room(self, identity: port.Identity) -> port.Room:
+        return port.Room()
 
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return port.Target(records=True)

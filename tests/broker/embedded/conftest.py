@@ -69,6 +69,7 @@ class FakeGate:
     forbidden: set[str] = field(default_factory=lambda: {"forbidden"})
     delay: float = 0.0
     target: port.Target = field(default_factory=lambda: port.Target(records=False))
+    rooms: dict[str, port.Room] = field(default_factory=dict)
     owners: dict[str, int] = field(default_factory=dict)  # by user name
     gone: set[str] = field(default_factory=lambda: {"gone"})  # user names
     unseen: set[tuple[str, str]] = field(default_factory=set)  # user names and first levels
@@ -78,6 +79,14 @@ class FakeGate:
             raise Unauthenticated(delay=self.delay)
         return self.someone(str(credentials.username))
 
+    def introduced(
+        self, identity: port.Identity, client_id: str, will: tuple[str, bytes] | None
+    ) -> None:
+        self.calls += [("introduced", identity.key, will)] if will else []
+
+    def room(self, identity: port.Identity) -> port.Room:
+        return self.rooms.get(identity.key, port.Room())
+
     def someone(self, name: str) -> Someone:
         """Return who has this name."""
         return Someone(f"device:{name}", self.owners.get(name))
@@ -85,11 +94,6 @@ class FakeGate:
     def known(self, key: str) -> port.Identity | None:
         name = key.removeprefix("device:")
         return None if name in self.gone else self.someone(name)
-
-    def introduced(
-        self, identity: port.Identity, client_id: str, will: tuple[str, bytes] | None
-    ) -> None:
-        """Let anybody be of any kind."""
 
     def publishing(self, identity: port.Identity, topic: str) -> port.Target | None:
         return None if topic.split("/")[0] in self.forbidden else self.target

@@ -38,10 +38,7 @@ async def test_tls_has_its_own_port_and_names_the_client(new_bench: Callable[...
         return plain(credentials)
 
     bench.gate.sign_in = sign_in  # type: ignore[method-assign]
-    core = bench.broker.machine
-    broker = EmbeddedBroker(
-        bench.gate, core.shared.store, host="127.0.0.1", port=0, tls=context, tls_port=0
-    )
+    broker = EmbeddedBroker(bench.gate, host="127.0.0.1", port=0, tls=context, tls_port=0)
     await broker.start()
     try:
         assert set(broker.ports) == {"mqtt", "mqtts"}

@@ -220,7 +220,7 @@ class Client:
             broker.shared, self.wire.sink, mqtt5=version == 5, largest=admission.largest,
             window=admission.window, aliases=admission.aliases,
         )  # fmt: skip
-        self.peer = Peer(self, session, outlet, version, admission.will)
+        self.peer = Peer(self, session, outlet, version, admission.will, admission.packet_size)
         pending = broker.pending(self.peer)
         pending.then.append(lambda: self._welcome(admission, present=present))
         pending.commit()

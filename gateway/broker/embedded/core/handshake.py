@@ -61,6 +61,7 @@ class Admission(msgspec.Struct):
     aliases: int
     will: Will | None
     answer: Properties  # of the CONNACK
+    packet_size: int  # bytes; the longest packet that is taken from the client
 
 
 class Address(NamedTuple):
@@ -90,7 +91,8 @@ def admit(
     told = None if will is None else (will.topic, will.payload)
     shared.gate.introduced(identity, packet.client_id, told)
     _check_will(router, identity, will)
-    terms = _terms(shared, packet, identity)
+    room = max(shared.limits.packet_size, shared.gate.room(identity).packet_size)
+    terms = _terms(shared, packet, identity, room)
     if len(welcome(terms, packet.protocol_level, present=False)) > terms.largest:  # [MQTT-3.1.2-24]
         raise Refused(ReasonCode.PACKET_TOO_LARGE)
     return terms
@@ -135,7 +137,7 @@ def _check_will(router: Router, identity: Identity, will: Will | None) -> None:
         raise Refused(ReasonCode.NOT_AUTHORIZED)
 
 
-def _terms(shared: Shared, packet: Connect, identity: Identity) -> Admission:
+def _terms(shared: Shared, packet: Connect, identity: Identity, room: int) -> Admission:
     limits = shared.limits
     mqtt5 = packet.protocol_level == 5
     props = packet.properties
@@ -150,7 +152,7 @@ def _terms(shared: Shared, packet: Connect, identity: Identity) -> Admission:
         answer = Properties(
             session_expiry_interval=expiry if expiry != asked else None,
             receive_maximum=limits.receive_maximum,
-            maximum_packet_size=limits.packet_size,
+            maximum_packet_size=room,
             assigned_client_identifier=None if packet.client_id else client_id,  # [MQTT-3.2.2-16]
             topic_alias_maximum=limits.topic_aliases or None,
             server_keep_alive=keep_alive if keep_alive != packet.keep_alive else None,
@@ -166,6 +168,7 @@ def _terms(shared: Shared, packet: Connect, identity: Identity) -> Admission:
         min(props.topic_alias_maximum or 0, limits.topic_aliases),
         packet.will,
         answer,
+        room,
     )
 
 

@@ -84,7 +84,7 @@ class Inlet:
         """
         router, peer = self._router, self._peer
         session, origin = peer.session, peer.origin
-        end, largest, mqtt5 = len(data), self._shared.limits.packet_size, peer.version == 5
+        end, largest, mqtt5 = len(data), peer.packet_size, peer.version == 5
         publications, messages = self._publications, pending.messages
         if publications is None:
             publications = self._publications = {}
@@ -133,7 +133,7 @@ class Inlet:
 
     def _decoded(self, data: bytes, position: int, pending: Pending) -> tuple[int, bool]:
         """Handle one packet; return the position after it and whether to stop there."""
-        largest = self._shared.limits.packet_size
+        largest = self._peer.packet_size
         found = decode(data, position, self._peer.version, largest)
         if found is None:
             self.missing = lacking(data, position, largest)

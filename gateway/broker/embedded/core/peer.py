@@ -19,13 +19,14 @@ class Peer:
     `origin`: the connection as the gate knows it.
     `version`: of MQTT.
     `order`: what the client has sent and is not stored yet, in order.
+    `packet_size`: bytes of the longest packet that is taken from it.
     `unannounced`: the filters whose SUBACK is not out, which the gate does not know of yet.
     `will`: what is published when the client does not say goodbye.
     `open`: it is let in, and the connection has not ended.
     """
 
     __slots__ = (
-        "open", "order", "origin", "outlet", "session", "unannounced", "version", "will",
+        "open", "order", "origin", "outlet", "packet_size", "session", "unannounced", "version", "will",
     )  # fmt: skip
 
     def __init__(
@@ -35,12 +36,14 @@ class Peer:
         outlet: Outlet,
         version: int,
         will: Will | None,
+        packet_size: int,
     ) -> None:
         self.origin = origin
         self.session = session
         self.outlet = outlet
         self.version = version
         self.will = will
+        self.packet_size = packet_size
         self.order = InOrder()
         self.unannounced: frozenset[str] = frozenset()
         self.open = False

@@ -72,9 +72,13 @@ class Subscribing:
         if held.text in (session.subscriptions or {}):
             return None
         more, limits = tree_size(held.text), self._shared.limits
+        most, bytes_ = limits.subscriptions, limits.subscription_size
+        if len(session.subscriptions or ()) >= most or size + more > bytes_:
+            room = self._shared.gate.room(session.identity).subscriptions
+            most, bytes_ = max(most, room), bytes_ * max(room // most, 1)
         fits = (
-            len(session.subscriptions or ()) < limits.subscriptions
-            and size + more <= limits.subscription_size
+            len(session.subscriptions or ()) < most
+            and size + more <= bytes_
             and self._shared.filters.fits(session.payer, more)
         )
         return None if fits else ReasonCode.QUOTA_EXCEEDED

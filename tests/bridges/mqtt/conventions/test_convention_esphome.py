@@ -91,6 +91,47 @@ def test_it_is_described_as_it_speaks(node: Spoken) -> None:
     assert (about["name"], about["model"], about["version"]) == ("Porch", "nodemcu", "2026.10.0")
 
 
+def test_with_discovery_it_has_names_and_units(node: Spoken) -> None:
+    """What it tells Home Assistant describes the channels that its topics are."""
+    device = {
+        "ids": "84fce6123456",
+        "name": "Porch",
+        "sw": "2026.10.0",
+        "mdl": "esp32dev",
+        "mf": "E",
+    }
+    sensor = {
+        "dev_cla": "temperature",
+        "unit_of_meas": "°C",
+        "name": "Temperature",
+        "stat_t": "porch/sensor/temperature/state",
+        "uniq_id": "ESPsensortemperature",
+        "dev": device,
+    }
+    about = node.about("homeassistant/sensor/porch/temperature/config", sensor)
+    assert (about["name"], about["model"]) == ("Porch", "esp32dev")
+    assert about["channels"]["temperature"] == {
+        "name": "Temperature",
+        "unit": "°C",
+        "kind": "temperature",
+    }
+    select = {
+        "name": "Mode",
+        "stat_t": "porch/select/mode/state",
+        "cmd_t": "porch/select/mode/command",
+        "ops": ["eco", "warm"],
+        "dev": device,
+    }
+    about = node.about("homeassistant/select/porch/mode/config", select)
+    assert about["commands"]["mode"] == {
+        "type": "choice",
+        "options": ["eco", "warm"],
+        "channel": "mode",
+        "name": "Mode",
+    }
+    assert node.values("porch/sensor/temperature/state", "21.5") == {"temperature": 21.5}
+
+
 def test_presence(node: Spoken) -> None:
     """It says goodbye as well."""
     assert node.facts("porch/status", "online") == [Status("online")]

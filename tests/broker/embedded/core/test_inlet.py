@@ -22,7 +22,7 @@ from gateway.broker.embedded.codec.packets import (
 )
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.port import Properties as Travelling
-from gateway.broker.port import Target
+from gateway.broker.port import Room, Target
 
 if TYPE_CHECKING:
     from .conftest import Bench
@@ -208,6 +208,20 @@ async def test_a_packet_that_is_too_large_ends_the_connection(bench: Bench) -> N
     client = await bench.connect("c", 5)
     client.write(b"\x30\xff\xff\x03")
     assert await client.read() == Disconnect(0x95)
+
+
+async def test_a_hub_has_room_for_larger_packets(bench: Bench) -> None:
+    """CONNACK says so to MQTT 5 clients; others keep the bound of all."""
+    bench.gate.rooms["device:hub"] = Room(packet_size=5000)
+    hub, answer = await bench.try_connect("hub", 5, "hub")
+    assert answer.properties.maximum_packet_size == 5000
+    await hub.ask(Publish("t", b"x" * 4000, 1, packet_id=1))
+    assert len(bench.gate.messages[-1].payload) == 4000
+    hub.write(Publish("t", b"x" * 6000, 1, packet_id=2))
+    assert await hub.read() == Disconnect(0x95)
+    other = await bench.connect("other", 5)
+    other.write(Publish("t", b"x" * 4000, 1, packet_id=1))
+    assert await other.read() == Disconnect(0x95)
 
 
 async def test_what_came_before_an_error_counts(bench: Bench) -> None:

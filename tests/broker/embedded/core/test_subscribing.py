@@ -26,7 +26,7 @@ from gateway.broker.embedded.core.account import Account
 from gateway.broker.embedded.core.facts import Unretained
 from gateway.broker.embedded.core.limits import Limits
 from gateway.broker.embedded.core.tree import tree_size
-from gateway.broker.port import Message
+from gateway.broker.port import Message, Room
 
 if TYPE_CHECKING:
     from .conftest import Bench, Client
@@ -63,6 +63,14 @@ async def test_more_than_the_bound_is_refused(bench: Bench) -> None:
     """A subscription beyond the bound is refused; one that replaces another is not beyond it."""
     client = await bench.connect("c", 5)
     assert await bench.subscribe(client, "a", "b", "c", "d", "a") == (0, 0, 0, 0x97, 0)
+
+
+async def test_a_listener_may_have_room_for_more(bench: Bench) -> None:
+    """Home Assistant subscribes to every topic by name."""
+    bench.gate.rooms["device:d"] = Room(subscriptions=5)
+    client = await bench.connect("c", 5)
+    codes = await bench.subscribe(client, "a", "b", "c", "d", "e", "f")
+    assert codes == (0, 0, 0, 0, 0, 0x97)
 
 
 async def test_too_many_levels_are_refused(bench: Bench) -> None:
