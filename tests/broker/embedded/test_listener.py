@@ -61,7 +61,6 @@ async def test_a_taken_port_is_an_error(bench: Bench) -> None:
     """A port that cannot be had raises `OSError`."""
     other = EmbeddedBroker(
         bench.gate,
-        bench.broker.machine.shared.store,
         host="127.0.0.1",
         port=bench.broker.ports["mqtt"],
     )
