@@ -85,7 +85,7 @@ class MqttGate:
             self._speakers.introduced(identity.device, client_id, will)
 
     def room(self, identity: Any) -> Room:
-        """Hubs announce all their devices in one packet; Home Assistant subscribes to every topic."""
+        """Return more for a hub, which announces all in one packet, and for Home Assistant."""
         if identity.device is None:
             return LISTENER if identity.owner is not None else EVERYBODY
         speaker = self._speakers.of(identity.device)

@@ -85,7 +85,7 @@ class Target(msgspec.Struct):
 
 
 class Room(NamedTuple):
-    """What a client may have where it is more than everybody may: bytes of a packet, subscriptions."""
+    """What a client may have beyond everybody: bytes of a packet, and subscriptions."""
 
     packet_size: int = 0
     subscriptions: int = 0

@@ -26,7 +26,8 @@ class Peer:
     """
 
     __slots__ = (
-        "open", "order", "origin", "outlet", "packet_size", "session", "unannounced", "version", "will",
+        "open", "order", "origin", "outlet", "packet_size", "session", "unannounced", "version",
+        "will",
     )  # fmt: skip
 
     def __init__(
