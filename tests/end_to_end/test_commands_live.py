@@ -15,9 +15,10 @@ import aiohttp
 import paho.mqtt.client as paho
 import pytest
 
-from gateway import commands as core
 from gateway.access import accounts
 from gateway.broker.embedded.codec.packets import Properties, Publish
+from gateway.commands import commands as core
+from gateway.commands import queues
 from tests.end_to_end.conftest import BY, WAIT, House, MqttDevice, house
 from tests.end_to_end.daemon_process import daemon
 from tests.end_to_end.wire_device import WireDevice
@@ -137,7 +138,7 @@ async def test_a_full_queue_is_a_clear_error(home, monkeypatch):
     """429 over HTTP, `too_many` over WebSocket, the rejected list over MQTT; with room again it
     goes on.
     """
-    monkeypatch.setattr(core, "MAX_OPEN", 3)
+    monkeypatch.setattr(queues, "MAX_OPEN", 3)
     assert [(await post(home, "led", number))[0] for number in range(4)] == [202, 202, 202, 429]
     async with home.listen() as listening:
         await listening.socket.send_json(
@@ -338,7 +339,7 @@ async def test_a_command_too_large_for_its_device_fails(street):
     command = await device.command()
     assert command.payload == b'"y"'
     device.acknowledge(command)
-    assert "more than the device takes" in (await until(street, large["id"], "failed"))["error"]
+    assert "it takes packets of 300 bytes" in (await until(street, large["id"], "failed"))["error"]
     await until(street, small["id"], "delivered")
     device.goodbye()
 

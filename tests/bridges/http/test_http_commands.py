@@ -106,7 +106,7 @@ async def test_a_wait_for_a_reply_does_not_hold_up_the_end(core, client, ann, li
     )
     sent = await link.got.get()
     async with asyncio.timeout(10):
-        while not core.commands._waiting:
+        while not core.commands._replies:
             await asyncio.sleep(0)
     await client.app.shutdown()
     async with await waiting as response:

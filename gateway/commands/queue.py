@@ -1,4 +1,4 @@
-"""Delivery: one device's commands on their way over its links."""
+"""The queue of one device: its commands on their way over its links."""
 
 from __future__ import annotations
 
