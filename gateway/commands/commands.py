@@ -1,6 +1,4 @@
-"""The life of commands, from the asking to the reply: the book keeps them, queues send them, replies
-are passed on.
-"""
+"""The life of commands: the book keeps them, queues send them, replies are passed on."""
 
 from __future__ import annotations
 
