@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 
 from gateway.bridges.edge import bodies
+from gateway.bridges.http.compression import compress
 from gateway.bridges.http.middleware import problems, security_headers
 from gateway.bridges.http.origins import Origins
 from gateway.bridges.http.routes import BODY
@@ -44,6 +45,7 @@ def application(
     app.on_shutdown.append(end)
     app.on_response_prepare.append(security_headers(tls=tls))
     app.on_response_prepare.append(origins.tell)
+    app.on_response_prepare.append(compress)
     for route in routes:
         handler = _serving(route, authentication)
         app.router.add_route(route.method, route.path, handler)

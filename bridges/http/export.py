@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aiohttp import web
 from msgspec import Raw, json
 
+from gateway.bridges.http.compression import compress_stream
 from gateway.errors import GatewayError
 from gateway.frames import encode
 from gateway.times import rfc3339
@@ -38,6 +39,7 @@ async def send(
     response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{name}"'})
     response.content_type = form.media
     response.charset = "utf-8"
+    compress_stream(request, response)
     await response.prepare(request)
     await response.write(form.head)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from gateway.times import from_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from gateway.access.principal import Principal
     from gateway.bridges.edge.door import Door
@@ -35,7 +36,6 @@ PREFIX = "/prometheus/api/v1"
 VERSION = "2.42.0"  # the Prometheus whose answers these are; Grafana asks by it what there is
 MAX_POINTS = 11_000  # of a series, as in Prometheus
 MAX_ANSWER = 500_000  # points of all series
-AT_ONCE = 2  # queries that are worked on
 MAX_PAIRS = 1_000  # of a query's parameters
 
 _ERRORS = {
@@ -46,17 +46,30 @@ _HELP = "What the channels of the gateway's devices sent: numbers, and true and 
 Given = dict[str, list[str]]
 
 
+class Turns(Protocol):
+    """Who may have a query worked on."""
+
+    def of(self, request: web.Request) -> AbstractAsyncContextManager[None]:
+        """Wait for a turn of the request's user, and hold it. Raises `TooMany`."""
+
+
 class Prometheus:
     """Answers queries with what the asker sees. `clock`: ms since 1970 UTC."""
 
     def __init__(
-        self, *, door: Door, catalog: Catalog, history: HistoryStore, clock: Callable[[], int]
+        self,
+        *,
+        door: Door,
+        catalog: Catalog,
+        history: HistoryStore,
+        turns: Turns,
+        clock: Callable[[], int],
     ) -> None:
+        self._turns = turns
         self._door = door
         self._catalog = catalog
         self._history = history
         self._clock = clock
-        self._turns = asyncio.Semaphore(AT_ONCE)
 
     def routes(self) -> list[web.RouteDef]:
         answers: dict[str, Callable[[Principal, web.Request, Given], Awaitable[Any]]] = {
@@ -95,10 +108,10 @@ class Prometheus:
 
         return handle
 
-    async def query(self, principal: Principal, _: web.Request, given: Given) -> Any:
+    async def query(self, principal: Principal, request: web.Request, given: Given) -> Any:
         """One time."""
         time = _time(given, "time", self._clock())
-        found = await self._evaluated(principal, _one(given, "query"), [time])
+        found = await self._evaluated(request, principal, _one(given, "query"), [time])
         if isinstance(found, float):
             return {"resultType": "scalar", "result": [_seconds(time), _text(found)]}
         return {
@@ -110,7 +123,7 @@ class Prometheus:
             ],
         }
 
-    async def query_range(self, principal: Principal, _: web.Request, given: Given) -> Any:
+    async def query_range(self, principal: Principal, request: web.Request, given: Given) -> Any:
         """A row of times."""
         start, end, step = _time(given, "start"), _time(given, "end"), _step(given)
         if end < start:
@@ -118,7 +131,7 @@ class Prometheus:
         if (end - start) // step >= MAX_POINTS:
             raise Invalid(f"more than {MAX_POINTS:,} points of a series: take a longer step")
         times = list(range(start, end + 1, step))
-        found = await self._evaluated(principal, _one(given, "query"), times)
+        found = await self._evaluated(request, principal, _one(given, "query"), times)
         rows: Vector = {(): [found] * len(times)} if isinstance(found, float) else found
         return {"resultType": "matrix", "result": await asyncio.to_thread(_matrix, rows, times)}
 
@@ -148,9 +161,11 @@ class Prometheus:
         paths = "query, query_range, labels, label/NAME/values, series, metadata, status/buildinfo"
         raise Invalid(f"there is nothing at this path; there are {paths}")
 
-    async def _evaluated(self, principal: Principal, text: str, times: list[int]) -> float | Vector:
+    async def _evaluated(
+        self, request: web.Request, principal: Principal, text: str, times: list[int]
+    ) -> float | Vector:
         expression = parse(text)
-        async with self._turns:
+        async with self._turns.of(request):
             read = await self._read(principal, expression, times)
             if sum(map(len, read.values())) * len(times) > MAX_ANSWER:
                 raise TooMuch(

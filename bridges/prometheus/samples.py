@@ -8,7 +8,7 @@ from gateway.bridges.prometheus.evaluation import Labels, Reach, Stream
 from gateway.bridges.prometheus.patterns import Pattern
 from gateway.bridges.prometheus.refusals import TooMuch
 from gateway.frames import number_of
-from gateway.store.history import Span
+from gateway.store.history import PAGE_BYTES, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +22,7 @@ MAX_SERIES = 1_000  # of one selector
 MAX_VALUES = 1_000_000  # that one query reads
 MAX_READS = 10_000  # of history, by one query
 PAGE = 5_000  # frames that are read at once
+TEXT = 64  # characters of values that count as one value more
 
 
 def labels_of(series: Series) -> Labels:
@@ -71,60 +72,70 @@ class Samples:
         return [await self._stream(each, reach) for each in chosen(series, reach.of)]
 
     async def _stream(self, series: Series, reach: Reach) -> Stream:
+        numbers = _Numbers(series)
         if self._step <= reach.back:
-            rows = await self._span(series, self._times[0] - reach.back, self._times[-1])
-        else:
-            rows = []
-            for time in self._times:
-                read = self._newest if reach.newest else self._span
-                rows += await read(series, time - reach.back, time)
-        return _stream(series, rows)
+            await self._span(numbers, self._times[0] - reach.back, self._times[-1])
+            return numbers.stream
+        for time in self._times:
+            read = self._newest if reach.newest else self._span
+            await read(numbers, time - reach.back, time)
+        return numbers.stream
 
-    async def _span(self, series: Series, start: int, end: int) -> list[Row]:
+    async def _span(self, numbers: _Numbers, start: int, end: int) -> None:
         """Read everything from `start` to `end`, both included."""
-        rows: list[Row] = []
-        after = None
-        while True:
-            page = await self._page(series, Span(max(start, 0), end + 1, after), PAGE)
-            rows += page
-            if len(page) < PAGE:
-                return rows
-            after = (page[-1][2], page[-1][0])
+        span, whole = Span(max(start, 0), end + 1), False
+        while not whole:
+            page, whole = await self._page(numbers.series, span, PAGE)
+            numbers.take(page)
+            if page:
+                span = span._replace(after=(page[-1][2], page[-1][0]))
 
-    async def _newest(self, series: Series, start: int, end: int) -> list[Row]:
+    async def _newest(self, numbers: _Numbers, start: int, end: int) -> None:
         """Read the newest number of a span; what is not one is passed over."""
-        limit = 1
-        while True:
-            span = Span(max(start, 0), end + 1)
-            page = await self._page(series, span, limit, newest_first=True)
-            if len(page) < limit or any(number_of(row[3]) is not None for row in page):
-                return page[::-1]
-            limit *= 10
+        span, limit, whole = Span(max(start, 0), end + 1), 1, False
+        while not whole:
+            page, whole = await self._page(numbers.series, span, limit, newest_first=True)
+            if numbers.take(page[::-1]):
+                return
+            span = span._replace(after=(page[-1][2], page[-1][0])) if page else span
+            limit = min(limit * 10, PAGE)
 
     async def _page(
         self, series: Series, span: Span, limit: int, *, newest_first: bool = False
-    ) -> list[Row]:
-        self._reads += 1
+    ) -> tuple[list[Row], bool]:
+        """Read a page, and tell whether it is the last."""
         page = await self._store.by_time([series.id], span, limit, newest_first=newest_first)
-        self._values += len(page)
+        size = sum(len(row[3]) for row in page)
+        self._reads += 1
+        self._values += len(page) + size // TEXT
         if self._values > MAX_VALUES or self._reads > MAX_READS:
             raise TooMuch(
                 f"this reads more than {MAX_VALUES:,} values or {MAX_READS:,} places of history:"
                 " ask for less time, fewer channels or a longer step"
             )
-        return page
+        return page, len(page) < limit and size < PAGE_BYTES
 
 
-def _stream(series: Series, rows: list[Row]) -> Stream:
-    """Make numbers of rows; one that a device has sent again with the same time counts once."""
-    stream = Stream(labels_of(series), [], [])
-    at, told = -1, set[str]()
-    for _, _, ts, value, _ in rows:
-        number = number_of(value)
-        if ts != at:
-            at, told = ts, set()
-        if number is not None and value not in told:
-            told.add(value)
-            stream.times.append(ts)
-            stream.values.append(number)
-    return stream
+class _Numbers:
+    """The numbers of a series so far; one that a device has sent again with the same time counts
+    once.
+    """
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.stream = Stream(labels_of(series), [], [])
+        self._ts = -1
+        self._told = set[str]()  # values of that time
+
+    def take(self, rows: list[Row]) -> int:
+        """Take rows that follow in time; return how many numbers there are among them."""
+        before = len(self.stream.times)
+        for _, _, ts, value, _ in rows:
+            if ts != self._ts:
+                self._ts, self._told = ts, set()
+            number = number_of(value)
+            if number is not None and value not in self._told:
+                self._told.add(value)
+                self.stream.times.append(ts)
+                self.stream.values.append(number)
+        return len(self.stream.times) - before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from gateway.bridges.http.turns import Turns
 from gateway.bridges.influx import Influx
 from gateway.bridges.prometheus import Prometheus
 from gateway.clock import now_ms
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from gateway.config import Config
     from gateway.pace import Pace
     from gateway.root.parts import Parts
+
+QUERIES = 1  # of one user that are worked on
 
 Doors: TypeAlias = "tuple[Influx, Prometheus]"
 
@@ -31,6 +34,10 @@ def doors(parts: Parts, config: Config, door: Door, pace: Pace) -> Doors:
         max_size=config.limits.packet_size,
     )
     prometheus = Prometheus(
-        door=door, catalog=core.catalog, history=parts.store.history, clock=now_ms
+        door=door,
+        catalog=core.catalog,
+        history=parts.store.history,
+        turns=Turns(QUERIES),
+        clock=now_ms,
     )
     return influx, prometheus

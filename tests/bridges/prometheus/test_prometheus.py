@@ -7,6 +7,7 @@ import pytest
 
 from gateway.access import devices, tokens
 from gateway.bridges.prometheus import samples
+from gateway.clock import now_ms
 from tests.bridges.conftest import basic
 from tests.end_to_end.conftest import BY, house
 
@@ -117,6 +118,24 @@ async def test_a_value_that_was_sent_again_counts_once(home):
         home, "/query", query='count_over_time(value{channel="twice"}[1m])', time=f"{S}"
     )
     assert found["result"][0]["value"] == [S, "2"]
+
+
+async def test_long_texts_between_numbers(home, monkeypatch):
+    """Pages that end early for their size, and texts that are newer than the number."""
+    monkeypatch.setattr(samples, "PAGE", 10)
+    url = f"{home.url}/api/v1/devices/hall/telemetry/mixed"
+    for value in ("1", *("x" * 200_000 for _ in range(12)), "2", "y"):
+        async with home.http.post(url, data=value) as response:
+            assert response.status == 200
+    for query, value in (("value", "2"), ("count_over_time(value[1m])", "2")):
+        text = query.replace("value", 'value{channel="mixed"}')
+        now = now_ms() // 1000 + 1
+        found = await ask(home, "/query_range", query=text, start=f"{now}", end=f"{now}", step="1h")
+        assert found["result"][0]["values"] == [[now, value]]
+        long = await ask(
+            home, "/query_range", query=text, start=f"{now}", end=f"{now + 3600}", step="1h"
+        )
+        assert long["result"] == found["result"]
 
 
 async def test_aggregates_and_patterns(home):
