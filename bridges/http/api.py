@@ -20,6 +20,7 @@ from gateway.bridges.http.series import Charts
 from gateway.bridges.http.telemetry import Telemetry
 from gateway.bridges.http.tokens import Tokens
 from gateway.bridges.http.turns import AT_ONCE, Turns
+from gateway.bridges.http.usage import UsageRoutes
 from gateway.bridges.http.users import Users
 from gateway.bridges.http.values import Values
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.presence import Presence
     from gateway.store.audit import AuditStore
     from gateway.store.history import HistoryStore
+    from gateway.store.keeping import Keeping
     from gateway.store.series import SeriesStore
 
 
@@ -47,6 +49,7 @@ def api(
     *,
     history: HistoryStore,
     series: SeriesStore,
+    kept: Keeping,
     audit: AuditStore,
     trouble: Callable[[], str | None],
     catalog: Catalog,
@@ -71,9 +74,9 @@ def api(
     """Return the table of routes.
 
     `trouble()`: why the store can take nothing, if so.
-    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `pace`: of one
-    device's messages; `measures`: more of them for `/metrics`; `others`: routes of other bridges,
-    see `listening`.
+    `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `kept`: how long
+    what is kept; `pace`: of one device's messages; `measures`: more of them for `/metrics`;
+    `others`: routes of other bridges, see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     turns = Turns(AT_ONCE)
@@ -91,6 +94,7 @@ def api(
         Frames(hub, catalog, permission, turns),
         History(history, catalog, permission, turns),
         Charts(series, catalog, registry, permission, turns),
+        UsageRoutes(series, kept, permission, turns, clock),
         Journals(history, audit, permission),
         Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from gateway.bridges.http.export import FRAMES
 from gateway.cli.administration import reading, show_table
 from gateway.cli.app import WRONG, AsJson, ConfigFile, err, fail, out, show_json
+from gateway.cli.usage import usage
 from gateway.clock import now_ms
 from gateway.errors import GatewayError
 from gateway.frames import MAX_TS, Frame, Series
@@ -30,8 +31,8 @@ SHOWN = 20
 
 
 def history(
-    device: Annotated[str, typer.Argument(help="The device's id.")],
-    channel: Annotated[str, typer.Argument(help="The channel.")],
+    device: Annotated[str, typer.Argument(help="The device's id; or only `usage`.")],
+    channel: Annotated[str | None, typer.Argument(help="The channel.")] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -47,7 +48,11 @@ def history(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show what a channel has sent, oldest first."""
+    """Show what a channel has sent, oldest first; `usage`: what history takes of the disk."""
+    if channel is None and device == "usage":
+        return usage(config, as_json=as_json)
+    if channel is None:
+        fail("name the channel too: gateway history DEVICE CHANNEL", WRONG)
     if as_csv and as_json:
         fail("--csv or --json, not both", WRONG)
     start = 0 if since is None else _start(since)
@@ -69,6 +74,7 @@ def history(
         else:
             table = [(_time(ts), seq, value) for seq, _, ts, value, _ in rows]
             show_table(("time (UTC)", "seq", "value"), table, nothing="no frames")
+    return None
 
 
 def _find(store: "Direct", device: str, channel: str) -> dict[int, Series]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gateway import __version__
 from gateway.bridges.http.api import api
 from gateway.clock import now_ms
+from gateway.root.store import keeping
 
 if TYPE_CHECKING:
     from gateway.bridges.http.metrics import Measure
@@ -28,6 +29,7 @@ def routes(
     return api(
         history=parts.store.history,
         series=parts.store.series,
+        kept=keeping(config.history),
         audit=parts.store.audit,
         trouble=parts.store.trouble,
         catalog=core.catalog,

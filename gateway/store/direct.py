@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.store.audit import Entry
     from gateway.store.history import Row, Span
     from gateway.store.registry import Tables
+    from gateway.store.usage import Usage
 
 
 class Direct(Protocol):
@@ -36,6 +37,9 @@ class Direct(Protocol):
         self, series: Collection[int], span: Span, limit: int, *, newest_first: bool = False
     ) -> list[Row]:
         """Read frames as `HistoryStore.by_time` does."""
+
+    def usage(self, now: int) -> Usage:
+        """Count what history takes of the disk."""
 
     def revision(self) -> int:
         """Return the number of the newest change of the registry; it never goes back."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from gateway.store.history import Span
+    from gateway.store.usage import Usage
 
 LEVELS = (60_000, 3_600_000, 86_400_000)
 """ms of a bucket of each level: minutes, hours, days. Its number is its place here."""
@@ -101,6 +102,9 @@ class SeriesStore(Protocol):
         self, series: Collection[int], span: Span, limit: int
     ) -> list[tuple[int, str]]:
         """Return (ts, JSON) of the frames there are in order of time, at most `limit`."""
+
+    async def usage(self, now: int) -> Usage:
+        """Count what history takes of the disk."""
 
 
 def cover(span: Span, step: int, begins: Begins) -> list[Part]:

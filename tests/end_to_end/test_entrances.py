@@ -42,6 +42,7 @@ GET    /api/v1/commands/{id}                          401 404    -
 GET    /api/v1/frames                                 401   -    -
 GET    /api/v1/stream                                 401   -    -
 GET    /api/v1/history                                401 404    -
+GET    /api/v1/history/usage                          401 403  403
 GET    /api/v1/series                                 401 404    -
 GET    /api/v1/rejected                               401   -    -
 GET    /api/v1/audit                                  401 403  403

@@ -11,6 +11,7 @@ from gateway.errors import StoreError
 from gateway.store.sqlite import audit, history, registry
 from gateway.store.sqlite.database import open_sync, transaction
 from gateway.store.sqlite.registry import Tables
+from gateway.store.sqlite.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gateway.store.audit import Entry
     from gateway.store.history import Row, Span
     from gateway.store.sqlite.database import Durability
+    from gateway.store.usage import Usage
 
 BACKUP_PAGES = 1_000  # copied before a writer gets its turn
 PAUSE = 0.005  # s between two such parts
@@ -48,6 +50,9 @@ class SqliteDirect:
         return history.by_time(
             self._db, series, span, limit, newest_first=newest_first, most=sys.maxsize
         )
+
+    def usage(self, now: int) -> Usage:
+        return usage(self._db, now)
 
     def revision(self) -> int:
         return registry.revision(self._db)

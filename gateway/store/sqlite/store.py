@@ -9,6 +9,7 @@ from gateway.store.sqlite import audit, batch, broker_state, commands, history, 
 from gateway.store.sqlite import series as series_table
 from gateway.store.sqlite.database import Database
 from gateway.store.sqlite.upkeep import Upkeep
+from gateway.store.sqlite.usage import usage as counted
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gateway.store.registry import Everything, Tables, Tidying, Update
     from gateway.store.series import Bucket, Extent
     from gateway.store.sqlite.database import Durability
+    from gateway.store.usage import Usage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -127,6 +129,9 @@ class Series:
     ) -> list[tuple[int, str]]:
         read = partial(series_table.values, series=series, span=span, limit=limit)
         return await self._database.read(read, seconds=SECONDS)
+
+    async def usage(self, now: int) -> Usage:
+        return await self._database.read(partial(counted, now=now))
 
 
 class Registry:

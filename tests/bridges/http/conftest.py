@@ -14,6 +14,7 @@ from gateway.bridges.http.application import application
 from gateway.bridges.http.authentication import Authentication
 from gateway.pace import Pace
 from gateway.rates import Rates
+from gateway.store.keeping import Keeping
 
 BODY_LIMIT = 4096
 
@@ -41,6 +42,7 @@ def routes(core, sign_up, messages_per_second):
     return api(
         history=core.kept.history,
         series=core.kept.series,
+        kept=Keeping(max_size=4 << 30),
         audit=core.kept.audit,
         trouble=core.kept.trouble,
         catalog=core.catalog,

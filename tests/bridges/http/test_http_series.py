@@ -181,3 +181,17 @@ async def test_where_frames_are_gone(core, client, reader):
     assert found["step"] == MINUTE
     assert found["series"][0]["count"] == [20, 10]
     assert found["series"][0]["avg"] == [9.5, 24.5]
+
+
+async def test_usage_is_for_admins(core, client, reader):
+    """What each channel takes, and when it is full; nobody else is told."""
+    await fill(core, 3)
+    admin = await core.bearer(await core.user("root@example.org", role="admin"), "read")
+    url = f"{API}/history/usage"
+    async with client.get(url, headers=reader) as response:
+        assert response.status == 403
+    async with client.get(url, headers=admin) as response:
+        found = await response.json()
+    assert (found["max_size"], found["full"]) == (4 << 30, None)
+    (channel,) = found["channels"]
+    assert (channel["device"], channel["channel"]) == ("kitchen", "t")
