@@ -1,4 +1,4 @@
-"""CBOR, MessagePack, SenML, line protocol and Cayenne LPP: their readings, and what is refused."""
+"""All binary and line formats together: objects, what is refused, and how a format is chosen."""
 
 import json
 import struct
@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from gateway.config.model import Route
 from gateway.errors import Untranslatable
 from gateway.payloads import CODECS, CONTENT_TYPES, Decode, by_content_type, one_value, readings
-from gateway.payloads.line import lines, points
 
 NOW = 1_763_673_303_125
 PACK = (
@@ -111,96 +110,6 @@ def test_what_does_not_fit_is_told(how: Decode, payload: bytes, reason: str) -> 
     with pytest.raises(Untranslatable) as caught:
         readings(payload, NOW, how)
     assert reason in str(caught.value)
-
-
-def test_senml_base_values_hold_for_later_records() -> None:
-    """Names, times and values add up (RFC 8428 section 5.1.3); the URN of the device is left
-    out.
-    """
-    assert found(PACK, "senml") == {
-        "voltage": 120.1,
-        "current": 1.2,
-        "on": True,
-        "label": "x",
-        "data": {"base64": "AP+/"},
-    }
-    times = {r.channel: r.ts for r in readings(PACK, NOW, "senml")}
-    assert times["voltage"] == 1_763_673_300_000
-    assert times["current"] == 1_763_673_295_000
-
-
-def test_senml_in_cbor_has_labels_for_names() -> None:
-    """Numbers stand for the names of members (RFC 8428 section 6)."""
-    pack = cbor2.dumps([{-2: "a/", -5: 10, 0: "b", 2: 1}, {0: "c"}, {0: "d", 5: 7}])
-    assert found(pack, "senml-cbor") == {"a/b": 11, "a/c": 10, "a/d/sum": 7}
-
-
-def test_small_senml_times_count_from_now() -> None:
-    """A board without a clock says how long ago (RFC 8428 section 4.5.3)."""
-    pack = b'[{"n":"a","v":1,"t":-10},{"n":"b","v":1,"t":0},{"n":"c","v":1}]'
-    assert [r.ts for r in readings(pack, NOW, "senml")] == [NOW - 10_000, None, None]
-
-
-def test_lines_of_influx() -> None:
-    """Measurement, tags in order and field make the channel; times are nanoseconds."""
-    payload = (
-        b'cpu,cpu=cpu0,host=pi usage=1.5,n=3i,u=3u,s="a \\"b\\", c",ok=T 1763673303000000001\n'
-        b"# a comment\n\n"
-        b"my\\ room,a\\,b=c\\=d value=-2e3\r\n"
-    )
-    assert found(payload, "line") == {
-        "cpu/cpu0/usage": 1.5,
-        "cpu/cpu0/n": 3,
-        "cpu/cpu0/u": 3,
-        "cpu/cpu0/s": 'a "b", c',
-        "cpu/cpu0/ok": True,
-        "my room/c=d": -2000.0,
-    }
-    assert readings(payload, NOW, "line")[0].ts == 1_763_673_303_000
-    assert readings(payload, NOW, "line")[-1].ts is None
-
-
-def test_a_line_that_is_wrong_costs_no_other() -> None:
-    """What is wrong with it comes in its place, with its number; the rest is read."""
-    said = [(number, str(line)) for number, line in lines("a f=1\n\nb\nc f=,\nd f=2")]
-    assert [number for number, _ in said] == [1, 3, 4, 5]
-    assert "fields are missing" in said[1][1]
-    assert "Point(measurement='d'" in said[3][1]
-
-
-@given(st.text(max_size=60))
-def test_any_text_is_read_line_by_line_to_its_end(text: str) -> None:
-    """Whatever it is: numbers grow, and it ends."""
-    numbers = [number for number, _ in lines(text)]
-    assert numbers == sorted(set(numbers))
-
-
-def test_a_thousand_fields_of_a_line() -> None:
-    """A line is bounded, and found to be in one pass."""
-    line = "m " + ",".join(f"f{n}=1" for n in range(1001))
-    with pytest.raises(Untranslatable, match="more than 1000 fields"):
-        list(points(line))
-    assert len(next(points(line.rpartition(",")[0])).fields) == 1000
-
-
-def test_cayenne_items() -> None:
-    """Each item has its channel and its type."""
-    payload = (
-        b"\x03\x67\x01\x10\x05\x67\xff\xd7\x06\x71\x04\xd2\xfb\x2e\x00\x00"
-        b"\x01\x88\x06\x76\x5f\xf2\x96\x0a\x00\x03\xe8\x07\x68\x51\x08\x00\x01"
-    )
-    assert found(payload, "cayenne") == {
-        "temperature/3": 27.2,
-        "temperature/5": -4.1,
-        "accelerometer/6/x": 1.234,
-        "accelerometer/6/y": -1.234,
-        "accelerometer/6/z": 0.0,
-        "gps/1/latitude": 42.3519,
-        "gps/1/longitude": -87.9094,
-        "gps/1/altitude": 10.0,
-        "humidity/7": 40.5,
-        "digital_in/8": 1,
-    }
 
 
 def test_a_content_type_chooses() -> None:
