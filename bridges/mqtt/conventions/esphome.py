@@ -1,6 +1,6 @@
 """ESPHome without discovery: type and name of an entity stand in the topic.
 
-Source: esphome.io, "MQTT Client Component"; docs/conventions/esphome.md. P is the topic prefix, the
+Source: esphome.io, "MQTT Client Component". P is the topic prefix, the
 node's name unless somebody has changed it. Where discovery is on, the description comes as Home
 Assistant's, with units: `home_assistant.py` reads it, and this only the values.
 """

@@ -1,6 +1,6 @@
 """Homie 3, 4 and 5: devices that describe themselves, topic by topic or in one document.
 
-Source: homieiot.github.io, specifications 3.0.1, 4.0.0 and 5.0; docs/conventions/homie.md. In 3 and
+Source: homieiot.github.io, specifications 3.0.1, 4.0.0 and 5.0. In 3 and
 4 the description comes in many retained messages while `$state` is `init`; it is told when it is
 `ready`. In 5 it is one document, and a device may have children.
 """

@@ -1,6 +1,6 @@
 """OpenMQTTGateway and Theengs Gateway: what a receiver hears by Bluetooth, 433 MHz, infrared, LoRa.
 
-Source: docs.openmqttgateway.com and gateway.theengs.io; docs/conventions/openmqttgateway.md. The
+Source: docs.openmqttgateway.com and gateway.theengs.io. The
 receiver is a hub at `home/NAME`; what it hears are children by their address. Phones that pass by
 have no `model_id` and are left out.
 """

@@ -1,6 +1,6 @@
 """OwnTracks: where a phone is.
 
-Source: owntracks.org/booklet, "JSON"; docs/conventions/owntracks.md. A phone sleeps: that it is not
+Source: owntracks.org/booklet, "JSON". A phone sleeps: that it is not
 connected is no fault. A location has the time at which it was measured; old ones come later, many
 at once.
 """

@@ -1,6 +1,6 @@
 """rtl_433: what a radio hears of weather stations, meters and remote controls.
 
-Source: merbanan/rtl_433, output_mqtt.c; docs/conventions/rtl_433.md. Each event is one child,
+Source: merbanan/rtl_433, output_mqtt.c. Each event is one child,
 `model-channel-id`. The same fields come a second time on `devices/...`: only `events` is read.
 Times in it have no zone and are not used. It cannot be told anything.
 """

@@ -1,6 +1,6 @@
 """Shelly of the second generation and later: JSON-RPC over MQTT, exact replies.
 
-Source: shelly-api-docs.shelly.cloud, Gen2 "MQTT" and "RPC Protocol"; docs/conventions/shelly.md. P
+Source: shelly-api-docs.shelly.cloud, Gen2 "MQTT" and "RPC Protocol". P
 is the topic prefix, the device's id unless somebody has changed it. With its factory settings a
 device sends notifications on `P/events/rpc`; `P/status/...` comes only where `status_ntf` is on,
 and says the same.

@@ -1,6 +1,6 @@
 """Shelly of the first generation: one topic for each value below `shellies/ID`.
 
-Source: shelly-api-docs.shelly.cloud, Gen1 "MQTT Support"; docs/conventions/shelly-gen1.md. Names
+Source: shelly-api-docs.shelly.cloud, Gen1 "MQTT Support". Names
 and units are not announced: they stand in the table here.
 """
 

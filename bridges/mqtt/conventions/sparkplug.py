@@ -1,6 +1,6 @@
 """Sparkplug B 3.0: edge nodes and their devices, with birth, death, alias and sequence.
 
-Source: Eclipse Sparkplug specification 3.0.0; docs/conventions/sparkplug.md. The node is the hub,
+Source: Eclipse Sparkplug specification 3.0.0. The node is the hub,
 its devices are children; metrics are channels. After a birth metrics may come by alias alone: an
 alias that was never born, or a gap in the sequence, makes us ask for a rebirth.
 """

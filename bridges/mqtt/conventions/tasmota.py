@@ -1,6 +1,6 @@
 """Tasmota: `tele/T/SENSOR`, `stat/T/RESULT`, `cmnd/T/POWER`, and its own discovery.
 
-Source: arendst/Tasmota, xdrv_02_9_mqtt and xdrv_12_discovery; docs/conventions/tasmota.md. T is the
+Source: arendst/Tasmota, xdrv_02_9_mqtt and xdrv_12_discovery. T is the
 gadget's topic; FullTopic may put it before the prefix. Times in its messages have no time zone and
 are not used. ON and OFF of a relay are true and false here; other texts stay as they are.
 """

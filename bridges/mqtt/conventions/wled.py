@@ -1,6 +1,6 @@
 """WLED: brightness, colour and effect of a strip of lights.
 
-Source: kno.wled.ge, "MQTT", and wled/WLED, mqtt.cpp; docs/conventions/wled.md. P is the device's
+Source: kno.wled.ge, "MQTT", and wled/WLED, mqtt.cpp. P is the device's
 topic, `wled/` and six digits of its address unless somebody has changed it. It announces nothing:
 what it has is known.
 """

@@ -1,9 +1,8 @@
 """Zigbee2MQTT: one connection, many devices below it.
 
-Source: Koenkk/zigbee2mqtt 2.12 and zigbee2mqtt.io, "MQTT topics and messages", "Exposes";
-docs/conventions/zigbee2mqtt.md. B is the base topic. A child's id is its IEEE address, its name
-the friendly name, which may hold slashes: topics are matched with the names that were announced,
-never split.
+Source: Koenkk/zigbee2mqtt 2.12 and zigbee2mqtt.io, "MQTT topics and messages", "Exposes". B is the
+base topic. A child's id is its IEEE address, its name the friendly name, which may hold slashes:
+topics are matched with the names that were announced, never split.
 """
 
 from __future__ import annotations
