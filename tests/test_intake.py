@@ -330,9 +330,13 @@ async def test_close_stores_what_was_accepted(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_close_when_idle() -> None:
-    """An intake with nothing to do ends at once."""
-    async with running(Disk()):
+    """An intake with nothing to do ends at once, writes nothing, and then takes nothing in."""
+    disk = Disk()
+    async with running(disk) as intake:
         await asyncio.sleep(0)
+    assert (disk.commits, disk.log) == (0, [])
+    with pytest.raises(Unavailable, match="stopping"):
+        await intake.store(entries("late"))
 
 
 async def test_who_no_longer_waits_is_stored_all_the_same() -> None:

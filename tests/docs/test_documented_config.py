@@ -13,20 +13,22 @@ PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def documented() -> Iterator[tuple[str, str, str, str]]:
-    """Table, key, type and default of each row under a heading that names a table."""
+def documented() -> Iterator[tuple[str, str, str, str, str]]:
+    """Table, key, type, default and help of each row under a heading that names a table."""
     table = ""
     for line in TEXT.splitlines():
         if heading := re.fullmatch(r"#+ `(\[.*\])`", line):
             table = heading[1]
         elif row := re.fullmatch(r"\| `(\w+)` \| (.*) \| (.*) \| (.+) \|", line):
-            yield table, row[1], row[2], row[3].strip("`")
+            yield table, row[1], row[2], row[3].strip("`"), row[4]
 
 
 def test_settings_are_documented() -> None:
-    """Every setting is there with its type and default, in the model's order, and no other."""
+    """Every setting is there with its type, default and help, in the model's order, and no
+    other.
+    """
     assert list(documented()) == [
-        (key.table, key.name, key.type, key.default) for key in config.reference()
+        (key.table, key.name, key.type, key.default, key.help) for key in config.reference()
     ]
 
 

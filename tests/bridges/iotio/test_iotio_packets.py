@@ -57,7 +57,8 @@ def test_any_bytes_are_read_or_refused(data):
         found = decode(data)
     except Invalid:
         return
-    json.loads(found.value)
+    again = decode(encode(*found))
+    assert (again.event, json.loads(again.value)) == (found.event, json.loads(found.value))
 
 
 @given(TEXT, TEXT, st.data())

@@ -85,8 +85,10 @@ def test_a_damaged_stream_breaks_at_the_same_place_however_it_is_cut(data):
 
 @given(st.binary(max_size=200), st.sampled_from([UNKNOWN_VERSION, *VERSIONS]))
 def test_arbitrary_bytes_raise_only_protocol_errors(raw, version):
-    """Whatever a client sends, at any point of a connection."""
-    read(Decoder(100, version=version), [raw])
+    """Whatever a client sends, at any point of a connection; wherever it is cut, all the same."""
+    half = len(raw) // 2
+    whole = read(Decoder(100, version=version), [raw])
+    assert read(Decoder(100, version=version), [raw[:half], raw[half:]]) == whole
 
 
 @given(

@@ -373,14 +373,20 @@ async def test_an_ended_session_leaves_no_rows(machine: Machine) -> None:
 
 
 async def test_expiry_goes_on_while_the_gateway_is_down(machine: Machine) -> None:
-    """A session that should have ended meanwhile ends soon after the start."""
-    client = await machine.bench.connect("c", 5, properties=Properties(session_expiry_interval=5))
-    await client.close()
-    await machine.bench.until(lambda: machine.bench.departures())
+    """A session that should have ended meanwhile ends soon after the start; another goes on."""
+    for name, seconds in (("short", 5), ("long", 1_000)):
+        properties = Properties(session_expiry_interval=seconds)
+        client = await machine.bench.connect(name, 5, properties=properties)
+        await client.close()
+    await machine.bench.until(lambda: len(machine.bench.departures()) == 2)
     machine.bench.broker.machine.commit_journal()
-    machine._db.execute("UPDATE broker_sessions SET left_at = left_at - 100")
+    set_back = machine._db.execute("UPDATE broker_sessions SET left_at = left_at - 100")
+    assert set_back.rowcount == 2
     await machine.kill()
-    await machine.bench.until(lambda: machine.bench.count("sessions") == 0)
+    await machine.bench.until(lambda: machine.bench.count("sessions") == 1)
+    machine.bench.broker.machine.commit_journal()
+    kept = machine._db.execute("SELECT client_id FROM broker_sessions").fetchall()
+    assert kept == [("long",)]
 
 
 async def left_a_will(machine: Machine, *, delay: int, **more: Any) -> None:
