@@ -27,7 +27,6 @@ from gateway.errors import Forbidden, GatewayError, Invalid, NotFound, Untransla
 from gateway.frames import encode, to_json
 from gateway.hub import Encoding, Listener, Subscription
 from gateway.payloads import one_value
-from gateway.store.audit import By
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
@@ -288,7 +287,8 @@ class Things:
             await self._anonymous.provide(device, "thing", request, name=name)
             principal = self._anonymous.enter(request, device)
         if device not in self._registry.devices and self._door.may(principal, Action.CREATE_DEVICE):
-            by = By(principal.key, request.remote or "", self._clock())
+            create = Action.CREATE_DEVICE
+            by = self._door.by(request, principal, create, device, self._clock())
             await self._registry.apply(
                 devices.create, by, id=device, name=name, type="thing", owner=principal.owner
             )

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from math import inf
 from pathlib import Path
 from types import NoneType, UnionType
@@ -68,6 +69,15 @@ def _url(*schemes: str, credentials: bool, path: bool) -> Callable[[Any], Any]:
         return value
 
     return read
+
+
+def _networks(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            if not isinstance(each, str):
+                raise ValueError(each)
+            ip_network(each, strict=False)
+    return value
 
 
 def _json(value: object) -> object:
@@ -160,6 +170,12 @@ PublicUrl = Annotated[
 ]
 Origin = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@*]+\Z")]
 Origins = Annotated[tuple[Origin, ...], Meta(title='a list of origins such as ["https://my.app"]')]
+
+Addresses = Annotated[
+    tuple[str, ...],
+    Meta(title='a list of addresses or networks such as ["127.0.0.1"]'),
+    Reading(_networks, str),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.config.complaints import KeyPath, shown
 from gateway.config.kinds import (
+    Addresses,
     Age,
     BrokerUrl,
     Code,
@@ -78,6 +79,9 @@ class Http(Table, frozen=True, kw_only=True):
     ] = None
     origins: Annotated[
         Origins, "web pages elsewhere that may use the API and `/mqtt` with a token"
+    ] = ()
+    proxies: Annotated[
+        Addresses, "reverse proxies whose `X-Forwarded-For` says who asks; its last address counts"
     ] = ()
 
 

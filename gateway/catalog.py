@@ -5,7 +5,7 @@ A new series is written by the batch that holds its first frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gateway.errors import TooMany
 from gateway.frames import Series
@@ -18,17 +18,31 @@ if TYPE_CHECKING:
     from gateway.store.history import Opened
 
 MAX_SERIES = 1_000  # of one device: a sketch that makes up channel names must not fill the memory
+MAX_OF_USER = 50_000  # of one user's devices together
 
 Name = tuple[str, str]
 """type, channel."""
 
 
+class Owners(Protocol):
+    """Whose devices are whose."""
+
+    def owner_of(self, device: str) -> int | None:
+        """Return the user who owns a device; None where none does, or it is not there."""
+
+    def of_owner(self, user: int | None) -> Collection[str]:
+        """Return the ids of a user's devices."""
+
+
 class Catalog:
-    """Series by device, then by type and channel."""
+    """Series by device, then by type and channel. With `owners`, those of a user are bounded."""
+
+    owners: Owners | None = None
 
     def __init__(self, opened: Opened) -> None:
         self._devices: dict[str, dict[Name, Series]] = {}
         self._unsaved: list[Fact] = []
+        self._of_user: dict[int, int] = {}
         self._by_id: dict[int, Series] = {}
         self._last = 0
         self.changes = 0  # grows with every series that comes or goes
@@ -58,10 +72,26 @@ class Catalog:
             raise TooMany(
                 f"{device} has {MAX_SERIES} channels already: put what varies into the value"
             )
+        self._demand_room(device)
         series = Series(self._last + 1, type_, device, channel)
         self._add(series)
         self._unsaved.append(SeriesAdded(series.id, type_, device, channel))
         return series
+
+    def _demand_room(self, device: str) -> None:
+        user = None if self.owners is None else self.owners.owner_of(device)
+        if self.owners is None or user is None:
+            return
+        if user not in self._of_user:
+            devices = self.owners.of_owner(user)
+            self._of_user[user] = sum(len(self._devices.get(each, ())) for each in devices)
+        if self._of_user[user] >= MAX_OF_USER:
+            raise TooMany(f"this user's devices have {MAX_OF_USER:,} channels already, the most")
+        self._of_user[user] += 1
+
+    def recount(self) -> None:
+        """Count anew how many series each user has: devices have come, gone or changed hands."""
+        self._of_user.clear()
 
     def _add(self, series: Series) -> None:
         self._devices.setdefault(series.device, {})[series.type, series.channel] = series
@@ -112,6 +142,7 @@ class Catalog:
         for series in self._devices.pop(device, {}).values():
             del self._by_id[series.id]
         self.changes += 1
+        self.recount()
         hidden = SeriesHidden(device, self._last)
         self._unsaved.append(hidden)
         return hidden

@@ -11,6 +11,8 @@ from gateway.errors import Invalid
 if TYPE_CHECKING:
     from pathlib import Path
 
+_END = "-----END CERTIFICATE-----"
+
 
 class ServerTls:
     """A server's context whose certificate can be renewed: connections that are open go on with the
@@ -39,16 +41,23 @@ class ServerTls:
                 _load_ca(context, self._client_ca)
 
 
+def trusting(cert: Path) -> ssl.SSLContext:
+    """Return what lets a client trust a server's certificate, whatever its name, and no other."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    first, end, _ = cert.read_text().partition(_END)  # those behind it sign others, too
+    client.load_verify_locations(cadata=first + end)
+    return client
+
+
 def out_of_date(cert: Path, key: Path) -> str | None:
     """Return why the date of a certificate refuses it today; None where it does not.
 
     A client that trusts this very certificate greets a server that has it, both in memory.
     """
     server = ServerTls(cert, key).context
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    client.load_verify_locations(cert)
+    client = trusting(cert)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = client.wrap_bio(to_client, to_server)
     theirs = server.wrap_bio(to_server, to_client, server_side=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gateway.errors import InvalidTopic
 
@@ -101,10 +101,40 @@ class TopicFilter:
         return f"TopicFilter({self.text!r})"
 
 
-def any_matches(filters: Iterable[TopicFilter], topic: str) -> bool:
-    """Tell whether any of the filters matches a topic."""
-    levels = topic.split("/")
-    return any(_reach(topic_filter.levels, levels) for topic_filter in filters)
+class Matcher:
+    """Many filters at once: a topic is compared level by level with all of them together."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, filters: Iterable[TopicFilter]) -> None:
+        self._root: _Node = {}
+        for topic_filter in filters:
+            node = self._root
+            for level in topic_filter.levels:
+                node = node.setdefault(level, {})
+            node[None] = {}
+
+    def matches(self, topic: str) -> bool:
+        """Tell whether any of the filters matches a topic."""
+        levels = topic.split("/")
+        if levels[0][:1] == "$":  # [MQTT-4.7.2-1]
+            own = self._root.get(levels[0])
+            return own is not None and _found(own, levels, 1)
+        return _found(self._root, levels, 0)
+
+
+_Node: TypeAlias = "dict[str | None, _Node]"
+"""What follows a level of filters; None where one ends."""
+
+
+def _found(node: _Node, levels: list[str], depth: int) -> bool:
+    if "#" in node:  # the parent level included
+        return True
+    if depth == len(levels):
+        return None in node
+    return any(
+        _found(node[level], levels, depth + 1) for level in (levels[depth], "+") if level in node
+    )
 
 
 def covers(wide: str, narrow: str) -> bool:

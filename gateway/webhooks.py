@@ -136,7 +136,10 @@ class Webhook:
                     answer.status >= 500 or answer.status in AGAIN,
                 )
         except ValueError as error:  # not a URL; some of these are also client errors
-            return f"{type(error).__name__} {error}", False
+            return (
+                f"its URL cannot be used ({type(error).__name__})",
+                False,
+            )  # it may hold a password
         except (aiohttp.ClientError, OSError) as error:
             return f"{type(error).__name__} {error}".strip(), True
 

@@ -71,6 +71,38 @@ def test_too_many_channels(monkeypatch: pytest.MonkeyPatch) -> None:
     assert catalog.series("telemetry", "l", "3").id == 3
 
 
+class Owners:
+    """Ann, 1, owns k and l."""
+
+    def __init__(self) -> None:
+        self.devices = {"k": 1, "l": 1}
+
+    def owner_of(self, device: str) -> int | None:
+        return self.devices.get(device)
+
+    def of_owner(self, user: int | None) -> list[str]:
+        return [device for device, owner in self.devices.items() if owner == user]
+
+
+def test_too_many_channels_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over all of a user's devices; what is given away or removed does not count any more."""
+    monkeypatch.setattr(catalogs, "MAX_OF_USER", 2)
+    catalog = Catalog(Opened("e", 0, [], 0, []))
+    catalog.owners = owners = Owners()
+    catalog.series("telemetry", "k", "1")
+    catalog.series("telemetry", "l", "1")
+    with pytest.raises(TooMany, match="this user's devices have 2 channels"):
+        catalog.series("telemetry", "k", "2")
+    catalog.series("telemetry", "of nobody", "1")
+    owners.devices["l"] = 2
+    catalog.recount()
+    catalog.series("telemetry", "k", "2")
+    with pytest.raises(TooMany):
+        catalog.series("telemetry", "k", "3")
+    catalog.hide("k")
+    catalog.series("telemetry", "k", "3")
+
+
 def test_a_removed_device_is_not_inherited(db: sqlite3.Connection) -> None:
     """A new device of the same id has new series, and ids are not used again."""
     catalog = Catalog(history.opened(db))

@@ -10,7 +10,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from gateway.errors import Invalid
-from gateway.tls import ServerTls, client_context, out_of_date
+from gateway.tls import ServerTls, client_context, out_of_date, trusting
 
 DAY = dt.timedelta(days=1)
 
@@ -106,3 +106,12 @@ def test_files_for_an_external_broker(write, tmp_path):
         client_context(tmp_path / "ca.crt", None, None)
     with pytest.raises(Invalid, match=r"\[broker.tls\] .*other\.key is not the private key of"):
         client_context(None, cert, other)
+
+
+def test_a_client_trusts_one_certificate_alone(write, ca):
+    """Whatever its name; neither another of the same CA, nor the CA that stands behind it."""
+    (cert, _), (other, _) = write(), write("other")
+    both = cert.read_text() + other.read_text()
+    cert.write_text(both)
+    assert trusting(cert).cert_store_stats()["x509"] == 1
+    assert trusting(cert).verify_mode is ssl.CERT_REQUIRED

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from gateway.errors import InvalidTopic
 from gateway.topics import (
     MAX_CHANNEL,
+    Matcher,
     TopicFilter,
     TopicPattern,
-    any_matches,
     check_channel,
     check_device,
     check_filter,
@@ -46,8 +46,15 @@ def test_filter_matches_as_the_standard_says(text: str, topic: str) -> None:
     """One filter, any of several, and a filter that covers a topic are the same rule."""
     expected = naive_match(text.split("/"), topic.split("/"))
     assert TopicFilter(text).matches(topic) is expected
-    assert any_matches([TopicFilter("no/such"), TopicFilter(text)], topic) is expected
+    assert Matcher([TopicFilter("no/such"), TopicFilter(text)]).matches(topic) is expected
     assert covers(text, topic) is expected
+
+
+@given(texts=st.lists(FILTERS, max_size=8), topic=TOPICS)
+def test_many_filters_match_what_one_of_them_does(texts: list[str], topic: str) -> None:
+    """However they are put together."""
+    filters = [TopicFilter(text) for text in texts]
+    assert Matcher(filters).matches(topic) is any(each.matches(topic) for each in filters)
 
 
 @given(wide=FILTERS, narrow=FILTERS, topic=TOPICS)

@@ -128,11 +128,22 @@ async def test_a_dead_server_is_given_up(make, caplog, unused_tcp_port):
 
 async def test_what_is_no_url_is_given_up_at_once(make, caplog):
     """A mistake that no further attempt mends."""
-    hook = make(url="http://[::/")
+    hook = make(url="http://ann:pass0815@[::/?token=0815")
     hook.post(b"1")
     await until(lambda: hook.dropped)
     assert make.pauses == []
-    assert "1 is dropped: InvalidUrl" in caplog.text
+    assert "1 is dropped: its URL cannot be used (InvalidUrl" in caplog.text
+    assert "0815" not in caplog.text
+
+
+async def test_a_server_that_is_not_there_shows_no_credentials(make, caplog):
+    """Only its host is in the log."""
+    caplog.set_level("INFO")
+    hook = make(url="http://ann:pass0815@127.0.0.1:1/?token=0815")
+    hook.post(b"1")
+    await until(lambda: hook.dropped)
+    assert "webhook hot" in caplog.text
+    assert "0815" not in caplog.text
 
 
 async def test_the_oldest_of_too_many_is_dropped(server, make, caplog):

@@ -75,9 +75,12 @@ class Anonymous:
         """
         if device in self._registry.devices:
             return
-        if sum(each.owner is None for each in self._registry.devices.values()) >= MOST:
-            raise Unauthenticated("there are too many devices without an owner")
-        by = By(self._name, request.remote or "", self._clock())
+        self._demand_room()
+        by = By(self._name, request.remote or "", self._clock(), demand=self._demand_room)
         await self._registry.apply(
             devices.create, by, id=device, name=name, type=type_, keyless=True
         )
+
+    def _demand_room(self) -> None:
+        if sum(each.owner is None for each in self._registry.devices.values()) >= MOST:
+            raise Unauthenticated("there are too many devices without an owner")

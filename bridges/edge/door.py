@@ -7,12 +7,14 @@ device's key or a token.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.access.keys import TOKEN_PREFIX
 from gateway.access.requests import COOKIE, FOREIGN, Offer, sign_in_by
 from gateway.bridges.edge.sender import signed_in
 from gateway.errors import Forbidden
+from gateway.store.audit import By
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -91,6 +93,13 @@ class Door:
     def demand(self, principal: Principal, action: Action, device: str) -> None:
         """Raise `Unauthenticated`, `NotFound` or `Forbidden` where the principal may not."""
         self._policy.demand(principal, action, device)
+
+    def by(
+        self, request: web.Request, principal: Principal, action: Action, device: str, at: int
+    ) -> By:
+        """Return who makes a change, for the audit; the right to it is demanded when it is made."""
+        demand = partial(self._policy.demand, principal, action, device)
+        return By(principal.key, request.remote or "", at, demand=demand)
 
     def may(self, principal: Principal, action: Action) -> bool:
         return self._policy.may(principal, action)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.access.registry import Registry
     from gateway.access.sign_in import SignIn
     from gateway.asking import Asking
+    from gateway.bridges.http.asyncapi import Servers
     from gateway.bridges.http.routes import Route
     from gateway.catalog import Catalog
     from gateway.commands import Commands
@@ -67,20 +68,22 @@ def api(
     sign_up: Literal["invite", "open"],
     secure: bool,
     version: str,
+    servers: Callable[[int], Servers],
     pace: Pace,
     measures: Iterable[Measure] = (),
     others: Iterable[Route] = (),
 ) -> list[Route]:
     """Return the table of routes.
 
-    `trouble()`: why the store can take nothing, if so.
+    `servers(port)`: where the gateway is, see `Documentation`; `trouble()`: why the store can take
+    nothing, if so.
     `broker()`: the broker's statistics; `secure`: it is reached by HTTPS only; `kept`: how long
     what is kept; `pace`: of one device's messages; `measures`: more of them for `/metrics`;
     `others`: routes of other bridges, see `listening`.
     """
     permission = Permission(policy, registry, clock=clock)
     turns = Turns(AT_ONCE)
-    documentation = Documentation(version)
+    documentation = Documentation(version, servers)
     measured = [
         *of_core(intake=intake, hub=hub, catalog=catalog, presence=presence, registry=registry),
         *measures
@@ -95,7 +98,7 @@ def api(
         History(history, catalog, permission, turns),
         Charts(series, catalog, registry, permission, turns),
         UsageRoutes(series, kept, permission, turns, clock),
-        Journals(history, audit, permission),
+        Journals(history, audit, permission, registry),
         Accounts(registry, sign_in, passwords, permission, sign_up=sign_up, secure=secure),
         Users(registry, permission),
         Tokens(registry, permission),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.bridges.http.authentication import Authentication
     from gateway.bridges.http.porch import Porch
+    from gateway.bridges.http.proxies import Proxies
     from gateway.bridges.http.routes import Handler, Route
 
 
@@ -30,16 +31,19 @@ def application(
     tls: bool = False,
     porch: Porch | None = None,
     origins: Origins | None = None,
+    proxies: Proxies | None = None,
 ) -> web.Application:
     """Return the application that serves these routes, behind a `porch` if there is one.
 
     `body_limit`: bytes; `tls`: it is reached by HTTPS only; `origins`: of pages elsewhere that may
-    use the API.
+    use the API; `proxies`: whose `X-Forwarded-For` is believed.
     """
     origins = origins or Origins()
     middlewares = [problems, origins.preflight]
     if porch is not None:
         middlewares.insert(0, porch.watch)
+    if proxies is not None:
+        middlewares.insert(0, proxies.told)
     app = web.Application(middlewares=middlewares, client_max_size=body_limit)
     app[WAITS] = {}
     app.on_shutdown.append(end)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
 
 _TEXT = {"type": "string"}
 _SEQ = {"type": "integer", "minimum": 0}
@@ -134,8 +137,38 @@ TOPICS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """The gateway's own MQTT topics."""
 
 
-def document(version: str) -> dict[str, Any]:
+class Servers(msgspec.Struct, frozen=True):
+    """Where the gateway is: `url`, of its HTTP port; the ports of MQTT without and with TLS, 0
+    where there is none.
+    """
+
+    url: str = "http://localhost:8080"
+    mqtt: int = 1883
+    mqtts: int = 0
+
+    def described(self) -> dict[str, Any]:
+        """Return them in AsyncAPI's words."""
+        where = urlsplit(self.url)
+        name = where.netloc.removesuffix(f":{where.port}") if where.port else where.netloc
+        mqtt = "MQTT 3.1.1 and 5"
+        found = {
+            "http": _server(where.netloc, where.scheme.replace("http", "ws"), "the HTTP port"),
+        }
+        if self.mqtt:
+            found["mqtt"] = _server(f"{name}:{self.mqtt}", "mqtt", mqtt)
+        if self.mqtts:
+            found["mqtts"] = _server(f"{name}:{self.mqtts}", "mqtts", f"{mqtt} over TLS")
+        return found
+
+
+def _server(host: str, protocol: str, said: str) -> dict[str, str]:
+    return {"host": host, "protocol": protocol, "description": said}
+
+
+def document(version: str, servers: Servers) -> dict[str, Any]:
     """Return the document; operations are named from the gateway's side, as AsyncAPI has it."""
+    described = servers.described()
+    by_mqtt = [{"$ref": f"#/servers/{name}"} for name in described if name != "http"]
     messages = {
         name: {"name": name, "payload": payload} for name, payload in {**SENT, **RECEIVED}.items()
     }
@@ -143,15 +176,8 @@ def document(version: str) -> dict[str, Any]:
         "asyncapi": "3.0.0",
         "info": {"title": "Device gateway", "version": version, "license": {"name": "MIT"}},
         "defaultContentType": "application/json",
-        "servers": {
-            "http": {"host": "localhost:8080", "protocol": "ws", "description": "the HTTP port"},
-            "mqtt": {
-                "host": "localhost:1883",
-                "protocol": "mqtt",
-                "description": "MQTT 3.1.1 and 5",
-            },
-        },
-        "channels": {"listeners": _websocket(), **{name: _topic(name) for name in TOPICS}},
+        "servers": described,
+        "channels": {"listeners": _websocket(), **{name: _topic(name, by_mqtt) for name in TOPICS}},
         "operations": {
             "takeRequest": _operation("receive", "listeners", SENT),
             "tellListener": _operation("send", "listeners", RECEIVED),
@@ -170,11 +196,11 @@ def _websocket() -> dict[str, Any]:
     }
 
 
-def _topic(name: str) -> dict[str, Any]:
+def _topic(name: str, servers: list[dict[str, str]]) -> dict[str, Any]:
     address, _, payload = TOPICS[name]
     return {
         "address": address,
-        "servers": [{"$ref": "#/servers/mqtt"}],
+        "servers": servers,
         "parameters": {level[1:-1]: {} for level in address.split("/") if level.startswith("{")},
         "messages": {name: {"name": name, "payload": payload}},
     }

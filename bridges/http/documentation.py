@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gateway.bridges.http import asyncapi, openapi
+from gateway.bridges.http import answers, asyncapi, openapi
 from gateway.bridges.http.routes import Route
 from gateway.frames import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from gateway.bridges.http.asyncapi import Servers
 
 
 class Documentation:
-    """Serves both documents, each encoded once. Call `describe` with the whole table of routes."""
+    """Serves both documents. Call `describe` with the whole table of routes. `servers(port)`: where
+    the gateway is, whose HTTP port this is.
+    """
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, servers: Callable[[int], Servers]) -> None:
         self._version = version
+        self._servers = servers
         self._openapi = b""
-        self._asyncapi = encode(asyncapi.document(version))
 
     def describe(self, routes: Iterable[Route]) -> None:
         """Make the OpenAPI document of these routes."""
@@ -41,4 +45,6 @@ class Documentation:
         return web.Response(body=self._openapi, content_type="application/json")
 
     async def asyncapi(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._asyncapi, content_type="application/json")
+        own = None if request.transport is None else request.transport.get_extra_info("sockname")
+        servers = self._servers(own[1] if own else 0)
+        return answers.json(asyncapi.document(self._version, servers))

@@ -11,14 +11,17 @@ from msgspec import Meta
 from gateway.access.policy import Action
 from gateway.bridges.http import answers, parameters
 from gateway.bridges.http.routes import API, Route
+from gateway.store.audit import Wanted
 from gateway.store.facts import PAYLOAD_BYTES
 from gateway.store.history import REJECTED_KEPT
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from gateway.access.records import Records
     from gateway.bridges.http.authentication import Permission
     from gateway.store.audit import AuditStore
+    from gateway.store.audit import Entry as Noted
     from gateway.store.history import HistoryStore, Rejection
 
 
@@ -27,6 +30,16 @@ class NewestFirst(msgspec.Struct):
 
     after: Annotated[int, Meta(ge=1, le=2**62)] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class AuditQuery(NewestFirst):
+    """`user`: a user's number, for what they and their tokens did; `device`: what was done by it or
+    to it; `action`: a text that is in what was done.
+    """
+
+    user: Annotated[int, Meta(ge=1, le=2**62)] | None = None
+    device: Annotated[str, Meta(max_length=200)] | None = None
+    action: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class Rejected(msgspec.Struct):
@@ -50,7 +63,9 @@ class RejectedList(msgspec.Struct):
 
 
 class Deed(msgspec.Struct):
-    """Who did what to what, from where, when (ms)."""
+    """Who did what to what, from where, when (ms). `names`: how people know the users and tokens
+    whose numbers `actor` and `object` hold.
+    """
 
     id: int
     at: int
@@ -59,6 +74,7 @@ class Deed(msgspec.Struct):
     object: str
     address: str
     detail: dict[str, Any]
+    names: dict[str, str]
 
 
 class AuditList(msgspec.Struct):
@@ -71,7 +87,10 @@ class AuditList(msgspec.Struct):
 class Journals:
     """Reads both lists."""
 
-    def __init__(self, history: HistoryStore, audit: AuditStore, permission: Permission) -> None:
+    def __init__(
+        self, history: HistoryStore, audit: AuditStore, permission: Permission, records: Records
+    ) -> None:
+        self._records = records
         self._history = history
         self._audit = audit
         self._permission = permission
@@ -82,7 +101,7 @@ class Journals:
             Route(method="GET", path=f"{API}/rejected", handler=self.rejected, query=NewestFirst,
                 answer=RejectedList,
                   summary="Messages that could not be translated, newest first"),
-            Route(method="GET", path=f"{API}/audit", handler=self.audit, query=NewestFirst,
+            Route(method="GET", path=f"{API}/audit", handler=self.audit, query=AuditQuery,
                 answer=AuditList,
                   summary="Who did what, newest first (admins)"),
         ]
@@ -101,13 +120,25 @@ class Journals:
 
     async def audit(self, request: web.Request) -> web.Response:
         self._permission.demand(request, Action.ADMINISTER)
-        asked = parameters.query(request.query, NewestFirst)
-        found = await self._audit.read(asked.after, asked.limit + 1)
+        asked = parameters.query(request.query, AuditQuery)
+        found = await self._audit.read(asked.after, asked.limit + 1, self._wanted(asked))
+        self._permission.again(request)
         deeds = [
-            Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail)
+            Deed(d.id, d.at, d.actor, d.action, d.object, d.address, d.detail, self._names(d))
             for d in found[: asked.limit]
         ]
         return answers.json(AuditList(deeds, deeds[-1].id if len(found) > asked.limit else None))
+
+    def _wanted(self, asked: AuditQuery) -> Wanted:
+        actors = None
+        if asked.user is not None:
+            own = (t.id for t in self._records.tokens.values() if t.user == asked.user)
+            actors = (f"user:{asked.user}", *(f"token:{number}" for number in own))
+        return Wanted(actors=actors, device=asked.device, action=asked.action)
+
+    def _names(self, deed: Noted) -> dict[str, str]:
+        named = {key: self._records.label(key) for key in (deed.actor, deed.object)}
+        return {key: name for key, name in named.items() if name}
 
 
 def _rejected(found: Rejection) -> Rejected:

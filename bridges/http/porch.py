@@ -22,6 +22,7 @@ from gateway.bridges.http.protocol import Requests
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Container
 
     from gateway.access.principal import Principal
     from gateway.bridges.http.places import Places
@@ -39,11 +40,20 @@ HANDSHAKE = 10.0  # s for TLS
 
 
 class Porch:
-    """Counts the connections and ends those that are too slow. `places`: for signed-in clients."""
+    """Counts the connections and ends those that are too slow.
+
+    `places`: for signed-in clients. `proxies`: their connections are not bounded by address.
+    """
 
     def __init__(
-        self, places: Places, *, strangers: int = STRANGERS, of_address: int = OF_ADDRESS
+        self,
+        places: Places,
+        *,
+        strangers: int = STRANGERS,
+        of_address: int = OF_ADDRESS,
+        proxies: Container[str] = (),
     ) -> None:
+        self.proxies = proxies
         self.places = places
         self._most_strangers = strangers
         self._most_of_address = of_address
@@ -58,7 +68,7 @@ class Porch:
     def enter(self, visitor: Visitor) -> None:
         """Let a stranger in; where there is no place, that of the oldest one is taken."""
         neighbours = self._networks.setdefault(visitor.network, {})
-        if len(neighbours) >= self._most_of_address:
+        if len(neighbours) >= self._most_of_address and not visitor.of_proxy:
             self._end(next(iter(neighbours)))
         elif len(self._strangers) >= self._most_strangers:
             self._end(next(iter(self._strangers)))
@@ -114,6 +124,7 @@ class Visitor(asyncio.Protocol):
     def __init__(self, porch: Porch, inner: asyncio.Protocol) -> None:
         self.inner = inner
         self.network = ""
+        self.of_proxy = False
         self.deadline = float("inf")
         self._porch = porch
         self._principal: Principal | None = None
@@ -122,7 +133,9 @@ class Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.network = network((transport.get_extra_info("peername") or ("",))[0])
+        peer = (transport.get_extra_info("peername") or ("",))[0]
+        self.network = network(peer)
+        self.of_proxy = peer in self._porch.proxies
         self._porch.enter(self)
         self._ends_in(HEAD)
         self.inner.connection_made(transport)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.access import devices
+from gateway.access.policy import Action
 from gateway.bridges.iotio.handshake import Refusal
 from gateway.errors import GatewayError, Invalid, Unauthenticated
-from gateway.store.audit import By
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class Admission:
         another site's page; `GatewayError` where storage fails.
         """
         principal = await self._who(hello, request)
-        await self._check_type(hello, request)
+        await self._check_type(hello, request, principal)
         return principal
 
     async def _who(self, hello: Hello, request: web.Request) -> Principal:
@@ -62,7 +62,7 @@ class Admission:
             raise _refusal(error) from error
         return self._anonymous.enter(request, hello.device)
 
-    async def _check_type(self, hello: Hello, request: web.Request) -> None:
+    async def _check_type(self, hello: Hello, request: web.Request, principal: Principal) -> None:
         """A device is of the type that the registry says; the first client of one that has none
         says it.
         """
@@ -70,15 +70,11 @@ class Admission:
         if known and known != hello.type:
             raise Refusal("client_invalid_type", f"{hello.device} is of another type")
         if not known:
+            by = self._door.by(request, principal, Action.WRITE, hello.device, self._clock())
             try:
-                await self._registry.apply(
-                    devices.change, self._by(request), hello.device, type=hello.type
-                )
+                await self._registry.apply(devices.change, by, hello.device, type=hello.type)
             except GatewayError as error:
                 raise _refusal(error) from error
-
-    def _by(self, request: web.Request) -> By:
-        return By("iot.io", request.remote or "", self._clock())
 
 
 def _refusal(error: GatewayError) -> GatewayError:

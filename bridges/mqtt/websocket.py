@@ -89,6 +89,7 @@ class _Transport(asyncio.Transport):
         self.may_read = asyncio.Event()
         self.may_read.set()
         self._below: asyncio.Transport = request.transport
+        self._address = request.remote or ""
         self._writer = request.writer
         self._socket = socket
         self._connection = connection
@@ -141,4 +142,6 @@ class _Transport(asyncio.Transport):
         self._below.abort()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "peername":  # also where a proxy says it
+            return (self._address, 0)
         return self._below.get_extra_info(name, default)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from gateway.access.policy import Action
 from gateway.bridges.edge.listening import listening
 from gateway.bridges.edge.sockets import Open, Socket, accepted, text
 from gateway.bridges.websocket.requests import (
@@ -185,14 +186,16 @@ class _Conversation:
         command = await self._shared.send(principal, device, name, to_json(asked.value), asked.ttl)
         self._say(type="ack", id=asked.id, command=command.id)
         if asked.wait:
-            self._spawn(self._reply(asked.id, command.id, asked.wait))
+            self._spawn(self._reply(principal, device, asked, command.id))
 
-    async def _reply(self, asked: Id, command: str, seconds: float) -> None:
+    async def _reply(self, principal: Principal, device: str, asked: Command, command: str) -> None:
+        """Tell a reply, to who may still have it."""
         try:
-            value = await self._shared.wait(command, seconds)
-            self._say(type="reply", id=asked, value=msgspec.Raw(value.encode()))
+            value = await self._shared.wait(command, asked.wait or 0)
+            self._shared.door.demand(principal, Action.READ, device)
+            self._say(type="reply", id=asked.id, value=msgspec.Raw(value.encode()))
         except GatewayError as error:
-            self._complain(asked, error)
+            self._complain(asked.id, error)
         except ConnectionError:
             pass  # the listener has gone; the reply is in history
 

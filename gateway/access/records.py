@@ -47,6 +47,11 @@ class Records:
         """Return the user of an email address, disabled or not."""
         return self._by_email.get(folded(email))
 
+    def owner_of(self, device: str) -> int | None:
+        """Return the user who owns a device; None where none does, or it is not there."""
+        found = self.devices.get(device)
+        return None if found is None else found.owner
+
     def of_owner(self, user: int | None) -> Collection[str]:
         """Return the ids of a user's devices."""
         return self._by_owner.get(user, ())
@@ -121,6 +126,18 @@ class Records:
         if kind == "device":
             return self._current_device(name, "")
         return self.principal(self.tokens.get(int(name))) if kind == "token" else None
+
+    def label(self, key: str) -> str | None:
+        """Return how people know who has a number: a user by email, a token by name and user."""
+        kind, _, number = key.partition(":")
+        user = self.users.get(int(number)) if kind == "user" and number.isdecimal() else None
+        if user is not None:
+            return user.email
+        token = self.tokens.get(int(number)) if kind == "token" and number.isdecimal() else None
+        owner = None if token is None else self.users.get(token.user)
+        if token is None or owner is None:
+            return None
+        return f"{token.name or 'a token'} of {owner.email}"
 
     def stands(self, principal: Principal) -> bool:
         """Tell whether a principal is still what it was at sign-in; if not, its links must be cut

@@ -36,9 +36,8 @@ def tail(
 
 async def _tail(topic_filter: str, as_json: bool, config: ConfigFile) -> None:
     async with (
-        operator(config) as (url, token),
-        # Its certificate is for the name that others know it by, not for this machine's own.
-        Listener(url, token, topic_filter, tls=False) as listener,
+        operator(config) as (url, token, trust),
+        Listener(url, token, topic_filter, tls=trust) as listener,
     ):
         async for frame in listener:
             if as_json:
@@ -106,11 +105,11 @@ async def _send(
     query = {} if wait is None else {"wait": str(wait)}
     headers = {"Content-Type": "application/json"}
     async with (
-        operator(config) as (url, token),
+        operator(config) as (url, token, trust),
         aiohttp.ClientSession(headers={**headers, "Authorization": f"Bearer {token}"}) as session,
     ):
         path = f"{url}/api/v1/devices/{device}/commands/{name}"
-        async with session.post(path, params=query, data=_json(value), ssl=False) as response:
+        async with session.post(path, params=query, data=_json(value), ssl=trust) as response:
             answer: dict[str, Any] = await response.json(content_type=None)
             if response.status >= 400:
                 fail(_refusal(answer, response.status))

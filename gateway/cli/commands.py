@@ -36,9 +36,9 @@ def show(
 
 async def _found(command: str, config: ConfigFile) -> dict[str, Any]:
     async with (
-        operator(config) as (url, token),
+        operator(config) as (url, token, trust),
         aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"}) as session,
-        session.get(f"/api/v1/commands/{command}", ssl=False) as response,
+        session.get(f"/api/v1/commands/{command}", ssl=trust) as response,
     ):
         answer: dict[str, Any] = await response.json(content_type=None)
         if response.status >= 400:

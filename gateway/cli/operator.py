@@ -10,17 +10,23 @@ import asyncio
 import os
 import signal
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from gateway.access import tokens
 from gateway.cli.administration import changing, running
-from gateway.cli.app import fail
+from gateway.cli.app import configured, fail
+from gateway.tls import trusting
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+Trust: TypeAlias = "ssl.SSLContext | bool"
 
 LIFETIME = 24 * 3600 * 1000  # ms, for a `tail` that is left alone
 # s; a refusal is held back for up to 10 s where others failed to sign in from this address
@@ -29,15 +35,16 @@ PAUSE = 0.3  # s between two tries
 
 
 @asynccontextmanager
-async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
-    """Give the address of the running gateway and a token that it accepts; the token ends with the
-    block.
+async def operator(config: Path | None) -> AsyncIterator[tuple[str, str, Trust]]:
+    """Give the address of the running gateway, a token that it accepts, and whom to show it to; the
+    token ends with the block.
     """
     where = running(config)
     if where is None:
         fail("no gateway is running on this database: start it with `gateway run`")
+    trust = trusted(where.url, config)
     if given := os.environ.get("GATEWAY_TOKEN"):
-        yield where.url, given
+        yield where.url, given, trust
         return
     with changing(config) as (tables, by):
         admin = next(
@@ -55,8 +62,8 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str]]:
     ):  # whichever way the command ends, the token does too
         asyncio.get_running_loop().add_signal_handler(number, _this_task().cancel)
     try:
-        await _accepted(where.url, issued.secret)
-        yield where.url, issued.secret
+        await _accepted(where.url, issued.secret, trust)
+        yield where.url, issued.secret, trust
     finally:
         with changing(config) as (tables, by):
             tokens.revoke(tables, by, issued.record.id)
@@ -68,7 +75,30 @@ def _this_task() -> asyncio.Task[object]:
     return task
 
 
-async def _accepted(url: str, token: str) -> None:
+def trusted(url: str, config: Path | None) -> Trust:
+    """Return what the gateway's certificate is held against: the one of the configuration.
+
+    It is for the name that others know the gateway by, so its name says nothing here; on loopback
+    nobody else answers.
+    """
+    host = urlsplit(url).hostname or ""
+    tls = configured(config).http.tls
+    if tls is None or host == "localhost" or _is_loopback(host):
+        return False
+    try:
+        return trusting(tls.cert)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        fail(f"[http.tls] cert: {tls.cert}: {error}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _accepted(url: str, token: str, trust: Trust) -> None:
     """Wait until the running gateway takes the token; seldom more than once, for each refusal
     counts as one.
     """
@@ -76,7 +106,7 @@ async def _accepted(url: str, token: str) -> None:
     try:
         async with aiohttp.ClientSession(headers=headers) as session, asyncio.timeout(PATIENCE):
             while True:
-                async with session.get(f"{url}/api/v1/me", ssl=False) as response:
+                async with session.get(f"{url}/api/v1/me", ssl=trust) as response:
                     if response.status == 200:
                         return
                 await asyncio.sleep(PAUSE)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from gateway.clock import now_ms
 from gateway.hub.encoding import Encoding
 from gateway.hub.pages import Pages
-from gateway.topics import WILDCARDS, any_matches
+from gateway.topics import WILDCARDS, Matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -34,8 +34,8 @@ AHEAD = 300_000
 """ms that the time of a latest frame may be ahead of the clock. One further ahead gives way to
 whatever comes next: a wrong time must not hide later values until it has come."""
 
-MATCHES_A_TURN = 2_000
-"""Series times filters that are looked at before others have their turn."""
+MATCHES_A_TURN = 1_000
+"""Series that are compared with filters before others have their turn."""
 
 KEPT_VALUES = frozenset({"telemetry", "presence"})
 """The types whose latest frame says how things are; a command or a reply is over once it was shown.
@@ -69,18 +69,18 @@ class Subscriber(Protocol):
 class Group:
     """Subscribers with the same encoding, filters and view."""
 
-    __slots__ = ("encoding", "filters", "key", "parts", "subscribers", "view")
+    __slots__ = ("encoding", "key", "matches", "parts", "subscribers", "view")
 
     def __init__(self, encoding: Encoding, filters: Filters, view: View) -> None:
         self.key = (encoding, filters, view.key)
         self.encoding = encoding
-        self.filters = filters
+        self.matches = Matcher(filters).matches
         self.view = view
         self.subscribers: dict[Subscriber, None] = {}  # in order of arrival
         self.parts: list[Any] = []
 
     def wants(self, series: Series) -> bool:
-        return self.view.sees(series.device) and any_matches(self.filters, series.path)
+        return self.view.sees(series.device) and self.matches(series.path)
 
 
 class Hub:
@@ -192,13 +192,12 @@ class Hub:
         """Return the series that match, are seen, and say how things are; in no particular
         order.
         """
+        matches = Matcher(filters).matches
         return [
             series
             for device in self._devices(filters, view)
             for series in self.catalog.of_device(device)
-            if series.latest is not None
-            and series.type in KEPT_VALUES
-            and any_matches(filters, series.path)
+            if series.latest is not None and series.type in KEPT_VALUES and matches(series.path)
         ]
 
     async def matching(self, filters: Filters, view: IndexedView) -> list[int] | None:
@@ -206,11 +205,11 @@ class Hub:
 
         It lets others have their turn between one device and the next.
         """
-        found, work = list[int](), 0
+        found, work, matches = list[int](), 0, Matcher(filters).matches
         for device in self._devices(filters, view):
-            of_device = list(self.catalog.of_device(device))
-            found += [series.id for series in of_device if any_matches(filters, series.path)]
-            work += len(of_device) * len(filters)
+            of_device = self.catalog.of_device(device)
+            found += [series.id for series in of_device if matches(series.path)]
+            work += len(of_device)
             if work >= MATCHES_A_TURN:
                 work = 0
                 await asyncio.sleep(0)

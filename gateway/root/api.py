@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway import __version__
+from gateway.addresses import public_url
 from gateway.bridges.http.api import api
+from gateway.bridges.http.asyncapi import Servers
 from gateway.clock import now_ms
 from gateway.root.store import keeping
 
@@ -48,6 +51,15 @@ def routes(
         sign_up=config.access.sign_up,
         secure=config.http.tls is not None,
         version=__version__,
+        servers=partial(_servers, parts, config),
         measures=counted,
         others=others,
+    )
+
+
+def _servers(parts: Parts, config: Config, port: int) -> Servers:
+    own = public_url(config.http.host, port, tls=config.http.tls is not None)
+    ports = parts.mqtt.broker.ports
+    return Servers(
+        url=config.http.url or own, mqtt=ports.get("mqtt", 0), mqtts=ports.get("mqtts", 0)
     )

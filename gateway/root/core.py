@@ -106,4 +106,10 @@ def _follow(core: Core, access: Access) -> None:
 
     on_removed(access.registry, core.commands.forget, hide, cut_off)
     access.registry.on_transfer(give_away)
-    on_any(access.registry, lambda _: core.hub.invalidate())
+    core.catalog.owners = access.registry
+
+    def settle(_: object) -> None:
+        core.hub.invalidate()
+        core.catalog.recount()
+
+    on_any(access.registry, settle)

@@ -15,6 +15,7 @@ from gateway.bridges.http.authentication import Authentication
 from gateway.bridges.http.origins import Origins
 from gateway.bridges.http.places import Places
 from gateway.bridges.http.porch import Porch
+from gateway.bridges.http.proxies import Proxies
 from gateway.bridges.mqtt.websocket import MqttOverWebSocket
 from gateway.bridges.sse import Streams
 from gateway.bridges.web.pages import Pages
@@ -50,7 +51,8 @@ def site(parts: Parts, config: Config) -> Site:
     access, core, size = parts.access, parts.core, config.limits.packet_size
     door = Door(access.sign_in, access.policy, access.registry)
     pace = Pace(core.rates)
-    porch = Porch(Places(core.seats, config.limits.connections))
+    proxies = Proxies(config.http.proxies)
+    porch = Porch(Places(core.seats, config.limits.connections), proxies=proxies)
     websockets = WebSockets(
         hub=core.hub, door=door, send=core.asking.send, wait=core.commands.wait, max_size=size
     )
@@ -72,6 +74,7 @@ def site(parts: Parts, config: Config) -> Site:
         tls=config.http.tls is not None,
         porch=porch,
         origins=origins,
+        proxies=proxies,
     )
     app.add_routes(_pages(parts, config).routes())
     bridges = seeds(parts, config, door, pace)

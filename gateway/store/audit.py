@@ -43,13 +43,26 @@ class Entry(Deed, frozen=True, kw_only=True):
     id: int
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deeds are requested: by one of these actors, by or about a device, with a text in what
+    was done. None is any.
+    """
+
+    actors: tuple[str, ...] | None = None
+    device: str | None = None
+    action: str | None = None
+
+
+ALL = Wanted()
+
+
 class AuditStore(Protocol):
     """Keeps the audit. Raises `StoreError` where it cannot."""
 
     async def append(self, deeds: Sequence[Deed]) -> None:
         """Note deeds such as anybody causes at any rate; they never push out the others."""
 
-    async def read(self, before: int | None, limit: int) -> list[Entry]:
+    async def read(self, before: int | None, limit: int, wanted: Wanted = ALL) -> list[Entry]:
         """Return the newest entries first, those with an id below `before` if given."""
 
     async def trim(self, keep: int) -> None:

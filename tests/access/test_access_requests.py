@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from gateway.access import devices, sessions, tokens
-from gateway.access.requests import Offer, set_cookie, sign_in_by
+from gateway.access.requests import Offer, demand_same_origin, set_cookie, sign_in_by
 from gateway.errors import Forbidden, Unauthenticated
 
 HOST = "gateway.local:8080"
@@ -97,3 +97,23 @@ def test_a_cookie_is_kept_from_scripts_and_other_sites():
 def test_an_offer_s_repr_holds_no_secret():
     """It may stand in a log."""
     assert "secret" not in repr(Offer(authorization="Bearer secret", cookie="secret"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "secure", "ours"),
+    [
+        ("https://gateway.local:8080", True, True),
+        ("https://gateway.local:8080", False, True),  # a proxy ends TLS
+        ("http://gateway.local:8080", False, True),
+        ("http://gateway.local:8080", True, False),  # somebody between, without TLS
+        ("http://[", False, False),
+    ],
+)
+def test_the_scheme_of_a_page_counts(origin, secure, ours):
+    """A page without TLS is not that of a gateway with TLS."""
+    offer = Offer(origin=origin, host=HOST, secure=secure)
+    if ours:
+        demand_same_origin(offer)
+    else:
+        with pytest.raises(Forbidden):
+            demand_same_origin(offer)

@@ -202,6 +202,16 @@ def test_what_is_no_origin(file: Path, origin: str) -> None:
     assert problem.startswith("gateway.toml: [http] origins: expected a list of origins such as")
 
 
+def test_the_reverse_proxies(file: Path) -> None:
+    """Addresses and networks; a name is none."""
+    file.write_text('[http]\nproxies = ["127.0.0.1", "10.0.0.0/8"]')
+    assert config.load(file, {}).http.proxies == ("127.0.0.1", "10.0.0.0/8")
+    for wrong in ('["proxy.example"]', "[1]", '"127.0.0.1/99"'):
+        file.write_text(f"[http]\nproxies = {wrong}")
+        (problem,) = problems(file)
+        assert "expected a list of addresses or networks such as" in problem
+
+
 @pytest.mark.parametrize("url", ["gateway.example", "https://a@b", "https://a/path", "ftp://a"])
 def test_what_is_no_public_address(file: Path, url: str) -> None:
     """The gateway's pages are at the top of its address."""

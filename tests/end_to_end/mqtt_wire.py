@@ -107,6 +107,11 @@ class Wire:
                     self._take(await self._read())
         return self.goodbye
 
+    async def acknowledged(self, count: int) -> None:
+        """Wait for so many PUBACKs."""
+        for _ in range(count):
+            await self._next(Puback)
+
     async def send(self, packet: Packet) -> None:
         await self.send_bytes(encode(packet, self._version))
 

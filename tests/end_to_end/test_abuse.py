@@ -18,6 +18,7 @@ from people import people
 
 from gateway.access import accounts
 from gateway.access.passwords import hash_password
+from tests.end_to_end.conftest import house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -175,6 +176,24 @@ async def test_other_sites_pages_are_refused(here):
         f"{url}/api/v1/ws", headers={**cookie, "Origin": url}
     ) as socket:
         assert (await socket.receive_json(timeout=5))["type"] == "hello"
+
+
+async def test_pages_of_the_origins_use_mqtt_with_a_token(tmp_path):
+    """And no other site's page; the gateway's own may anyway."""
+    async with house(tmp_path, http={"origins": ["https://my.app"]}) as home:
+        for origin, status in (
+            ("https://my.app", 101),
+            (home.url, 101),
+            ("http://my.app", 403),
+            ("https://evil.example", 403),
+        ):
+            headers, mqtt = {"Origin": origin}, f"{home.url}/mqtt"
+            try:
+                async with home.http.ws_connect(mqtt, headers=headers, protocols=("mqtt",)):
+                    told = 101
+            except aiohttp.WSServerHandshakeError as error:
+                told = error.status
+            assert told == status, origin
 
 
 async def test_a_link_on_another_sites_page_writes_nothing(here):

@@ -327,3 +327,24 @@ async def test_looking_for_series_lets_others_have_their_turn(
     assert await hub.matching(filters("#"), Eyes()) is None
     counting.cancel()
     assert turns >= 3
+
+
+async def test_a_hundred_filters_over_many_series_leave_others_their_turns():
+    """Between a thousand series and the next thousand, and at a cost that no filter adds to."""
+    series = [(1 + n, "telemetry", f"d{n // 500}", f"c{n % 500}") for n in range(5_000)]
+    hub = Hub(epoch="e", seq=0, catalog=Catalog(Opened("e", 0, series, 5_000, [])), read=None)
+    filters = frozenset(TopicFilter(f"+/c{n}") for n in range(100))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    found = await hub.matching(filters, Eyes())
+    beside.cancel()
+    assert found is not None
+    assert len(found) == 100 * 10
+    assert turns >= 5

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway.store.audit import Deed, Entry
+from gateway.store.audit import ALL, Deed, Entry
 from gateway.store.sqlite.storable import storable
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from gateway.store.audit import By
+    from gateway.store.audit import By, Wanted
 
 
 def record(db: sqlite3.Connection, by: By, action: str, object_: str, **detail: Any) -> None:
@@ -53,12 +53,15 @@ def append(db: sqlite3.Connection, deeds: Iterable[Deed], *, routine: bool = Fal
     )
 
 
-def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) -> list[Entry]:
+def read(
+    db: sqlite3.Connection, before: int | None = None, limit: int = 100, wanted: Wanted = ALL
+) -> list[Entry]:
     """Return the newest entries first, those with an id below `before` if given."""
+    where, values = _where(wanted)
     rows = db.execute(
-        "SELECT id, at, actor, action, object, address, detail FROM audit WHERE id < ? ORDER "
-        "BY id DESC LIMIT ?",
-        (1 << 62 if before is None else before, limit),
+        "SELECT id, at, actor, action, object, address, detail FROM audit"
+        f" WHERE id < ?{where} ORDER BY id DESC LIMIT ?",  # nosec B608
+        (1 << 62 if before is None else before, *values, limit),
     )
     return [
         Entry(
@@ -72,6 +75,20 @@ def read(db: sqlite3.Connection, before: int | None = None, limit: int = 100) ->
         )
         for id_, at, actor, action, object_, address, d in rows
     ]
+
+
+def _where(wanted: Wanted) -> tuple[str, list[str]]:
+    where, values = "", list[str]()
+    if wanted.actors is not None:
+        where += f" AND actor IN ({', '.join('?' * len(wanted.actors))})"
+        values += wanted.actors
+    if wanted.device is not None:
+        where += " AND ? IN (actor, object)"
+        values.append(f"device:{wanted.device}")
+    if wanted.action is not None:
+        where += " AND instr(action, ?)"
+        values.append(wanted.action)
+    return where, values
 
 
 def trim(db: sqlite3.Connection, keep: int) -> None:

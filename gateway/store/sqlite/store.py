@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from gateway.store.audit import ALL
 from gateway.store.sqlite import audit, batch, broker_state, commands, history, registry
 from gateway.store.sqlite import series as series_table
 from gateway.store.sqlite.database import Database
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.core.durable import State
     from gateway.frames import Entry
-    from gateway.store.audit import Deed
+    from gateway.store.audit import Deed, Wanted
     from gateway.store.audit import Entry as Noted
     from gateway.store.commands import Command
     from gateway.store.facts import Fact
@@ -194,8 +195,10 @@ class Audit:
     async def append(self, deeds: Sequence[Deed]) -> None:
         await self._database.write(partial(audit.append, deeds=deeds, routine=True))
 
-    async def read(self, before: int | None, limit: int) -> list[Noted]:
-        return await self._database.read(partial(audit.read, before=before, limit=limit))
+    async def read(self, before: int | None, limit: int, wanted: Wanted = ALL) -> list[Noted]:
+        return await self._database.read(
+            partial(audit.read, before=before, limit=limit, wanted=wanted)
+        )
 
     async def trim(self, keep: int) -> None:
         await self._database.write(partial(audit.trim, keep=keep))

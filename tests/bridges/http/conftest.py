@@ -11,6 +11,7 @@ from gateway.bridges.http import listening
 from gateway.bridges.http.answers import nothing
 from gateway.bridges.http.api import api
 from gateway.bridges.http.application import application
+from gateway.bridges.http.asyncapi import Servers
 from gateway.bridges.http.authentication import Authentication
 from gateway.pace import Pace
 from gateway.rates import Rates
@@ -60,6 +61,7 @@ def routes(core, sign_up, messages_per_second):
         sign_up=sign_up,
         secure=False,
         version="0.1.0",
+        servers=lambda port: Servers(url=f"http://gateway.local:{port}", mqtt=2883, mqtts=9883),
         pace=Pace(Rates(messages_per_second, time.monotonic)),
         others=[
             listening.stream(elsewhere),

@@ -78,6 +78,24 @@ async def test_the_audit_is_for_admins(client, users):
     }
 
 
+async def test_the_audit_by_user_device_and_action(core, client, users):
+    """What somebody's tokens did is theirs; numbers have names beside them."""
+    made = await client.post(f"{API}/devices", json={"id": "shed"}, headers=users["bob"])
+    assert made.status == 201
+
+    async def told(query):
+        answer = await client.get(f"{API}/audit?{query}", headers=users["root"])
+        return (await answer.json())["audit"]
+
+    bob = next(user.id for user in core.registry.users.values() if user.email[:3] == "bob")
+    [deed] = await told(f"user={bob}&device=shed&action=create")
+    assert (deed["action"], deed["object"]) == ("create", "device:shed")
+    assert deed["names"][deed["actor"]].endswith("of bob@example.org")
+    assert {deed["object"] for deed in await told("device=shed")} == {"device:shed"}
+    assert await told("device=shed&action=remove") == []
+    assert await told("user=4711") == []
+
+
 @pytest.mark.parametrize("query", ["limit=0", "limit=1001", "after=x", "after=0", "before=3"])
 async def test_wrong_parameters(client, users, query):
     """400."""

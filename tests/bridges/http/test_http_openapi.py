@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gateway.bridges.http.asyncapi import Servers
 from gateway.topics import check_topic
 
 
@@ -128,3 +129,20 @@ def test_the_websocket_s_messages_are_those_of_its_bridge(asyncapi):
     for struct in get_args(Request):
         properties = messages[struct.__struct_config__.tag]["payload"]["properties"].keys()
         assert set(struct.__struct_encode_fields__) <= properties | {"id"}
+
+
+def test_the_asyncapi_document_names_this_gateway_s_ports(asyncapi, client):
+    """As they are bound, and no others."""
+    servers = asyncapi["servers"]
+    assert servers["http"]["host"] == f"gateway.local:{client.port}"
+    assert servers["http"]["protocol"] == "ws"
+    assert servers["mqtt"]["host"] == "gateway.local:2883"
+    assert servers["mqtts"]["host"] == "gateway.local:9883"
+    without = Servers(url="https://[2001:db8::1]", mqtt=0, mqtts=8883).described()
+    assert without["http"] == {
+        "host": "[2001:db8::1]",
+        "protocol": "wss",
+        "description": "the HTTP port",
+    }
+    assert "mqtt" not in without
+    assert without["mqtts"]["host"] == "[2001:db8::1]:8883"

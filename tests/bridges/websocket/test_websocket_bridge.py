@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import WSMsgType, web
 
+from gateway.access import devices
 from gateway.bridges.edge.door import Door
 from gateway.bridges.websocket import WebSockets, bridge
+from gateway.store.audit import By
+
+BY = By("test", "", 1)
 
 
 async def _nothing(*args):
@@ -109,3 +114,32 @@ async def test_subscriptions_mixed(core, client, ann):
                 await asyncio.sleep(0)
         await core.store("kitchen", "n", "2")
         assert (await receive(socket))["seq"] == 2
+
+
+async def test_a_reply_is_for_who_may_still_have_it(core, aiohttp_client):
+    """The device went to somebody else while its reply was awaited."""
+    ann = await core.user()
+    bob = await core.user("bob@example.org")
+    await core.device("kitchen", ann)
+    replies = asyncio.Event()
+
+    async def send(*args):
+        return SimpleNamespace(id="c1")
+
+    async def wait(command, seconds):
+        await replies.wait()
+        return "4711"
+
+    door = Door(core.sign_in, core.policy, core.registry)
+    sockets = WebSockets(hub=core.hub, door=door, send=send, wait=wait, max_size=4096)
+    app = web.Application()
+    app.router.add_get("/ws", sockets.handle)
+    client = await aiohttp_client(app)
+    async with client.ws_connect("/ws", headers=await core.bearer(ann, "write")) as socket:
+        await receive(socket)
+        asked = {"type": "command", "id": 1, "device": "kitchen", "name": "pin", "wait": 30}
+        await socket.send_json(asked)
+        assert (await receive(socket))["type"] == "ack"
+        await core.registry.apply(devices.change, BY, "kitchen", owner=bob)
+        replies.set()
+        assert (await receive(socket))["code"] == "not_found"
