@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Readings = dict[str, Any]
 
 
-class Room:
+class SimulatedRoom:
     """Temperature, humidity and a fan that cools."""
 
     commands = ("fan",)
@@ -41,7 +41,7 @@ class Room:
         return self._fan
 
 
-class Garden:
+class SimulatedGarden:
     """Soil moisture and light, and a pump that waters."""
 
     commands = ("pump",)
@@ -60,7 +60,7 @@ class Garden:
         return round(self._moisture, 1)
 
 
-class Door:
+class SimulatedDoor:
     """A door that opens and closes, and a battery that runs down."""
 
     commands = ("lock",)
@@ -81,10 +81,10 @@ class Door:
         return "locked"
 
 
-KINDS: Mapping[str, Callable[[random.Random], Room | Garden | Door]] = {
-    "room": Room,
-    "garden": Garden,
-    "door": Door,
+KINDS: Mapping[str, Callable[[random.Random], SimulatedRoom | SimulatedGarden | SimulatedDoor]] = {
+    "room": SimulatedRoom,
+    "garden": SimulatedGarden,
+    "door": SimulatedDoor,
 }
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.simulation import KINDS, Door, Garden, Room
+from gateway.simulation import KINDS, SimulatedDoor, SimulatedGarden, SimulatedRoom
 from gateway.topics import check_channel
 
 
@@ -18,7 +18,7 @@ def test_readings_have_channels_and_are_the_seed_s(kind: str) -> None:
 
 def test_the_fan_cools() -> None:
     """A room whose fan runs becomes colder than the same room without."""
-    warm, cool = Room(random.Random(1)), Room(random.Random(1))
+    warm, cool = SimulatedRoom(random.Random(1)), SimulatedRoom(random.Random(1))
     assert cool.obey("fan", "on") == 1
     for now in range(100):
         readings = warm.read(now), cool.read(now)
@@ -28,13 +28,13 @@ def test_the_fan_cools() -> None:
 
 def test_the_pump_waters_up_to_a_bound() -> None:
     """More water than the soil holds is not measured."""
-    garden = Garden(random.Random(1))
+    garden = SimulatedGarden(random.Random(1))
     assert [garden.obey("pump", 1) for _ in range(4)][-1] == 80.0
 
 
 def test_a_locked_door_is_closed() -> None:
     """It says so, and its battery only runs down."""
-    door = Door(random.Random(1))
+    door = SimulatedDoor(random.Random(1))
     while not door.read(0)["open"]:
         pass
     before = door.read(0)["battery"]
