@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.cli import audit, clients, commands, data, devices, init, run, simulate, tokens, users
+from gateway.cli import (
+    audit,
+    clients,
+    commands,
+    data,
+    devices,
+    importing,
+    init,
+    run,
+    simulate,
+    tokens,
+    users,
+)
 from gateway.cli.app import out
 
 
@@ -41,6 +53,7 @@ app.command()(clients.tail)
 app.command()(clients.send)
 app.command()(data.history)
 app.command()(data.backup)
+app.command("import")(importing.import_file)
 app.command()(audit.audit)
 app.command("simulate")(simulate.simulate_devices)
 app.add_typer(commands.app, name="command")
