@@ -28,8 +28,8 @@ from gateway.cli.app import (
     out,
     show_json,
 )
+from gateway.cli.imported import Form, Item, Place, Record, form_of, items
 from gateway.cli.operator import operator
-from gateway.cli.records import Form, Item, Place, Record, form_of, items
 from gateway.clock import now_ms
 from gateway.errors import GatewayError, Unavailable
 from gateway.printable import printable

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cli.records import MAX_ITEM, Place, Record, items
+from gateway.cli.imported import MAX_ITEM, Place, Record, items
 from gateway.errors import Untranslatable
 
 NOW = 1_763_673_303_000
