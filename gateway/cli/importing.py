@@ -29,7 +29,7 @@ from gateway.cli.app import (
     show_json,
 )
 from gateway.cli.imported import Form, Item, Place, Record, form_of, items
-from gateway.cli.operator import operator
+from gateway.cli.operator import Trust, operator
 from gateway.clock import now_ms
 from gateway.errors import GatewayError, Unavailable
 from gateway.printable import printable
@@ -122,12 +122,12 @@ class _Import:
         """Send batch after batch; each is stored before the next one is begun."""
         start = Place() if restart else self._start()
         async with (
-            operator(config) as (url, token),
+            operator(config) as (url, token, trust),
             Session(headers={"Authorization": f"Bearer {token}"}) as session,
         ):
             for place, records in self._batches(start, batch):
                 for device, those in _by_device(records).items():
-                    await _post(session, f"{url}/api/v1/devices/{device}/telemetry", those)
+                    await _post(session, f"{url}/api/v1/devices/{device}/telemetry", those, trust)
                 self._keep(place)
         self._kept.unlink(missing_ok=True)
 
@@ -208,7 +208,7 @@ def _by_device(records: list[Record]) -> dict[str, list[Record]]:
     return found
 
 
-async def _post(session: Session, url: str, records: list[Record]) -> None:
+async def _post(session: Session, url: str, records: list[Record], trust: Trust) -> None:
     """Have values stored; waits while the gateway is busy. Raises `Unavailable`."""
     body = msgspec.json.encode(
         [
@@ -218,7 +218,7 @@ async def _post(session: Session, url: str, records: list[Record]) -> None:
     )
     headers = {"Content-Type": "application/json"}
     for _ in range(TRIES):
-        async with session.post(url, data=body, headers=headers, ssl=False) as response:
+        async with session.post(url, data=body, headers=headers, ssl=trust) as response:
             said = await response.json(content_type=None)
             if response.status == 200 and said["count"] == len(records):
                 return
