@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.frames import Entry
     from gateway.intake import Intake
     from gateway.pace import Pace
+    from gateway.shapes import Clock, TellOfDevice
     from gateway.store.facts import Fact
 
     Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -96,8 +97,8 @@ class Influx:
         intake: Intake,
         catalog: Catalog,
         pace: Pace,
-        seen: Callable[[str], None],
-        clock: Callable[[], int],
+        seen: TellOfDevice,
+        clock: Clock,
         max_size: int,
     ) -> None:
         self._door = door

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from gateway.links import Link
     from gateway.pace import Pace
     from gateway.presence import Presence
+    from gateway.shapes import Clock, TellOfDevice
 
 Side = Literal["device", "client"]
 MOVED = {
@@ -229,12 +230,12 @@ class IotCommunicate:
         intake: Intake,
         catalog: Catalog,
         presence: Presence,
-        ready: Callable[[str], None],
+        ready: TellOfDevice,
         send: SendCommand,
         supersede: Callable[[str, str, str], None],
         command: Callable[[str], Awaitable[Command]],
         pace: Pace,
-        clock: Callable[[], int],
+        clock: Clock,
         max_size: int,
     ) -> None:
         self._door = door

@@ -30,7 +30,7 @@ from gateway.payloads import one_value
 from gateway.topics import TopicFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.hub import Hub
     from gateway.intake import Intake
     from gateway.pace import Pace
+    from gateway.shapes import Clock, TellOfDevice
 
 SLOTS = tuple(f"s{number}" for number in range(7))
 STATE = "Debugg State"  # their spelling
@@ -170,9 +171,9 @@ class Things:
         hub: Hub,
         intake: Intake,
         catalog: Catalog,
-        seen: Callable[[str], None],
+        seen: TellOfDevice,
         pace: Pace,
-        clock: Callable[[], int],
+        clock: Clock,
         max_size: int,
         anonymous: bool = False,
     ) -> None:

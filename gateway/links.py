@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from gateway.broker.port import Done, Sent
     from gateway.errors import GatewayError
     from gateway.store.commands import AnswerTo, Command
@@ -42,3 +44,7 @@ class Link(Protocol):
 
     def close(self, error: GatewayError) -> None:
         """Cut the connection off."""
+
+
+Reach: TypeAlias = "Callable[[str], Sequence[Link]]"
+"""The links of a device, the newest first."""

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from gateway.errors import GatewayError
     from gateway.frames import Entry, Series
     from gateway.intake import Intake
-    from gateway.links import Link
+    from gateway.links import Link, Reach
+    from gateway.shapes import Clock
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Presence:
     """
 
     def __init__(
-        self, *, intake: Intake, catalog: Catalog, clock: Callable[[], int], http_timeout: float
+        self, *, intake: Intake, catalog: Catalog, clock: Clock, http_timeout: float
     ) -> None:
         self._intake = intake
         self._catalog = catalog
@@ -149,7 +150,7 @@ class Presence:
         """Return how to send something to a device: its links, or what stands in for them."""
         return self.links(device) or self._elsewhere(device)
 
-    def stand_in(self, links: Callable[[str], Sequence[Link]]) -> None:
+    def stand_in(self, links: Reach) -> None:
         """Let these be the links of a device that has none: behind another broker, any device may
         be listening.
         """

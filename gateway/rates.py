@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gateway.shapes import Seconds
 
 REMEMBERED = 10_000  # senders; one that has waited long enough is forgotten
 
@@ -19,7 +19,7 @@ class Rates:
 
     __slots__ = ("_clock", "_even", "_rate", "unlimited")
 
-    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+    def __init__(self, per_second: float, clock: Seconds) -> None:
         self.unlimited = not per_second
         self._rate = per_second or 1.0
         self._clock = clock

@@ -8,11 +8,11 @@ from gateway.store.sqlite import direct
 from gateway.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gateway.broker.embedded.core.durable import State
+    from gateway.shapes import Clock
     from gateway.store.audit import AuditStore
     from gateway.store.commands import CommandStore
     from gateway.store.direct import Direct
@@ -53,7 +53,7 @@ class Store(Protocol):
     async def broker_state(self) -> State:
         """Return what the embedded broker starts from."""
 
-    def upkeep(self, kept: Keeping, *, clock: Callable[[], int]) -> Upkeep:
+    def upkeep(self, kept: Keeping, *, clock: Clock) -> Upkeep:
         """Return what keeps it in shape."""
 
     def trouble(self) -> str | None:

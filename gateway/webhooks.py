@@ -21,6 +21,8 @@ from gateway.signing import signature, signing_key
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from gateway.shapes import Clock
+
 log = logging.getLogger(__name__)
 
 WAITING = 100  # posts of one webhook
@@ -48,7 +50,7 @@ class Webhook:
         secret: str | None,
         *,
         session: aiohttp.ClientSession,
-        clock: Callable[[], int],
+        clock: Clock,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.dropped = 0
@@ -158,7 +160,7 @@ class Webhook:
 class Webhooks:
     """All webhooks, over one session. `clock`: ms since 1970 UTC."""
 
-    def __init__(self, *, clock: Callable[[], int]) -> None:
+    def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._hooks: list[Webhook] = []

@@ -15,13 +15,12 @@ from gateway.errors import Forbidden, Unauthenticated
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp import web
 
     from gateway.access.principal import Principal
     from gateway.access.registry import Registry
     from gateway.bridges.edge.door import Door
+    from gateway.shapes import Clock
 
 MOST = 1_000  # devices without an owner, above which none is made for an anonymous client
 
@@ -38,7 +37,7 @@ class Anonymous:
         *,
         door: Door,
         registry: Registry,
-        clock: Callable[[], int],
+        clock: Clock,
         name: str,
         permitted: bool,
     ) -> None:

@@ -17,10 +17,9 @@ from gateway.frames import to_json
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.catalog import Catalog
     from gateway.intake import Intake
+    from gateway.shapes import Clock
 
 # What no channel may hold; a slash where it would leave a level empty; what would read as an
 # escape.
@@ -62,7 +61,7 @@ def line_of(name: str) -> str:
 class Values:
     """Takes telemetry in. `clock`: ms since 1970 UTC."""
 
-    def __init__(self, *, intake: Intake, catalog: Catalog, clock: Callable[[], int]) -> None:
+    def __init__(self, *, intake: Intake, catalog: Catalog, clock: Clock) -> None:
         self._intake = intake
         self._catalog = catalog
         self._clock = clock

@@ -10,8 +10,6 @@ from gateway.bridges.iotio.handshake import Refusal
 from gateway.errors import GatewayError, Invalid, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp import web
 
     from gateway.access.principal import Principal
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.bridges.edge.anonymous import Anonymous
     from gateway.bridges.edge.door import Door
     from gateway.bridges.iotio.handshake import Hello
+    from gateway.shapes import Clock
 
 
 class Admission:
@@ -29,7 +28,7 @@ class Admission:
     """
 
     def __init__(
-        self, *, door: Door, registry: Registry, clock: Callable[[], int], anonymous: Anonymous
+        self, *, door: Door, registry: Registry, clock: Clock, anonymous: Anonymous
     ) -> None:
         self._door = door
         self._registry = registry

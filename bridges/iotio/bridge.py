@@ -22,8 +22,6 @@ from gateway.frames import to_json
 from gateway.payloads import one_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp import WSMessage
 
     from gateway.access.principal import Principal
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.pace import Pace
     from gateway.presence import Presence
+    from gateway.shapes import Clock, TellOfDevice
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +58,10 @@ class IotIo:
         intake: Intake,
         catalog: Catalog,
         presence: Presence,
-        ready: Callable[[str], None],
+        ready: TellOfDevice,
         send: SendCommand,
         pace: Pace,
-        clock: Callable[[], int],
+        clock: Clock,
         max_size: int,
         anonymous: bool = False,
     ) -> None:

@@ -20,12 +20,13 @@ from gateway.frames import to_json
 from gateway.store.audit import By
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gateway.access.registry import Registry
     from gateway.bridges.mqtt.translation import Translate
     from gateway.broker.port import Connection
     from gateway.frames import Entry
+    from gateway.shapes import Clock
 
 
 class Announcement(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +42,7 @@ _decode = msgspec.json.Decoder(Announcement).decode
 class Claiming:
     """Answers boards that announce themselves. `clock`: ms since 1970 UTC."""
 
-    def __init__(self, registry: Registry, *, clock: Callable[[], int]) -> None:
+    def __init__(self, registry: Registry, *, clock: Clock) -> None:
         self._registry = registry
         self._clock = clock
         self._silent: set[Connection] = set()  # boards that may still announce themselves

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gateway.frames import Entry
     from gateway.intake import Intake
     from gateway.presence import Presence
+    from gateway.shapes import Clock, TellOfDevice
     from gateway.store.facts import Fact
 
 
@@ -53,10 +54,10 @@ class MqttGate:
         claiming: Claiming,
         intake: Intake,
         presence: Presence,
-        ready: Callable[[str], None],
+        ready: TellOfDevice,
         refused: Callable[[Command, str], None],
         journal: Journal,
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._sign_in = sign_in
         self._known = known

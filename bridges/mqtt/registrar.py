@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.about import About
     from gateway.access.journal import Journal
     from gateway.access.registry import Registry
+    from gateway.shapes import Clock
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class _Change(NamedTuple):
 class Registrar:
     """Applies changes to the registry. `clock`: ms since 1970 UTC. Let `run` run."""
 
-    def __init__(self, registry: Registry, journal: Journal, *, clock: Callable[[], int]) -> None:
+    def __init__(self, registry: Registry, journal: Journal, *, clock: Clock) -> None:
         self._registry = registry
         self._journal = journal
         self._clock = clock

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.frames import Entry, Series
     from gateway.payloads import Decode
     from gateway.presence import Presence
+    from gateway.shapes import Exists
 
 Translate: TypeAlias = "Callable[[bytes, int, Message], Sequence[Entry]]"
 
@@ -44,7 +45,7 @@ class Translation:
         presence: Presence,
         commands: Commands,
         asking: Asking,
-        exists: Callable[[str], bool],
+        exists: Exists,
         announce: Callable[[str, About], None],
     ) -> None:
         self._catalog = catalog

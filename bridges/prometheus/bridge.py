@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.bridges.prometheus.language import Expression
     from gateway.catalog import Catalog
     from gateway.frames import Series
+    from gateway.shapes import Clock
     from gateway.store.history import HistoryStore
 
     Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -63,7 +64,7 @@ class Prometheus:
         catalog: Catalog,
         history: HistoryStore,
         turns: Turns,
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._turns = turns
         self._door = door

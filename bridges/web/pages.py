@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.bridges.web.files import Words
     from gateway.bridges.web.navigation import Page
     from gateway.bridges.web.place import Place
+    from gateway.shapes import Clock
 
 _HEADERS = {
     # Scripts and styles come as files from here, and a page talks to nobody else.
@@ -52,7 +53,7 @@ class Pages:
         registry: Registry,
         sign_in: SignIn,
         *,
-        clock: Callable[[], int],
+        clock: Clock,
         place: Place,
         sign_up_open: bool = False,
     ) -> None:

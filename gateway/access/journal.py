@@ -16,9 +16,8 @@ from gateway.store.audit import Deed
 from gateway.store.patience import repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.access.principal import Principal
+    from gateway.shapes import Clock
     from gateway.store.audit import AuditStore
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class Journal:
     end.
     """
 
-    def __init__(self, store: AuditStore, *, clock: Callable[[], int]) -> None:
+    def __init__(self, store: AuditStore, *, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._deeds: list[Deed] = []

@@ -13,8 +13,9 @@ from gateway.errors import Conflict
 from gateway.store.registry import About, Device, Token, User, WebSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Collection, Iterable
 
+    from gateway.shapes import Clock
     from gateway.store.registry import Kind, Record
 
 
@@ -26,7 +27,7 @@ _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 class Records:
     """All records by id. `clock`: ms since 1970 UTC. Each lookup costs a dict access."""
 
-    def __init__(self, *, clock: Callable[[], int]) -> None:
+    def __init__(self, *, clock: Clock) -> None:
         self.devices: dict[str, Device] = {}
         self.abouts: dict[str, About] = {}
         self.users: dict[int, User] = {}

@@ -20,6 +20,7 @@ from gateway.store.registry import Change, Device, Tidying
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.shapes import Clock
     from gateway.store.audit import By
     from gateway.store.registry import Everything, Kind, Record, RegistryStore, Tables
 
@@ -34,7 +35,7 @@ PENDING_FOR = 24 * 3600 * 1000  # ms that an announced device waits for approval
 class Registry(Records):
     """Records that follow the database. Call `load` before anything else, and let `run` run."""
 
-    def __init__(self, store: RegistryStore, *, clock: Callable[[], int]) -> None:
+    def __init__(self, store: RegistryStore, *, clock: Clock) -> None:
         super().__init__(clock=clock)
         self._store = store
         self._rev = 0

@@ -14,7 +14,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
+
+    from gateway.shapes import Seconds
 
 FREE = 3  # failures that cost nothing: people mistype
 FIRST = 0.5  # s, doubled each time
@@ -33,7 +35,7 @@ class _Count(NamedTuple):
 class Throttle:
     """Counts failures. `clock`: seconds, monotonic."""
 
-    def __init__(self, *, clock: Callable[[], float], most: int = MOST) -> None:
+    def __init__(self, *, clock: Seconds, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
         self._few: OrderedDict[Hashable, _Count] = OrderedDict()  # failures that cost nothing yet

@@ -13,12 +13,11 @@ from gateway.store.commands import Command
 from gateway.topics import check_channel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gateway.broker.port import Done
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
+    from gateway.shapes import Clock
     from gateway.store.commands import AnswerTo, CommandStore, State
 
 TTL = 86_400.0  # s, where the sender gives none
@@ -39,7 +38,7 @@ class CommandBook:
         intake: Intake,
         store: CommandStore,
         catalog: Catalog,
-        clock: Callable[[], int],
+        clock: Clock,
         keep: int | None = None,
     ) -> None:
         self.live: dict[str, Command] = {}  # until the last change that can happen is stored

@@ -16,13 +16,12 @@ from gateway.store.patience import repeat
 from gateway.waiters import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from gateway.broker.port import Done
     from gateway.catalog import Catalog
     from gateway.frames import Entry
     from gateway.intake import Intake
-    from gateway.links import Link
+    from gateway.links import Reach
+    from gateway.shapes import Clock, Exists
     from gateway.store.commands import AnswerTo, Command, CommandStore, State
 
 SWEEP = 1.0  # s
@@ -42,9 +41,9 @@ class Commands:
         intake: Intake,
         store: CommandStore,
         catalog: Catalog,
-        links: Callable[[str], Sequence[Link]],
-        exists: Callable[[str], bool],
-        clock: Callable[[], int],
+        links: Reach,
+        exists: Exists,
+        clock: Clock,
         keep: int | None = None,
     ) -> None:
         self._book = CommandBook(

@@ -9,10 +9,10 @@ from gateway.deadlines import Deadlines
 from gateway.errors import TooMany
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from gateway.commands.queue import Events
-    from gateway.links import Link
+    from gateway.links import Reach
     from gateway.store.commands import Command
 
 MAX_OPEN = 1_000  # commands that wait for one device
@@ -24,7 +24,7 @@ class CommandQueues:
     first.
     """
 
-    def __init__(self, events: Events, links: Callable[[str], Sequence[Link]]) -> None:
+    def __init__(self, events: Events, links: Reach) -> None:
         self._events = events
         self._links = links
         self._queues: dict[str, CommandQueue] = {}

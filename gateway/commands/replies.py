@@ -8,10 +8,8 @@ from gateway.errors import NoReply
 from gateway.waiters import Waiters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from gateway.commands.book import CommandBook
-    from gateway.links import Link
+    from gateway.links import Reach
     from gateway.store.commands import Command
 
 
@@ -21,7 +19,7 @@ class Replies:
     `links(device)`: a device's links, the newest first.
     """
 
-    def __init__(self, book: CommandBook, links: Callable[[str], Sequence[Link]]) -> None:
+    def __init__(self, book: CommandBook, links: Reach) -> None:
         self._book = book
         self._links = links
         self._waiting = Waiters()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gateway.handlers.rooms import Rooms
     from gateway.intake import Intake
     from gateway.presence import Presence
+    from gateway.shapes import Clock
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     presence: Presence
     intake: Intake
     catalog: Catalog
-    clock: Callable[[], int]
+    clock: Clock
     describe: Callable[[str], Described | None]
     rooms: Rooms
     own: dict[str, None]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.hub import Hub
     from gateway.intake import Intake
     from gateway.presence import Presence
+    from gateway.shapes import Clock
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Handlers:
         commands: Commands,
         presence: Presence,
         describe: Callable[[str], Described | None],
-        clock: Callable[[], int],
+        clock: Clock,
         folder: Path,
     ) -> None:
         self.dropped = 0  # events

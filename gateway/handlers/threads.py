@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gateway.shapes import Clock
+
 PLACES = 32
 LONG_ONES = 256
 LONG = 5_000  # ms
@@ -36,9 +38,7 @@ _Inbox: TypeAlias = "queue.SimpleQueue[_Call | None]"
 class Threads:
     """Runs calls in threads that end with the process, whatever they are doing. `clock`: ms."""
 
-    def __init__(
-        self, clock: Callable[[], int], *, places: int = PLACES, long_ones: int = LONG_ONES
-    ) -> None:
+    def __init__(self, clock: Clock, *, places: int = PLACES, long_ones: int = LONG_ONES) -> None:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(places)

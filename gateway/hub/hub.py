@@ -19,11 +19,12 @@ from gateway.hub.pages import Pages
 from gateway.topics import WILDCARDS, Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from gateway.catalog import Catalog
     from gateway.frames import Entry, Series
     from gateway.hub.pages import ReadHistory
+    from gateway.shapes import Clock
     from gateway.topics import TopicFilter
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Hub:
         seq: int,
         catalog: Catalog,
         read: ReadHistory,
-        clock: Callable[[], int] = now_ms,
+        clock: Clock = now_ms,
     ) -> None:
         self.epoch = epoch
         self.seq = seq

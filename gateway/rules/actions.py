@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gateway.intake import Intake
     from gateway.rules.evaluation import Event
     from gateway.rules.form import Command, Publish, Rule
+    from gateway.shapes import Clock, Exists
 
 
 Act: TypeAlias = "Callable[[Event], None]"
@@ -33,9 +34,9 @@ class Actions:
         commands: Commands,
         intake: Intake,
         catalog: Catalog,
-        exists: Callable[[str], bool],
+        exists: Exists,
         hook: Callable[[str, str, str | None], Callable[[bytes], None]],
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._commands = commands
         self._intake = intake

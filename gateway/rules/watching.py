@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gateway.rules.actions import Actions
     from gateway.rules.evaluation import Event
     from gateway.rules.form import Rule
+    from gateway.shapes import Clock
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Rules:
         *,
         hub: Hub,
         catalog: Catalog,
-        clock: Callable[[], int],
+        clock: Clock,
     ) -> None:
         rules = tuple(rules)
         self._acts = {rule.name: actions.of(rule) for rule in rules}

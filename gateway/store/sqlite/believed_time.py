@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from gateway.shapes import Clock, Seconds
 
 JUMP = 60_000  # ms by which a clock that is set differs from a steady one
 
@@ -18,7 +18,7 @@ class BelievedTime:
     seconds. `trust`: seconds to wait then.
     """
 
-    def __init__(self, wall: Callable[[], int], steady: Callable[[], float], trust: float) -> None:
+    def __init__(self, wall: Clock, steady: Seconds, trust: float) -> None:
         self._wall = wall
         self._steady = steady
         self._trust = trust

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gateway.broker.embedded.core.durable import State
     from gateway.frames import Entry
+    from gateway.shapes import Clock
     from gateway.store.audit import Deed, Wanted
     from gateway.store.audit import Entry as Noted
     from gateway.store.commands import Command
@@ -60,7 +61,7 @@ class SqliteStore:
         """Finish what was begun, and let go of the file."""
         await self._database.close()
 
-    def upkeep(self, kept: Keeping, *, clock: Callable[[], int]) -> Upkeep:
+    def upkeep(self, kept: Keeping, *, clock: Clock) -> Upkeep:
         """Return what keeps the file in shape; `run` it beside everything else."""
         return Upkeep(self._database, kept, clock=clock)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable
 
+    from gateway.shapes import Clock, Seconds
     from gateway.store.keeping import Keeping
     from gateway.store.sqlite.database import Database
 
@@ -59,9 +60,9 @@ class Upkeep:
         database: Database,
         kept: Keeping,
         *,
-        clock: Callable[[], int],
+        clock: Clock,
         every: float = 1.0,
-        steady: Callable[[], float] = time.monotonic,
+        steady: Seconds = time.monotonic,
     ) -> None:
         self._database = database
         self._kept = kept
