@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -65,9 +66,16 @@ def _subscribed(fact: facts.Subscribed) -> Iterator[Statement]:
 
 
 def _queued(fact: facts.Queued) -> Iterator[Statement]:
+    """A message is stored once, however many sessions it waits for."""
     outgoing = fact.outgoing
+    properties = _properties_text(outgoing.properties)
+    message = _name(outgoing, properties)
     yield (
-        "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO broker_messages VALUES (?, ?, ?, ?, ?)",
+        (message, outgoing.topic.decode(), outgoing.payload, properties, outgoing.expires),
+    )
+    yield (
+        "INSERT OR REPLACE INTO broker_deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             fact.number,
             fact.position,
@@ -75,13 +83,16 @@ def _queued(fact: facts.Queued) -> Iterator[Statement]:
             fact.qos,
             fact.retain,
             _encode(fact.identifiers).decode(),
-            outgoing.topic.decode(),
-            outgoing.payload,
-            _properties_text(outgoing.properties),
-            outgoing.expires,
             fact.share,
+            message,
         ),
     )
+
+
+def _name(outgoing: Outgoing, properties: str | None) -> bytes:
+    """Return the same for the same message, and for no other: only the payload may hold a NUL."""
+    parts = (outgoing.topic, (properties or "").encode(), repr(outgoing.expires).encode())
+    return blake2b(b"\0".join((*parts, outgoing.payload)), digest_size=16).digest()
 
 
 def _kept(fact: facts.Kept) -> Iterator[Statement]:
@@ -176,31 +187,34 @@ def _subscriptions(db: sqlite3.Connection) -> dict[int, list[Held]]:
 
 
 def _deliveries(db: sqlite3.Connection) -> dict[int, list[Delivery]]:
+    """Return what waits for each session; the same message is one object for all of them."""
+    messages: dict[bytes, Outgoing] = {}
     found: dict[int, list[Delivery]] = defaultdict(list)
-    for number, *row in db.execute(
-        "SELECT session, position, step, qos, retain, identifiers, topic, payload, "
-        "properties, expires, share "
-        "FROM broker_deliveries ORDER BY session, position"
+    for number, position, step, qos, retain, identifiers, share, message in db.execute(
+        "SELECT session, position, step, qos, retain, identifiers, share, message "
+        "FROM broker_deliveries WHERE message IN (SELECT id FROM broker_messages) "
+        "ORDER BY session, position"
     ):
-        found[number].append(_delivery(*row))
+        outgoing = messages.get(message) or messages.setdefault(message, _message(db, message))
+        found[number].append(
+            Delivery(
+                outgoing,
+                qos,
+                bool(retain),
+                _identifiers(identifiers),
+                share,
+                position,
+                True,
+                Step(step),
+            )
+        )
     return found
 
 
-def _delivery(
-    position: int,
-    step: int,
-    qos: int,
-    retain: int,
-    identifiers: str,
-    topic: str,
-    payload: bytes,
-    *rest: Any,
-) -> Delivery:
-    properties, expires, share = rest
-    outgoing = Outgoing(topic.encode(), payload, properties and _properties(properties), expires)
-    return Delivery(
-        outgoing, qos, bool(retain), _identifiers(identifiers), share, position, True, Step(step)
-    )
+def _message(db: sqlite3.Connection, message: bytes) -> Outgoing:
+    sql = "SELECT topic, payload, properties, expires FROM broker_messages WHERE id = ?"
+    topic, payload, properties, expires = db.execute(sql, (message,)).fetchone()
+    return Outgoing(topic.encode(), payload, properties and _properties(properties), expires)
 
 
 def _received(db: sqlite3.Connection) -> dict[int, list[int]]:

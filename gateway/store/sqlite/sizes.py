@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 # Tables that are no history, and the bytes of a row: a long one has pages of its own.
 OTHERS = (
-    ("broker_deliveries", "length(payload) + length(topic) + 100 + 4096 * (length(payload) > 800)"),
+    ("broker_deliveries", "150"),
+    ("broker_messages", "length(payload) + length(topic) + 70 + 4096 * (length(payload) > 800)"),
     ("broker_retained", "length(payload) + length(topic) + 50 + 4096 * (length(payload) > 800)"),
     ("commands", "length(value) + coalesce(length(reply), 0) + 250"),
     ("rejected", "length(payload) + length(topic) + length(reason) + 50"),

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from gateway.access import devices
 from gateway.broker.embedded.codec.packets import Properties as WillProperties
 from gateway.broker.embedded.codec.packets import Will
 from gateway.broker.embedded.core import facts
 from gateway.broker.embedded.core.durable import Delivery, Held, Retained, Step
 from gateway.broker.embedded.core.outgoing import Outgoing
 from gateway.broker.port import Properties
-from gateway.store.sqlite import batch
+from gateway.store.audit import By
+from gateway.store.sqlite import batch, database
 from gateway.store.sqlite.broker_state import load
-from gateway.store.sqlite.database import open_sync
+from gateway.store.sqlite.database import open_sync, transaction
+from gateway.store.sqlite.registry import Tables
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
-    from pathlib import Path
 
     from gateway.store.facts import Fact
 
@@ -94,6 +99,93 @@ def test_a_session_comes_back_as_it_was(db: sqlite3.Connection) -> None:
         1234.5,
     )
     assert outgoing.properties == PROPERTIES
+
+
+MESSAGES = st.sampled_from(
+    [
+        Outgoing(b"a", b"1"),
+        Outgoing(b"a", b"1", None, 5.0),
+        Outgoing(b"a", b"1", Properties(1)),
+        Outgoing(b"a", b"\0" + b"1"),
+        Outgoing(b"b", b"1"),
+    ]
+)
+STEPS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 4), st.none() | MESSAGES), max_size=30)
+
+
+@given(STEPS)
+def test_a_message_is_stored_once_for_as_long_as_it_waits(
+    steps: list[tuple[int, int, Outgoing | None]],
+) -> None:
+    """For however many sessions, whatever is queued and settled: what waits is there, and no more."""
+    waiting: dict[tuple[int, int], Outgoing] = {}
+    db = open_sync(Path(":memory:"))
+    for number in (1, 2, 3):
+        run(db, facts.SessionOpened(number, "k", f"c{number}", 10, None))
+    for number, position, outgoing in steps:
+        if outgoing is None:
+            waiting.pop((number, position), None)
+            run(db, facts.Settled(number, position))
+        elif (number, position) not in waiting:
+            waiting[number, position] = outgoing
+            run(db, facts.Queued.of(number, Delivery(outgoing, 1, position=position)))
+    loaded = {
+        (session.number, one.position): one.outgoing
+        for session in load(db).sessions
+        for one in session.deliveries
+    }
+    stored = db.execute("SELECT count(*) FROM broker_messages").fetchone()[0]
+    db.close()
+
+    def parts(outgoing: Outgoing) -> tuple[object, ...]:
+        return outgoing.topic, outgoing.payload, outgoing.properties, outgoing.expires
+
+    assert {key: parts(one) for key, one in loaded.items()} == {
+        key: parts(one) for key, one in waiting.items()
+    }
+    assert len({id(one) for one in loaded.values()}) == stored == len(set(waiting.values()))
+
+
+def test_what_waits_in_an_older_database_still_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each delivery that had its message with it names it from now on."""
+    every = database.migrations()
+    before = [one for one in every if one[0] < 10]
+    monkeypatch.setattr(database, "migrations", lambda: before)
+    db = open_sync(tmp_path / "old.db")
+    db.execute("INSERT INTO broker_sessions VALUES (7, 'k', 'c', 10, 1.5, NULL)")
+    sql = "INSERT INTO broker_deliveries VALUES (7, ?, 0, 1, 0, '[]', 't', ?, NULL, 9.5, '$share/g/t')"
+    db.executemany(sql, [(1, b"one"), (2, b"two")])
+    db.close()
+    monkeypatch.setattr(database, "migrations", lambda: every)
+    db = open_sync(tmp_path / "old.db")
+    (session,) = load(db).sessions
+    assert [
+        (one.position, one.outgoing.payload, one.outgoing.expires, one.share)
+        for one in session.deliveries
+    ] == [(1, b"one", 9.5, "$share/g/t"), (2, b"two", 9.5, "$share/g/t")]
+    run(db, facts.SessionEnded(7))
+    assert db.execute("SELECT count(*) FROM broker_messages").fetchone() == (0,)
+    db.close()
+
+
+def test_what_waits_for_a_removed_device_goes_with_its_messages(db: sqlite3.Connection) -> None:
+    """The device's row takes its sessions along; a message stays where another waits for it."""
+    both, mine = Outgoing(b"t", b"both"), Outgoing(b"t", b"mine")
+    with transaction(db):
+        devices.create(Tables(db), By("test", "", 1), id="a", name="a")
+    run(
+        db,
+        facts.SessionOpened(1, "device:a", "c", 10, None),
+        facts.SessionOpened(2, "token:1", "c", 10, None),
+        facts.Queued.of(1, Delivery(both, 1, position=1)),
+        facts.Queued.of(1, Delivery(mine, 1, position=2)),
+        facts.Queued.of(2, Delivery(both, 1, position=1)),
+    )
+    with transaction(db):
+        devices.remove(Tables(db), By("test", "", 2), "a")
+    assert db.execute("SELECT payload FROM broker_messages").fetchall() == [(b"both",)]
 
 
 def test_opening_says_that_all_may_be_sent(db: sqlite3.Connection) -> None:

@@ -471,8 +471,8 @@ async def test_what_is_no_history_pushes_no_frame_out(store: Store) -> None:
     await worker.fold()
     await store.database.write(
         lambda db: db.executemany(
-            "INSERT INTO broker_deliveries VALUES (1, ?, 0, 1, 0, '[]', 't', ?, NULL, NULL, NULL)",
-            [(number, b"x" * 10_000) for number in range(100)],
+            "INSERT INTO broker_messages VALUES (?, 't', ?, NULL, NULL)",
+            [(b"%d" % number, b"x" * 10_000) for number in range(100)],
         )
     )
     await worker.prune()

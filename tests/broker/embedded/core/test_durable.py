@@ -208,10 +208,11 @@ async def give_up(machine: Machine, client: Client) -> None:
 
 def owners(machine: Machine) -> list[tuple[bytes, str]]:
     """Return the messages in the database, each with the client whose session has it."""
-    return machine._db.execute(
-        "SELECT payload, client_id FROM broker_deliveries JOIN broker_sessions ON number = "
-        "session ORDER BY 1, 2"
-    ).fetchall()
+    return sorted(
+        (delivery.outgoing.payload, session.client_id)
+        for session in load(machine._db).sessions
+        for delivery in session.deliveries
+    )
 
 
 async def test_what_a_member_leaves_survives(machine: Machine) -> None:
