@@ -117,7 +117,7 @@ STEPS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 4), st.none() | MES
 def test_a_message_is_stored_once_for_as_long_as_it_waits(
     steps: list[tuple[int, int, Outgoing | None]],
 ) -> None:
-    """For however many sessions, whatever is queued and settled: what waits is there, and no more."""
+    """For however many sessions: what waits is there, and no more."""
     waiting: dict[tuple[int, int], Outgoing] = {}
     db = open_sync(Path(":memory:"))
     for number in (1, 2, 3):
@@ -155,8 +155,11 @@ def test_what_waits_in_an_older_database_still_waits(
     monkeypatch.setattr(database, "migrations", lambda: before)
     db = open_sync(tmp_path / "old.db")
     db.execute("INSERT INTO broker_sessions VALUES (7, 'k', 'c', 10, 1.5, NULL)")
-    sql = "INSERT INTO broker_deliveries VALUES (7, ?, 0, 1, 0, '[]', 't', ?, NULL, 9.5, '$share/g/t')"
-    db.executemany(sql, [(1, b"one"), (2, b"two")])
+    db.executemany(
+        "INSERT INTO broker_deliveries"
+        " VALUES (7, ?, 0, 1, 0, '[]', 't', ?, NULL, 9.5, '$share/g/t')",
+        [(1, b"one"), (2, b"two")],
+    )
     db.close()
     monkeypatch.setattr(database, "migrations", lambda: every)
     db = open_sync(tmp_path / "old.db")
