@@ -64,3 +64,20 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
         assert (result.exit_code, result.stdout) == (1, "")
         assert len(result.stderr.splitlines()) == 1
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_damaged_database_is_not_copied(tmp_path: Path) -> None:
+    """One line says that it is damaged, and no copy is left that somebody could trust."""
+    (tmp_path / "gateway.toml").write_text('[store]\npath = "gateway.db"\n')
+    database = tmp_path / "gateway.db"
+    filled(database)
+    data = bytearray(database.read_bytes())
+    at = data.rindex(b"999") // 4096 * 4096
+    data[at : at + 4096] = b"\xff" * 4096
+    database.write_bytes(data)
+    copy = tmp_path / "copy.db"
+    command = ["backup", str(copy), "--config", str(tmp_path / "gateway.toml")]
+    result = CliRunner().invoke(app, command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "damaged" in result.stderr
+    assert not copy.exists()

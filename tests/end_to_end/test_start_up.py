@@ -11,12 +11,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway import intake
 from gateway.errors import GatewayError
+from gateway.stores import open_direct
 from tests.end_to_end.conftest import running
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +181,30 @@ async def test_a_second_gateway_on_the_same_database(tmp_path):
             [(first.core.catalog.series("telemetry", "kitchen", "x"), 1, "1", "")]
         )
         assert first.core.hub.seq == seq
+
+
+@pytest.mark.parametrize("table", ["frames", "series", "devices", "tokens", "meta"])
+async def test_a_damaged_database(tmp_path, table):
+    """A page that the start reads and cannot: one line with the ways on, no traceback."""
+    database = tmp_path / "gateway.db"
+    with open_direct(database):
+        pass
+    with closing(sqlite3.connect(database)) as db:
+        (page,) = db.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)
+        ).fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+    data = bytearray(database.read_bytes())
+    data[(page - 1) * size : page * size] = b"\xff" * size
+    database.write_bytes(data)
+    said = await refusal(tmp_path)
+    assert "the file is damaged" in said
+    assert "gateway check --database" in said
+    (tmp_path / "gateway.toml").write_text(
+        '[store]\npath = "gateway.db"\n' + LISTEN.format(mqtt=0, http=0)
+    )
+    status, lines = command(tmp_path, "run")
+    assert (status, len(lines)) == (1, 1), lines
 
 
 async def test_a_folder_that_is_a_file(tmp_path):

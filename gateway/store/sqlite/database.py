@@ -68,7 +68,7 @@ class _Connection(aiosqlite.Connection):
                 f"what this is about has changed meanwhile, look at it again: {error}"
             ) from error
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise StoreError(advice(error)) from error
 
     @classmethod
     async def open(cls, path: Path, durability: Durability) -> _Connection:
@@ -175,6 +175,16 @@ class Database:
             return await self._upkeep.run(work)
 
 
+def advice(error: sqlite3.Error) -> str:
+    """Say what SQLite says, and of a damaged file the ways on."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_CORRUPT:
+        return str(error)
+    return (
+        f"{error}: the file is damaged: `gateway check --database` says where; ask for a time"
+        " without that part, or go back to a backup"
+    )
+
+
 def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection:
     """Open or create the file on this thread, schema up to date; raises `DatabaseError`."""
     _check_writable(path)
@@ -192,7 +202,7 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
     except BaseException as error:
         db.close()
         if isinstance(error, sqlite3.Error):
-            raise DatabaseError(f"{path}: {error}") from error
+            raise DatabaseError(f"{path}: {advice(error)}") from error
         raise
     return db
 

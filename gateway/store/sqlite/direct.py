@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError
 from gateway.store.sqlite import audit, history, registry
-from gateway.store.sqlite.database import open_sync, transaction
+from gateway.store.sqlite.database import advice, open_sync, transaction
 from gateway.store.sqlite.registry import Tables
 from gateway.store.sqlite.usage import usage
 
@@ -72,6 +72,12 @@ class SqliteDirect:
         return [] if found == ["ok"] else found
 
     def copy(self, file: Path, progress: Callable[[int, int], None]) -> None:
+        try:
+            self._copy(file, progress)
+        except sqlite3.Error as error:
+            raise StoreError(advice(error)) from error
+
+    def _copy(self, file: Path, progress: Callable[[int, int], None]) -> None:
         with closing(sqlite3.connect(file)) as copy:
             self._db.backup(
                 copy,
@@ -81,7 +87,7 @@ class SqliteDirect:
             )
             found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
-                raise sqlite3.DatabaseError(f"the database is damaged, and so is the copy: {found}")
+                raise StoreError(f"the database is damaged, and so is the copy: {found}")
             copy.execute("UPDATE meta SET value = lower(hex(randomblob(8))) WHERE key = 'epoch'")
             copy.commit()
 
@@ -93,4 +99,4 @@ def opened(path: Path, durability: Durability = "full") -> Iterator[SqliteDirect
         try:
             yield SqliteDirect(db)
         except sqlite3.Error as error:
-            raise StoreError(f"the database refuses: {error}") from error
+            raise StoreError(f"the database refuses: {advice(error)}") from error

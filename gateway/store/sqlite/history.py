@@ -78,7 +78,7 @@ def after(
     try:
         whole = _up_to_bytes(_after(db, cursor, end, series, limit), rows, PAGE_BYTES)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+        if not is_damage(error):
             raise
         if not rows:
             return _past_damage(db, cursor, end, series, gone, error)
@@ -132,6 +132,11 @@ def _past_damage(
     return Page([], lost, lost)
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether a page of the file is not what it should be."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
 def _one(db: sqlite3.Connection, seq: int) -> Row | None:
     """Return a frame, None where it is gone or cannot be read."""
     try:
@@ -161,11 +166,23 @@ def by_time(
     most: int = PAGE_BYTES,
 ) -> list[Row]:
     """Read frames of some series in order of (ts, seq), at most `limit`, and no further one when
-    their values have `most` bytes.
+    their values have `most` bytes. Frames that a damaged file no longer gives are left out.
     """
     indexed = [_indexed(db, number, span, newest_first) for number in series]
     recent = _recent(db, series, span, limit, newest_first)
-    merged = heapq.merge(*indexed, recent, key=_time_order, reverse=newest_first)
+    try:
+        return _merged([*indexed, recent], limit, most, newest_first)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        log.error("frames that cannot be read are left out of history by time: %s", error)
+    indexed = [_indexed_singly(db, number, span, newest_first) for number in series]
+    recent = _recent_singly(db, series, span, newest_first)
+    return _merged([*indexed, recent], limit, most, newest_first)
+
+
+def _merged(found: list[Iterator[Row]], limit: int, most: int, newest_first: bool) -> list[Row]:
+    merged = heapq.merge(*found, key=_time_order, reverse=newest_first)
     rows: list[Row] = []
     _up_to_bytes(islice(merged, limit), rows, most)
     return rows
@@ -178,11 +195,46 @@ def _time_order(row: Row) -> tuple[int, int]:
 def _indexed(db: sqlite3.Connection, series: int, span: Span, newest_first: bool) -> Iterator[Row]:
     """Find a series' frames by the index, up to the limit."""
     where, parameters, tail = _within(span, newest_first)
-    yield from db.execute(
+    found: Iterator[Row] = db.execute(
         "SELECT f.* FROM frames_by_time AS i CROSS JOIN frames AS f ON f.seq = i.seq "
         f"WHERE i.series = ? AND {where} AND i.seq <= ? {tail}",
         (series, *parameters, meta(db, "folded")),
     )
+    for row in found:  # noqa: UP028 - `yield from` would close the cursor of a closed database
+        yield row
+
+
+def _indexed_singly(
+    db: sqlite3.Connection, series: int, span: Span, newest_first: bool
+) -> Iterator[Row]:
+    """Find the same frames one by one, those that can be read."""
+    where, parameters, tail = _within(span, newest_first)
+    for (seq,) in db.execute(
+        "SELECT i.seq FROM frames_by_time AS i "
+        f"WHERE i.series = ? AND {where} AND i.seq <= ? {tail}",
+        (series, *parameters, meta(db, "folded")),
+    ):
+        if (row := _one(db, seq)) is not None:
+            yield row
+
+
+def _recent_singly(
+    db: sqlite3.Connection, series: Collection[int], span: Span, newest_first: bool
+) -> Iterator[Row]:
+    """Look at what is not yet in the index one by one."""
+    rows = (_one(db, seq) for seq in range(meta(db, "folded") + 1, newest(db) + 1))
+    there = [row for row in rows if row is not None and row[1] in series]
+    there = [row for row in there if _is_within(row, span, newest_first)]
+    return iter(sorted(there, key=_time_order, reverse=newest_first))
+
+
+def _is_within(row: Row, span: Span, newest_first: bool) -> bool:
+    if not span.start <= row[2] < span.end:
+        return False
+    if span.after is None:
+        return True
+    at = _time_order(row)
+    return at < span.after if newest_first else at > span.after
 
 
 def _recent(
@@ -190,12 +242,14 @@ def _recent(
 ) -> Iterator[Row]:
     """Scan what is not yet in the index."""
     where, parameters, tail = _within(span, newest_first)
-    return db.execute(
+    found: Iterator[Row] = db.execute(
         "SELECT i.* FROM frames AS i WHERE i.seq > ? AND i.series IN (SELECT value FROM "
         "json_each(?)) "
         f"AND {where} {tail} LIMIT ?",
         (meta(db, "folded"), to_json(list(series)), *parameters, limit),
     )
+    for row in found:  # noqa: UP028
+        yield row
 
 
 def _within(span: Span, newest_first: bool) -> tuple[str, list[int], str]:

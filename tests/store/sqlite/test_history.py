@@ -308,12 +308,11 @@ def test_a_time_that_is_yet_to_come_is_the_latest_until_a_newer_frame() -> None:
         assert latest == {1: 6, 2: 7}
 
 
-def test_frames_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
-    """A damaged page costs the frames on it: who resumes is told of a gap, and goes on."""
-    path = tmp_path / "gateway.db"
+def damaged(path: Path) -> sqlite3.Connection:
+    """Return a history of 200 frames with a page in the middle that cannot be read."""
     db = open_sync(path)
     with transaction(db):
-        batch.append(db, 1, [(SERIES[0], n, f'"{"x" * 400}"', "") for n in range(1, 201)], ())
+        batch.append(db, 1, [(SERIES[n % 2], n, f'"{"x" * 400}"', "") for n in range(1, 201)], ())
     size = db.execute("PRAGMA page_size").fetchone()[0]
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (victim,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'frames'").fetchone()
@@ -323,7 +322,12 @@ def test_frames_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
     page = int.from_bytes(data[(victim - 1) * size + leaf :][:4])
     data[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(data)
-    db = open_sync(path)
+    return open_sync(path)
+
+
+def test_frames_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
+    """A damaged page costs the frames on it: who resumes is told of a gap, and goes on."""
+    db = damaged(tmp_path / "gateway.db")
     cursor, seqs, gaps = 0, [], []
     while cursor < 200:
         found = history.after(db, cursor, 200, None, 1_000)
@@ -335,3 +339,30 @@ def test_frames_that_cannot_be_read_are_a_gap(tmp_path: Path) -> None:
     ((first, last),) = gaps
     assert 1 < first < last < 200
     assert seqs == [*range(1, first), *range(last + 1, 201)]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("folded", [0, 100, 200])
+def test_frames_that_cannot_be_read_are_left_out_by_time(
+    tmp_path: Path, folded: int, newest_first: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Page by page every other frame comes once, in order, and the log says that some do not."""
+    path = tmp_path / "gateway.db"
+    db = damaged(path)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'folded'", (folded,))
+    db.executemany(
+        "INSERT INTO frames_by_time VALUES (?, ?, ?)",
+        [(SERIES[n % 2].id, n, n) for n in range(1, folded + 1)],
+    )
+    seqs: list[int] = []
+    span = Span(1, 201)
+    while page := history.by_time(db, [1, 2], span, 7, newest_first=newest_first):
+        seqs += [row[0] for row in page]
+        span = span._replace(after=in_time(page[-1]))
+    db.close()
+    there = set(seqs)
+    lost = sorted(set(range(1, 201)) - there)
+    assert lost == list(range(lost[0], lost[-1] + 1))
+    assert 1 < lost[0] < lost[-1] < 200
+    assert seqs == sorted(there, reverse=newest_first)
+    assert "cannot be read" in caplog.text
