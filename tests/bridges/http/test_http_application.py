@@ -8,6 +8,7 @@ import pytest
 from gateway.bridges.http.application import application
 from gateway.bridges.http.authentication import Authentication
 from gateway.bridges.http.routes import Route
+from gateway.store.keeping import Keeping
 
 OPEN = {
     ("GET", "/healthz"),
@@ -142,6 +143,23 @@ async def test_health_and_readiness(core, client):
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         assert (await response.json())["reasons"] == ["storing fails: disk is full"]
     core.intake.refusal = None
+
+
+async def test_a_database_that_was_moved_is_a_reason(core, client):
+    """Not ready while the file is not in its place, and the answer says so (F8)."""
+    upkeep = core.kept.upkeep(Keeping(), clock=core.clock)
+    await upkeep.step()
+    assert (await client.get("/readyz")).status == 200
+    file = core.kept._database.path
+    aside = file.rename(file.with_name("aside.db"))
+    await upkeep.step()
+    async with client.get("/readyz") as response:
+        assert response.status == 503
+        (reason,) = (await response.json())["reasons"]
+    assert f"{file} was moved, deleted or replaced" in reason
+    aside.rename(file)
+    await upkeep.step()
+    assert (await client.get("/readyz")).status == 200
 
 
 async def test_metrics_are_for_who_sees_everything(core, client):
