@@ -3,6 +3,7 @@ stopwatch.
 """
 
 import asyncio
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gateway")
+
+# Where pytest was started in the background of a shell, SIGINT is ignored, and what tests start
+# would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

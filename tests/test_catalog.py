@@ -1,6 +1,8 @@
 """The catalog: every series there is, and what makes it durable."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,10 @@ from gateway.store.sqlite.database import open_sync
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> sqlite3.Connection:
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """An empty database."""
-    return open_sync(tmp_path / "a.db")
+    with closing(open_sync(tmp_path / "a.db")) as opened:
+        yield opened
 
 
 def save(db: sqlite3.Connection, catalog: Catalog) -> None:

@@ -80,10 +80,20 @@ POST   /api/iot.io          401
 GET    /                    303
 GET    /devices             303
 GET    /tokens              303
+GET    /devices/{id}        303
 GET    /docs                303
+GET    /rejected            303
+GET    /users               303
+GET    /audit               303
+GET    /system              303
 GET    /account             303
 GET    /sign-in             200
 GET    /sign-up             200
+GET    /login               303
+GET    /signup              303
+GET    /mydevices           303
+GET    /create              303
+GET    /logout              303
 GET    /static/{name}       404
 """
 
@@ -147,7 +157,7 @@ async def test_every_route_has_a_rule(here):
     passes.
     """
     rules = {*_table(RULES), *_table(OPEN)}
-    assert _routes(here) == rules
+    assert sorted(_routes(here) ^ rules) == []
 
 
 async def test_every_route_refuses_the_wrong_principal(here):

@@ -7,7 +7,8 @@ can do, on a real history, and compares what they wrote with what they were due.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -145,9 +146,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> Iterator[World]:
     """An empty world."""
-    return World(open_sync(tmp_path / "a.db"))
+    with closing(open_sync(tmp_path / "a.db")) as db:
+        yield World(db)
 
 
 def listen(world: World) -> tuple[Listener, Peer]:

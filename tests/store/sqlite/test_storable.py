@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from gateway.store.sqlite.storable import storable
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
     from pathlib import Path
 
 ANY_TEXT = st.text(st.characters())  # lone surrogates are among these
@@ -24,10 +26,11 @@ SURROGATE = "a\ud800b"
 
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     """An open database."""
     path: Path = tmp_path_factory.mktemp("storable") / "gateway.db"
-    return open_sync(path, "normal")
+    with closing(open_sync(path, "normal")) as opened:
+        yield opened
 
 
 @given(text=ANY_TEXT)
