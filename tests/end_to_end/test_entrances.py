@@ -72,6 +72,11 @@ GET    /readyz              200
 POST   /api/v1/users        403
 POST   /api/v1/login        400
 POST   /api/v1/claim        401
+POST   /write               401
+POST   /api/v2/write        401
+POST   /query               401
+GET    /ping                204
+GET    /health              200
 GET    /api/v1/ws           400
 GET    /mqtt                400
 GET    /ws                  400
