@@ -57,6 +57,15 @@ class Asking:
         self._note(principal, command, address)
         return command
 
+    async def cancel(self, principal: Principal, command: Command, address: str = "") -> Command:
+        """Take a command back and return it once that is stored; raises what `Policy.demand` and
+        `Commands.cancel` do.
+        """
+        self._policy.demand(principal, Action.COMMAND, command.device)
+        cancelled = await self._commands.cancel(command.id)
+        self._note(principal, cancelled, address, action="cancel")
+        return cancelled
+
     def submit(
         self,
         principal: Principal,
@@ -75,6 +84,8 @@ class Asking:
         )
         self._note(principal, command, "")
 
-    def _note(self, principal: Principal, command: Command, address: str) -> None:
+    def _note(
+        self, principal: Principal, command: Command, address: str, action: str = "command"
+    ) -> None:
         about = {"name": command.name, "id": command.id}
-        self._journal.note(principal.key, "command", f"device:{command.device}", address, **about)
+        self._journal.note(principal.key, action, f"device:{command.device}", address, **about)

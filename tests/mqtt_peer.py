@@ -15,7 +15,7 @@ from typing import Any, Self
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-WAIT = 10.0  # seconds until a test that waits for the device fails
+WAIT = 60.0  # seconds until a test that waits for the device fails
 
 
 @dataclass(frozen=True)

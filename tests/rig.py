@@ -173,6 +173,6 @@ async def running(
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the event loop turn until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)

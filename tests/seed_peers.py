@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gateway.daemon import Gateway
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 class RealClient:

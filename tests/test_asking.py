@@ -57,3 +57,17 @@ async def test_what_was_refused_is_not_noted_as_sent(rig, device, value, error):
         await asking.send(ANN, device, "led", value)
     assert journal.notes == []
     assert rig.commands.waiting(device) == 0
+
+
+async def test_who_may_command_may_cancel(rig):
+    """It is noted, once; whoever may not command the device cancels nothing."""
+    journal = Journal()
+    asking = Asking(Policy(), rig.commands, journal)
+    command = await rig.commands.send("kitchen", "led", "1", sender="user:2")
+    other = await rig.commands.send("hall", "led", "1", sender="user:2")
+    assert (await asking.cancel(ANN, command, "10.0.0.7")).state == "failed"
+    about = {"name": "led", "id": command.id}
+    assert journal.notes == [("user:1", "cancel", "device:kitchen", "10.0.0.7", about)]
+    with pytest.raises(Forbidden):
+        await asking.cancel(ANN, other)
+    assert rig.commands.unfinished("hall") == [other]

@@ -47,8 +47,14 @@ class CommandAnswer(msgspec.Struct):
     error: str | UnsetType = msgspec.UNSET
 
 
+class CommandsAnswer(msgspec.Struct):
+    """What waits for a device, in the order in which it gets it."""
+
+    commands: list[CommandAnswer]
+
+
 class CommandRoutes:
-    """Sends commands and shows them."""
+    """Sends commands, shows them, and takes them back."""
 
     def __init__(self, commands: Commands, permission: Permission, asking: Asking) -> None:
         self._commands = commands
@@ -79,6 +85,20 @@ class CommandRoutes:
                 handler=self.get,
                 summary="A command and its state",
                 answer=CommandAnswer,
+            ),
+            Route(
+                method="DELETE",
+                path=f"{API}/commands/{{id}}",
+                handler=self.cancel,
+                summary="Cancel a command that the device has not acknowledged",
+                answer=CommandAnswer,
+            ),
+            Route(
+                method="GET",
+                path=f"{API}/devices/{{id}}/commands",
+                handler=self.waiting,
+                summary="The commands that wait for a device",
+                answer=CommandsAnswer,
             ),
         ]
 
@@ -112,11 +132,25 @@ class CommandRoutes:
         return _answer(await self._commands.get(command.id), 200)
 
     async def get(self, request: web.Request) -> web.Response:
+        return _answer(await self._seen(request), 200)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        command = await self._seen(request)
+        principal, address = request[PRINCIPAL], request.remote or ""
+        return _answer(await self._asking.cancel(principal, command, address), 200)
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        device = self._permission.device(request, Action.READ, request.match_info["id"])
+        found = [Raw(command.json()) for command in self._commands.unfinished(device.id)]
+        return answers.json({"commands": found})
+
+    async def _seen(self, request: web.Request) -> Command:
+        """Return the command that the path names, where the principal may see it."""
         number = request.match_info["id"]
         command = await self._commands.get(number)
         if not self._may_see(request, command):
             raise NotFound(f"there is no command {number[:40]}")
-        return _answer(command, 200)
+        return command
 
     def _may_see(self, request: web.Request, command: Command) -> bool:
         """Who sees the device sees its commands; who sent one sees it for as long as they may send

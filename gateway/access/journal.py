@@ -79,7 +79,7 @@ class Journal:
         who, now = (principal.key, address), self._clock()
         if now - self._seen.get(who, -AGAIN) < AGAIN:
             return
-        self.note(principal.key, "sign in", address=address)
+        self.note(principal.key, "sign in", address=address, name=principal.name)
         self._seen[who] = now
         self._seen.move_to_end(who)
         if len(self._seen) > REMEMBERED:

@@ -39,9 +39,11 @@ def create(
     name: str = "",
     devices: Iterable[str] | None = None,
     expires: int | None = None,
+    noted: bool = True,
 ) -> Issued[Token]:
     """Add a token. `devices`: what it is limited to, None: no limit; `expires`: ms since 1970 UTC.
-    Raises `Invalid`.
+    Not `noted`: it lasts for one command of the command line, and its sign-in is noted. Raises
+    `Invalid`.
     """
     limit = None if devices is None else frozenset(devices)
     fields.refuse(
@@ -67,22 +69,18 @@ def create(
         created=by.at,
     )
     token = tables.tokens.insert(token)
-    tables.note(
-        by,
-        "create",
-        f"token:{token.id}",
-        user=user,
-        scope=scope,
-        devices=limit and sorted(limit),
-    )
+    if noted:
+        about = {"user": user, "scope": scope, "devices": limit and sorted(limit)}
+        tables.note(by, "create", f"token:{token.id}", **about)
     return Issued(token, secret)
 
 
-def revoke(tables: Tables, by: By, token: int) -> None:
+def revoke(tables: Tables, by: By, token: int, *, noted: bool = True) -> None:
     """Take a token away; it stops at once. Raises `NotFound`."""
     found = find(tables, token)
     tables.tokens.delete(token)
-    tables.note(by, "revoke", f"token:{token}", user=found.user)
+    if noted:
+        tables.note(by, "revoke", f"token:{token}", user=found.user)
 
 
 def _expiry(expires: int | None, now: int) -> str | None:

@@ -54,7 +54,13 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str, Trust]]
         if admin is None:
             fail("there is no admin yet: make one with `gateway user add EMAIL --admin`")
         issued = tokens.create(
-            tables, by, user=admin.id, scope="admin", name="command line", expires=by.at + LIFETIME
+            tables,
+            by,
+            user=admin.id,
+            scope="admin",
+            name=f"command line, as {admin.email}",
+            expires=by.at + LIFETIME,
+            noted=False,
         )
     for number in (
         signal.SIGTERM,
@@ -66,7 +72,7 @@ async def operator(config: Path | None) -> AsyncIterator[tuple[str, str, Trust]]
         yield where.url, issued.secret, trust
     finally:
         with changing(config) as (tables, by):
-            tokens.revoke(tables, by, issued.record.id)
+            tokens.revoke(tables, by, issued.record.id, noted=False)
 
 
 def _this_task() -> asyncio.Task[object]:

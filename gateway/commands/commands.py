@@ -161,6 +161,26 @@ class Commands:
         """Return how many commands wait for a device."""
         return len(self._queues.open(device))
 
+    def unfinished(self, device: str) -> list[Command]:
+        """Return what waits for a device, in order."""
+        return self._queues.open(device)
+
+    async def cancel(self, command_id: str) -> Command:
+        """Take back what its device has not acknowledged; return it once that is stored.
+
+        Raises `NotFound`, and `Conflict` where it is too late.
+        """
+        self._expire()
+        command = self._book.live.get(command_id) or await self.get(command_id)
+        if command.state not in {"queued", "sent"}:
+            raise Conflict(f"command {command_id} is {command.state}: it is too late to cancel it")
+        sent = command.state == "sent"
+        command.error = "cancelled, and may have arrived" if sent else "cancelled"
+        stored = asyncio.get_running_loop().create_future()
+        self._end(command, "failed", partial(resolve, stored))
+        await stored
+        return command
+
     # What bridges tell
 
     def ready(self, device: str) -> None:
@@ -233,20 +253,22 @@ class Commands:
         command.error = why
         self._end(command, "failed")
 
-    def _end(self, command: Command, state: State) -> None:
+    def _end(self, command: Command, state: State, done: Done | None = None) -> None:
         self._queues.take_out(command)
-        self._book.change(command, state, partial(self._finished, command))
+        self._book.change(command, state, partial(self._finished, command, done))
 
     def _await_reply(self, command: Command) -> None:
         given_up = self._queues.await_reply(command)
         if given_up is not None:
             self._let_go(given_up)
 
-    def _finished(self, command: Command) -> None:
+    def _finished(self, command: Command, done: Done | None = None) -> None:
         """The last change is stored."""
         self._let_go(command)
         self._replies.pass_on(command)
         self._pump(command.device)
+        if done is not None:
+            done()
 
     def _let_go(self, command: Command) -> None:
         self._book.live.pop(command.id, None)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.tls import ServerTls
 
 SHUTDOWN = 5.0  # s for open requests to end
+ROUNDS = 2  # aiohttp waits for them, and once more after it has cut off their bodies
 RECHECK = 1.0  # s between looks for listeners whose sign-in has ended
 
 
@@ -45,7 +46,7 @@ async def web(config: Config, parts: Parts, tasks: Tasks) -> AsyncIterator[Web]:
         await asyncio.gather(*(each.close() for each in served.open))
 
     served.app.on_shutdown.append(end_listening)
-    runner = http.AppRunner(served.app, access_log=None, shutdown_timeout=SHUTDOWN)
+    runner = http.AppRunner(served.app, access_log=None, shutdown_timeout=SHUTDOWN / ROUNDS)
     await runner.setup()
     try:
         context = tls.context if tls else None

@@ -273,8 +273,8 @@ async def test_sign_ins_are_in_the_audit_without_secrets(access, ann, kitchen):
     assert seen == [
         ("", "sign in failed", f"{TOKEN_PREFIX}...", {"count": 1}),
         ("", "sign in failed", "hall", {"count": 3}),
-        ("token:1", "sign in", "", {}),
-        ("device:kitchen", "sign in", "", {}),
+        ("token:1", "sign in", "", {"name": f"token 1 of {ann.email}"}),
+        ("device:kitchen", "sign in", "", {"name": "kitchen"}),
     ]
     text = repr(entries)
     for secret in (kitchen.secret, issued.secret, "wrong-key", ann.password):

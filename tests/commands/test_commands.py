@@ -518,3 +518,38 @@ async def test_a_device_that_comes_and_goes_at_random(tmp_path, seed):
         state = {f["value"]: f["state"] for f in await rig.frames("command")}
         assert first_seen == list(range(sent))
         assert set(state.values()) == {"delivered"}
+
+
+async def test_a_cancelled_command_never_leaves(rig):
+    """It has failed, stored and told; what comes after it leaves in its turn."""
+    first, second = await send(rig, 1), await send(rig, 2)
+    assert rig.commands.unfinished("kitchen") == [first, second]
+    cancelled = await rig.commands.cancel(first.id)
+    assert (cancelled.state, cancelled.error) == ("failed", "cancelled")
+    assert (await rig.commands.get(first.id)).state == "failed"
+    assert rig.commands.unfinished("kitchen") == [second]
+    assert connect(rig, FakeLink()).values == [2]
+    assert await states(rig, first.id) == ["queued", "failed"]
+
+
+async def test_a_cancelled_command_that_was_sent_may_have_arrived(rig):
+    """It goes over no later link, and its error says what is not known."""
+    lost = connect(rig, FakeLink())
+    command = await send(rig)
+    assert command.state == "sent"
+    rig.presence.disconnected(lost, "lost")
+    assert (await rig.commands.cancel(command.id)).error == "cancelled, and may have arrived"
+    assert connect(rig, FakeLink()).got == []
+
+
+async def test_too_late_to_cancel(rig):
+    """What was acknowledged, or is past its time, or is not there, is not cancelled."""
+    link = connect(rig, FakeLink())
+    done, old = await send(rig), await send(rig, ttl=1)
+    link.acknowledge()
+    rig.clock.forward(2)
+    for command in (done, old):
+        with pytest.raises(Conflict, match="too late"):
+            await rig.commands.cancel(command.id)
+    with pytest.raises(NotFound):
+        await rig.commands.cancel("nothing")

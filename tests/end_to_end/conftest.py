@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BY = By("test", "", 1)
-WAIT = 10.0
+WAIT = 60.0
 
 
 @dataclass

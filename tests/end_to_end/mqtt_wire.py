@@ -30,7 +30,7 @@ from tests.packet_stream import Decoder
 if TYPE_CHECKING:
     import ssl
 
-WAIT = 10.0
+WAIT = 60.0
 
 
 class Wire:

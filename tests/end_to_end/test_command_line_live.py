@@ -64,11 +64,14 @@ async def test_tail_and_send(home, tmp_path):
     """`tail` shows the command that `send` sends, and ends with exit status 0 when it is
     interrupted.
 
-    Neither counts as a failed sign-in, which would hold back the answers to the next ones.
+    Each leaves its sign-in in the audit, and none that failed: that would hold back the answers to
+    the next ones.
     """
     path = f"{home.url}/api/v1/devices/kitchen/telemetry"
     async with home.http.post(path, json={"temperature": 21.4}) as response:
         assert response.status == 200
+    await home.gateway.access.journal.flush()
+    before = len((await home.get("/audit"))["audit"])
     async with command(tmp_path, "tail", "kitchen/#") as tail:
         assert (await frame(tail, "telemetry"))["value"] == 21.4
         async with command(tmp_path, "send", "kitchen", "led", '{"on": true}') as send:
@@ -80,9 +83,30 @@ async def test_tail_and_send(home, tmp_path):
         tail.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(tail.wait(), WAIT) == 0
     await home.gateway.access.journal.flush()
-    deeds = [deed["action"] for deed in (await home.get("/audit"))["audit"]]
-    assert "sign in" in deeds
-    assert "sign in failed" not in deeds
+    audit = (await home.get("/audit"))["audit"]
+    deeds = [(e["action"], e["detail"].get("name")) for e in audit[: len(audit) - before]]
+    operator = ("sign in", "command line, as admin@example.com")
+    assert sorted(deeds) == [("command", "led"), operator, operator]
+
+
+async def test_what_waits_is_listed_and_cancelled(home, tmp_path):
+    """`command list` shows what a device that is away will get, `command cancel` takes it back,
+    once, and `command show` tells it.
+    """
+    async with command(tmp_path, "send", "kitchen", "led", "1") as send:
+        sent = await line(send)
+    async with command(tmp_path, "command", "list", "kitchen") as listing:
+        assert await line(listing) == sent
+    async with command(tmp_path, "command", "cancel", sent["id"]) as cancel:
+        cancelled = await line(cancel)
+        assert cancelled == sent | {"state": "failed", "error": "cancelled"}
+    async with command(tmp_path, "command", "cancel", sent["id"]) as again:
+        assert await asyncio.wait_for(again.wait(), WAIT) == 1
+    async with command(tmp_path, "command", "show", sent["id"]) as show:
+        assert await line(show) == cancelled
+    async with command(tmp_path, "command", "list", "kitchen") as listing:
+        assert listing.stdout is not None
+        assert await listing.stdout.read() == b""
 
 
 async def test_simulate_and_history(home, tmp_path):

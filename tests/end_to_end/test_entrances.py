@@ -39,6 +39,8 @@ POST   /api/v1/devices/{id}/telemetry                 401 404  403
 POST   /api/v1/devices/{id}/telemetry/{channel}       401 404  403
 POST   /api/v1/devices/{id}/commands/{name}           401 404  403
 GET    /api/v1/commands/{id}                          401 404    -
+DELETE /api/v1/commands/{id}                          401 404  403
+GET    /api/v1/devices/{id}/commands                  401 404    -
 GET    /api/v1/frames                                 401   -    -
 GET    /api/v1/stream                                 401   -    -
 GET    /api/v1/history                                401 404    -

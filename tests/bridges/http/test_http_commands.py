@@ -176,3 +176,15 @@ async def test_a_command_stands_in_the_audit(core, client, ann):
         "device:kitchen",
         "led",
     )
+
+
+async def test_what_waits_is_listed_and_cancelled(client, ann):
+    """The list has it until it is deleted; then it has failed, and a second time is 409."""
+    path = f"{API}/devices/kitchen/commands"
+    made = await (await client.post(f"{path}/led", json=1, headers=ann)).json()
+    assert await (await client.get(path, headers=ann)).json() == {"commands": [made]}
+    async with client.delete(f"{API}/commands/{made['id']}", headers=ann) as response:
+        cancelled = await response.json()
+    assert (response.status, cancelled) == (200, made | {"state": "failed", "error": "cancelled"})
+    assert await (await client.get(path, headers=ann)).json() == {"commands": []}
+    assert (await client.delete(f"{API}/commands/{made['id']}", headers=ann)).status == 409

@@ -20,7 +20,7 @@ from gateway.broker.embedded.codec.packets import (
 )
 from tests.packet_stream import Decoder
 
-WAIT = 10.0
+WAIT = 60.0
 PINGREQ = b"\xc0\0"
 PUBACK, PUBREC, PUBREL, PUBCOMP = 0x40, 0x50, 0x62, 0x70
 
