@@ -62,6 +62,23 @@ GET    /things/post/{slug}                            401 404  403
 GET    /things/read/{slug}                            401   -    -
 GET    /listen/{slug}                                 401   -    -
 GET    /metrics                                       401 403  403
+GET    /metrics/values                                401   -    -
+GET    /prometheus/api/v1/label/{name}/values         401   -    -
+POST   /prometheus/api/v1/label/{name}/values         401   -    -
+GET    /prometheus/api/v1/labels                      401   -    -
+POST   /prometheus/api/v1/labels                      401   -    -
+GET    /prometheus/api/v1/metadata                    401   -    -
+POST   /prometheus/api/v1/metadata                    401   -    -
+GET    /prometheus/api/v1/query                       401   -    -
+POST   /prometheus/api/v1/query                       401   -    -
+GET    /prometheus/api/v1/query_range                 401   -    -
+POST   /prometheus/api/v1/query_range                 401   -    -
+GET    /prometheus/api/v1/series                      401   -    -
+POST   /prometheus/api/v1/series                      401   -    -
+GET    /prometheus/api/v1/status/buildinfo            401   -    -
+POST   /prometheus/api/v1/status/buildinfo            401   -    -
+GET    /prometheus/api/v1/{rest}                      401   -    -
+POST   /prometheus/api/v1/{rest}                      401   -    -
 GET    /openapi.json                                  401   -    -
 GET    /asyncapi.json                                 401   -    -
 """
