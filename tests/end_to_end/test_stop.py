@@ -1,4 +1,4 @@
-"""A stop with a client that takes nothing: it is waited for as long as the docs say, and no longer."""
+"""A stop with a client that takes nothing: it is waited for as long as the docs say, no longer."""
 
 from __future__ import annotations
 
