@@ -3,19 +3,29 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+LOWEST := $(VENV)-lowest
 # What checks the pages' scripts comes from npm, into a folder outside the repository.
 NPM    := $(HOME)/.cache/gateway-tests
 export GATEWAY_NODE_MODULES ?= $(NPM)/node_modules
 TOOLS  := $(GATEWAY_NODE_MODULES)/.bin
 WEB    := tests/bridges/web
 
-.PHONY: run test check check-scripts pictures bench soak interop audit format clean help
+.PHONY: run test lowest check check-scripts pictures bench soak interop audit format clean help
 
 run: $(STAMP)  ## start the gateway with simulated devices
 	$(BIN)/gateway run --demo
 
 test: $(STAMP)  ## all tests but the long runs and those beside other servers
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not soak and not interop"
+
+lowest: $(LOWEST)/.installed  ## all tests but the long runs, on the lowest versions that pyproject.toml permits
+	$(LOWEST)/bin/pytest -n 3 --dist loadgroup -m "not soak"
+
+$(LOWEST)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	sed -n 's/^    "\([A-Za-z0-9.-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c $(LOWEST)/constraints.txt -e ".[test]"
+	touch $@
 
 check: $(STAMP) check-scripts  ## lint, types, static security scan
 	$(BIN)/ruff check .
@@ -62,7 +72,7 @@ format: $(STAMP)  ## mend what ruff can mend
 	@test ! -x $(TOOLS)/prettier || $(TOOLS)/prettier --print-width 100 --log-level warn --write "bridges/web/static/!(uplot).js" "$(WEB)/**/*.js"
 
 clean:  ## remove the environment and what tools leave
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1: /p' $(MAKEFILE_LIST)

@@ -71,3 +71,10 @@ async def open_store(path: Path, *, durability: Durability = "full") -> Store:
 def open_direct(path: Path, *, durability: Durability = "full") -> AbstractContextManager[Direct]:
     """Open or make the store for one command; raises `GatewayError`."""
     return direct.opened(path, durability)
+
+
+def look_direct(path: Path) -> AbstractContextManager[Direct]:
+    """Open the store as it is, of whatever version: nothing is made or changed. Raises
+    `GatewayError`.
+    """
+    return direct.looked_at(path)

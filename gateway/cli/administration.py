@@ -25,7 +25,7 @@ from gateway.inodes import inode
 from gateway.printable import printable
 from gateway.running import Whereabouts, whereabouts
 from gateway.store.audit import By
-from gateway.stores import open_direct
+from gateway.stores import look_direct, open_direct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +44,27 @@ def reading(file: Path | None) -> Iterator[Direct]:
     """Open the database that the configuration names, where there is one. What goes wrong ends the
     command with one line on stderr.
     """
+    store = _there(file)
+    with _opened(store) as direct:
+        yield direct
+
+
+@contextmanager
+def looking(file: Path | None) -> Iterator[Direct]:
+    """Open the database as `reading` does, but change nothing in it, not even an older schema."""
+    store = _there(file)
+    try:
+        with look_direct(store.path) as direct:
+            yield direct
+    except GatewayError as error:
+        fail(str(error))
+
+
+def _there(file: Path | None) -> Store:
     store = configured(file).store
     if not _is_there(store.path):
         fail(f"there is no database at {store.path}: {_where_to_look(file)}")
-    with _opened(store) as direct:
-        yield direct
+    return store
 
 
 @contextmanager

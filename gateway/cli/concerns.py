@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gateway.config.complaints import shown
 from gateway.errors import GatewayError
-from gateway.stores import open_direct
+from gateway.stores import look_direct
 from gateway.tls import out_of_date
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ def _devices(config: Config) -> Iterator[str]:
 
 
 def _registered(database: Path) -> set[str] | None:
-    """The ids of all devices; None where there is no database, or none that opens."""
+    """The ids of all devices; None where there is no database, or none that can be read as it is."""
     if not database.is_file() or not database.stat().st_size:
         return None
     try:
-        with open_direct(database) as store:
+        with look_direct(database) as store:
             return {device.id for device in store.tables.devices.all()}
     except GatewayError:  # a start says it
         return None

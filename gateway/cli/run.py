@@ -171,9 +171,9 @@ def check(
 
 def _damage(config: "Path | None") -> list[str]:
     """Say what the file is damaged by, and the ways on."""
-    from gateway.cli.administration import reading
+    from gateway.cli.administration import looking
 
-    with reading(config) as store:
+    with looking(config) as store:
         found = store.damage()
     if found:
         found.append(

@@ -1,5 +1,7 @@
 """`gateway check` and `gateway run` name the file and the table of what is wrong with a config."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,23 @@ def test_the_whole_database_is_read(damaged: bool, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["check", "--database", "--config", str(file)])
     assert result.exit_code == int(damaged), result.output
     assert ("go back to a backup" in result.stderr) == damaged
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_check_changes_nothing_in_the_database(whole: bool, tmp_path: Path) -> None:
+    """One of an older version is looked at as it is: a migration is the start's, after a backup."""
+    path = tmp_path / "gateway.db"
+    with open_direct(path) as store, store.transaction() as tables:
+        devices.create(tables, By("test", "", 1), id="kitchen")
+    with closing(sqlite3.connect(path)) as db:
+        (newest,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version={newest - 1}")
+    before = path.read_bytes()
+    file = tmp_path / "gateway.toml"
+    rule = RULE.format("kitchen/x", 'command = { device = "hall", name = "fan" }')
+    file.write_text('[store]\npath = "gateway.db"\n' + ("" if whole else rule))
+    options = ["--database"] if whole else []
+    result = CliRunner().invoke(app, ["check", *options, "--config", str(file)])
+    assert ('"hall", which is not registered' in result.stderr) != whole
+    assert result.exit_code == (0 if whole else 2)
+    assert path.read_bytes() == before

@@ -207,6 +207,22 @@ def open_sync(path: Path, durability: Durability = "full") -> sqlite3.Connection
     return db
 
 
+def open_to_look(path: Path) -> sqlite3.Connection:
+    """Open a file that is there, as it is: nothing is made, migrated or written. Raises
+    `DatabaseError`.
+    """
+    try:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_MS / 1000,
+            factory=Connection,
+        )
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{path}: cannot open the database: {error}") from error
+
+
 def _make_private(path: Path) -> None:
     """Make the file, if need be, for the gateway's own user alone: hashes of keys are in it."""
     if str(path) != ":memory:":

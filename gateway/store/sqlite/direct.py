@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import StoreError
 from gateway.store.sqlite import audit, history, registry
-from gateway.store.sqlite.database import advice, open_sync, transaction
+from gateway.store.sqlite.database import advice, open_sync, open_to_look, transaction
 from gateway.store.sqlite.registry import Tables
 from gateway.store.sqlite.usage import usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from gateway.store.audit import Entry
@@ -92,10 +93,19 @@ class SqliteDirect:
             copy.commit()
 
 
-@contextmanager
-def opened(path: Path, durability: Durability = "full") -> Iterator[SqliteDirect]:
+def opened(path: Path, durability: Durability = "full") -> AbstractContextManager[SqliteDirect]:
     """Open the file for the time of a block; raises `DatabaseError`, `StoreError`."""
-    with closing(open_sync(path, durability)) as db:
+    return _using(lambda: open_sync(path, durability))
+
+
+def looked_at(path: Path) -> AbstractContextManager[SqliteDirect]:
+    """Open the file as it is, of whatever version, and change nothing; raises as `opened` does."""
+    return _using(lambda: open_to_look(path))
+
+
+@contextmanager
+def _using(open_file: Callable[[], sqlite3.Connection]) -> Iterator[SqliteDirect]:
+    with closing(open_file()) as db:
         try:
             yield SqliteDirect(db)
         except sqlite3.Error as error:
