@@ -94,7 +94,7 @@ def _devices(config: Config) -> Iterator[str]:
 
 
 def _registered(database: Path) -> set[str] | None:
-    """The ids of all devices; None where there is no database, or none that can be read as it is."""
+    """The ids of all devices; None where no database is there, or none that can be read."""
     if not database.is_file() or not database.stat().st_size:
         return None
     try:
