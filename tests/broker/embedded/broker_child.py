@@ -117,7 +117,7 @@ async def run(path: Path, number: int) -> None:
         Recorder(intake),
         host="127.0.0.1",
         port=number,
-        limits=Limits(queue=1_000_000),
+        limits=Limits(queue=1_000_000, queue_bytes=1 << 30, queue_bytes_user=1 << 30),
     )
     valve.subscribe(broker.pause, broker.resume)
     broker.restore(await database.read(load))
