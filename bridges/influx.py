@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -141,7 +142,8 @@ class Influx:
     async def query(self, request: web.Request) -> web.Response:
         """Answer Telegraf, which makes its database before it writes; there is nothing to make."""
         self._sign_in(request)
-        asked = (await request.post()).get("q") or request.query.get("q", "")
+        form = dict(parse_qsl((await bodies.read(request)).decode("utf-8", "replace")))
+        asked = form.get("q") or request.query.get("q", "")
         if not str(asked).lstrip().upper().startswith("CREATE DATABASE"):
             raise Invalid("InfluxQL is not spoken here: read by /api/v1/history or /prometheus")
         return _json(200, {"results": [{"statement_id": 0}]})

@@ -46,13 +46,6 @@ if TYPE_CHECKING:
     from gateway.shapes import Clock, TellOfDevice
 
 Side = Literal["device", "client"]
-MOVED = {
-    "/login": "/sign-in",
-    "/signup": "/sign-up",
-    "/mydevices": "/devices",
-    "/create": "/devices",
-    "/logout": "/account",
-}
 REMEMBERED = 2_000  # commands that were shown on one socket; twice as many as may wait for a device
 SENSOR = "value"  # of a status that names none, as in the telemetry of MQTT
 _OURS = frozenset({"sensor", "time", "write"})  # members that the server sets
@@ -254,7 +247,6 @@ class IotCommunicate:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/ws", self.handle, allow_head=False),
-            *(web.get(old, _moved) for old in MOVED),
         ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -363,11 +355,6 @@ def _told(series: Series | None) -> Sequence[Status]:
     if series is None or series.latest is None:
         return ()
     return (Status(bytes(_latest(series.latest).value).decode(), series.latest_ts, "device"),)
-
-
-async def _moved(request: web.Request) -> web.Response:
-    """Lead a bookmark of their pages to ours."""
-    raise web.HTTPFound(MOVED[request.path])
 
 
 def _read(message: WSMessage) -> Put | Get:

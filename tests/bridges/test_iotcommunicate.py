@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.access import devices
 from gateway.bridges.edge import sockets
 from gateway.bridges.edge.values import channel_of
-from gateway.bridges.iotcommunicate import MOVED, put_together, taken_apart
+from gateway.bridges.iotcommunicate import put_together, taken_apart
 from gateway.errors import InvalidTopic
 from gateway.store.audit import By
 from tests.end_to_end.conftest import house
@@ -399,13 +399,3 @@ async def test_get_gives_what_was_put_last(home):
         assert json.loads(await device.text()) == {}
         phone.send(method="get", sensor="led")
         assert await phone.next() == answered
-
-
-@pytest.mark.parametrize("old", MOVED)
-async def test_bookmarks_of_their_pages(home, old):
-    """Their pages lead to ours, which are there."""
-    async with aiohttp.ClientSession() as browser:
-        async with browser.get(f"{home.url}{old}", allow_redirects=False) as response:
-            assert (response.status, response.headers["Location"]) == (302, MOVED[old])
-        async with browser.get(f"{home.url}{old}") as response:
-            assert response.status == 200

@@ -184,9 +184,9 @@ def test_a_migration_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     )
     steps = [*migrations(), broken]
     monkeypatch.setattr("gateway.store.sqlite.database.migrations", lambda: steps)
-    with pytest.raises(DatabaseError, match="NONSENSE"):
+    with pytest.raises(DatabaseError, match="NO"):
         open_sync(path)
-    steps[-1] = (broken[0], broken[1].replace("NONSENSE", "CREATE TABLE two (a)"))
+    steps[-1] = (broken[0], broken[1].replace("NO;", "CREATE TABLE two (a);"))
     db = open_sync(path)
     assert db.execute("PRAGMA user_version").fetchone() == (newest + 1,)
     assert db.execute(
