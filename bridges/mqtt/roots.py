@@ -61,6 +61,10 @@ class Roots:
             if self._owners.get(prefix) == device:
                 del self._owners[prefix]
 
+    def routed(self, topic: str) -> bool:
+        """Tell whether a topic is the gateway's own, or that of a `[[routes]]` row."""
+        return self._taken(topic)
+
     def find(self, topic: str) -> Match | None:
         """Return whose a topic is; None where it is nobody's."""
         for prefix in _above(topic):

@@ -145,6 +145,8 @@ class Speakers:
         if not self._conventions or device in self._speakers:
             return
         topic, payload = will or (None, b"")
+        if topic is not None and self._roots.routed(topic):
+            return  # it speaks the gateway's own way
         self._hellos[device] = Hello(device, client_id, topic, payload)
         self._recognise(device)
 

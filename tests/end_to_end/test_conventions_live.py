@@ -152,3 +152,12 @@ async def test_two_devices_cannot_have_one_root(home, topic):
     client.client.publish("tele/kitchen_plug/SENSOR", '{"a":1}', 0)
     await client.publish("devices/bedroom/telemetry/b", "1")
     assert set(await home.get("/devices/bedroom/latest")) == {"status", "b"}
+
+
+async def test_a_device_of_our_own_topics_speaks_no_convention(home):
+    """Its will lies on `devices/kitchen/status`, which looks like that of ESPHome."""
+    will = {"topic": "devices/kitchen/status", "payload": "offline", "retain": True}
+    device = await home.device("kitchen", subscribe="devices/kitchen/commands/#", **will)
+    await device.publish("devices/kitchen/telemetry/t", "1")
+    found = await home.get("/devices/kitchen")
+    assert (found["convention"], found["about"]) == ("", {})
