@@ -692,7 +692,6 @@ async def test_mqtt_over_websocket_is_one_more_transport(
     application = web.Application()
     over = MqttOverWebSocket(
         accept=engine.accept,
-        seats=Seats(1),
         same_origin=lambda request: True,
         max_size=10_000,
     )

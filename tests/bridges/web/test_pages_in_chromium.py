@@ -283,8 +283,9 @@ async def test_what_an_admin_does(home, browser):
     """A board that announced itself is approved and given to a member; somebody is invited; what
     was rejected and what was done can be read.
     """
-    await home.gateway.registry.apply(accounts.create, BY, email="bob@example.org", password=None)
-    board = await home.gateway.registry.apply(devices.announce, BY, name="New board")
+    registry = home.gateway.access.registry
+    await registry.apply(accounts.create, BY, email="bob@example.org", password=None)
+    board = await registry.apply(devices.announce, BY, name="New board")
     tab = await tab_of(browser, home)
     page = tab.page
     await page.goto(f"{home.url}/devices")
